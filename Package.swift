@@ -1,0 +1,57 @@
+// swift-tools-version: 6.2
+
+import PackageDescription
+
+let package = Package(
+    name: "nibble",
+    platforms: [.macOS(.v26)],
+    products: [
+        .library(name: "Nibble", targets: ["Nibble"]),
+        .executable(name: "nibble", targets: ["NibbleCLI"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+    ],
+    targets: [
+        // Floor 0: hot loops in C, one copy per instruction level.
+        .target(name: "CKernels"),
+
+        // Floor 1: how numbers are stored.
+        .target(name: "NibbleNumerics", dependencies: ["CKernels"]),
+
+        // Floor 2: files that hold models.
+        .target(name: "NibbleCheckpoint", dependencies: ["NibbleNumerics"]),
+
+        // Floor 4: which tensor becomes what, and the stream that does it.
+        .target(name: "NibbleQuantization", dependencies: ["NibbleCheckpoint", "NibbleNumerics"]),
+
+        // Floor 6: the doors.
+        .target(name: "Nibble", dependencies: ["NibbleNumerics", "NibbleCheckpoint", "NibbleQuantization"]),
+        .executableTarget(
+            name: "NibbleCLI",
+            dependencies: [
+                "Nibble",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]
+        ),
+
+        .target(name: "NibbleTestSupport", path: "Tests/NibbleTestSupport"),
+        .testTarget(name: "NibbleNumericsTests", dependencies: ["NibbleNumerics", "NibbleTestSupport"]),
+        .testTarget(name: "NibbleCheckpointTests", dependencies: ["NibbleCheckpoint", "NibbleTestSupport"]),
+        .testTarget(
+            name: "NibbleQuantizationTests", dependencies: ["NibbleQuantization", "NibbleTestSupport"]),
+        .testTarget(name: "NibbleCLITests", dependencies: ["NibbleCLI", "NibbleTestSupport"]),
+    ],
+    swiftLanguageModes: [.v6]
+)
+
+// https://www.swift.org/swift-evolution/: SE-0335, SE-0409, SE-0444
+for target in package.targets where target.name != "CKernels" {
+    target.swiftSettings = [
+        .enableUpcomingFeature("ExistentialAny"),
+        .enableUpcomingFeature("InternalImportsByDefault"),
+        .enableUpcomingFeature("MemberImportVisibility"),
+    ]
+    // Swift imports C math functions that live in libm.
+    target.linkerSettings = [.linkedLibrary("m", .when(platforms: [.linux]))]
+}
