@@ -1,0 +1,53 @@
+#!/usr/bin/env bash
+# Builds and runs a second package that depends on Nibble by git URL and version, as a user's would.
+# usage: check-dependency.sh [--help]
+#
+# The last commit is cloned, tagged with a version, and named by a file:// URL. Works in a folder of its own
+# and removes it.
+set -euo pipefail
+
+case ${1:-} in
+    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0"; exit 0 ;;
+    "") ;;
+    *) echo "check-dependency.sh: unknown argument '$1'" >&2; exit 2 ;;
+esac
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+git clone --quiet "$root" "$work/nibble"
+git -C "$work/nibble" tag 9.9.9
+mkdir -p "$work/user/Sources/User"
+
+cat >"$work/user/Package.swift" <<MANIFEST
+// swift-tools-version: 6.2
+import PackageDescription
+
+let package = Package(
+    name: "user",
+    dependencies: [.package(url: "file://$work/nibble", from: "9.9.9")],
+    targets: [.executableTarget(name: "User", dependencies: [.product(name: "Nibble", package: "nibble")])],
+    swiftLanguageModes: [.v6]
+)
+MANIFEST
+
+cat >"$work/user/Sources/User/main.swift" <<'PROGRAM'
+import Nibble
+
+let weights = (0..<64).map { Float($0 % 17) - 8 }
+let codec = Q4_0()
+var bytes = [UInt8](repeating: 0, count: codec.byteCount(columns: 64) ?? 0)
+var byteSpan = bytes.mutableSpan
+var raw = byteSpan.mutableBytes
+try codec.encode(weights.span, columns: 64, importance: nil, into: &raw, level: .current)
+var decoded = [Float](repeating: 0, count: 64)
+var span = decoded.mutableSpan
+codec.decode(bytes.span.bytes, columns: 64, into: &span, level: .current)
+let worst = zip(weights, decoded).map { abs($0 - $1) }.max() ?? 0
+print("Nibble \(NibbleVersion.current): 64 weights in \(bytes.count) bytes, largest error \(worst)")
+guard bytes.count == 36, worst <= 1 else { fatalError("the codec is wrong") }
+PROGRAM
+
+cd "$work/user"
+swift run -c release --quiet User

@@ -1,0 +1,120 @@
+#!/usr/bin/env bash
+set -euo pipefail
+
+usage() {
+    cat <<'END'
+Usage: scripts/measure-memory.sh [--output FILE] [--] COMMAND [ARGUMENT]...
+
+Runs COMMAND and reads /proc/PID/status every 10 ms. At the end prints, on
+stderr or to FILE:
+
+  anonymous_peak_kib  most anonymous resident memory (RssAnon): what the
+                      program allocated. Pages of mapped files are not in it.
+  file_peak_kib       most resident pages of mapped files (RssFile). The kernel
+                      takes these back whenever it needs memory.
+  resident_peak_kib   most of everything at one moment (VmHWM), as counted by
+                      the kernel itself
+  samples             how often it looked
+  wall_seconds        how long COMMAND ran
+  status              its exit status, which is also this script's
+
+Only the process itself is measured, not its children. Linux only.
+END
+}
+
+output=
+while (($#)); do
+    case $1 in
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        --output)
+            (($# >= 2)) || {
+                printf 'measure-memory.sh: --output needs a file\n' >&2
+                exit 64
+            }
+            output=$2
+            shift 2
+            ;;
+        --)
+            shift
+            break
+            ;;
+        -*)
+            printf "measure-memory.sh: unknown option '%s'\n" "$1" >&2
+            exit 64
+            ;;
+        *) break ;;
+    esac
+done
+if (($# == 0)); then
+    usage >&2
+    exit 64
+fi
+if [[ ! -r /proc/self/status ]]; then
+    printf 'measure-memory.sh: there is no /proc here\n' >&2
+    exit 69
+fi
+# The program itself, also where the shell has a builtin of that name.
+if ! program=$(type -P -- "$1"); then
+    printf "measure-memory.sh: '%s' is not a program\n" "$1" >&2
+    exit 127
+fi
+shift
+# Opened first: a report that cannot be written should fail before the work.
+if [[ -n $output ]]; then
+    exec {report}>"$output"
+else
+    exec {report}>&2
+fi
+
+anonymous=0
+file=0
+resident=0
+samples=0
+
+# sample PID: false once there is nothing left to see. No process is started
+# for it, so that looking costs the command next to nothing.
+sample() {
+    local key value seen=false
+    while read -r key value _; do
+        case $key in
+            RssAnon:)
+                seen=true
+                ((value <= anonymous)) || anonymous=$value
+                ;;
+            RssFile:) ((value <= file)) || file=$value ;;
+            VmHWM:) ((value <= resident)) || resident=$value ;;
+        esac
+    done 2>/dev/null <"/proc/$1/status" || true
+    $seen
+}
+
+start=${EPOCHREALTIME/[^0-9]/}
+# Background commands would otherwise read from /dev/null.
+"$program" "$@" <&0 {report}>&- &
+pid=$!
+trap 'kill -TERM "$pid" 2>/dev/null || true' INT TERM
+
+# A pipe that never holds anything: reading it with a timeout is a sleep
+# without a process.
+exec {silence}<> <(:)
+while sample "$pid"; do
+    samples=$((samples + 1))
+    read -r -t 0.01 -u "$silence" || true
+done 2>/dev/null
+
+status=0
+wait "$pid" || status=$?
+elapsed=$((${EPOCHREALTIME/[^0-9]/} - start))
+
+{
+    printf 'anonymous_peak_kib=%d\n' "$anonymous"
+    printf 'file_peak_kib=%d\n' "$file"
+    printf 'resident_peak_kib=%d\n' "$resident"
+    printf 'samples=%d\n' "$samples"
+    printf 'wall_seconds=%d.%03d\n' $((elapsed / 1000000)) $((elapsed / 1000 % 1000))
+    printf 'status=%d\n' "$status"
+} >&"$report"
+exit "$status"
