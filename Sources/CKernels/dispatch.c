@@ -1,0 +1,85 @@
+// Chooses the kernels of an instruction level at run time.
+#pragma STDC FP_CONTRACT OFF
+
+#include "level.h"
+
+int32_t nibble_best_level(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    const int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c");
+    if (!avx2) return NIBBLE_LEVEL_SCALAR;
+    const int avx512 = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw")
+        && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+    return avx512 ? NIBBLE_LEVEL_AVX512 : NIBBLE_LEVEL_AVX2;
+#else
+    return NIBBLE_LEVEL_SCALAR;
+#endif
+}
+
+static const struct nibble_level *table(int32_t level) {
+#if defined(__x86_64__)
+    if (level == NIBBLE_LEVEL_AVX512) return &nibble_level_avx512;
+    if (level == NIBBLE_LEVEL_AVX2) return &nibble_level_avx2;
+#endif
+    (void)level;
+    return &nibble_level_scalar;
+}
+
+const struct nibble_codec *nibble_codec_for(uint32_t type, int32_t level) {
+    if (type >= NIBBLE_TYPE_COUNT) return NULL;
+    const struct nibble_codec *codec = &table(level)->codecs[type];
+    return codec->decode == NULL ? NULL : codec;
+}
+
+size_t nibble_first_nonfinite(const float *x, size_t count, int32_t level) {
+    return table(level)->first_nonfinite(x, count);
+}
+
+size_t nibble_first_invalid_block(uint32_t type, const uint8_t *in, size_t blocks, int32_t level) {
+    enum { HALF = 0x7C00, BFLOAT = 0x7F80 };
+    const struct nibble_level *kernels = table(level);
+    switch (type) {
+    case 0: {
+        // Rows of F32 begin at multiples of 4 from the start of an aligned file, so the cast is safe there;
+        // memcpy keeps it so anywhere.
+        for (size_t i = 0; i < blocks; i += 256) {
+            float run[256];
+            const size_t count = blocks - i < 256 ? blocks - i : 256;
+            memcpy(run, in + 4 * i, 4 * count);
+            const size_t found = kernels->first_nonfinite(run, count);
+            if (found < count) return i + found;
+        }
+        return blocks;
+    }
+    case 1: return kernels->first_invalid_pair(in, blocks, HALF);
+    case 30: return kernels->first_invalid_pair(in, blocks, BFLOAT);
+    case 2: case 20: return kernels->first_invalid_half(in, blocks, 18, 0, -1, HALF);
+    case 3: return kernels->first_invalid_half(in, blocks, 20, 0, 2, HALF);
+    case 6: return kernels->first_invalid_half(in, blocks, 22, 0, -1, HALF);
+    case 7: return kernels->first_invalid_half(in, blocks, 24, 0, 2, HALF);
+    case 8: return kernels->first_invalid_half(in, blocks, 34, 0, -1, HALF);
+    case 10: return kernels->first_invalid_half(in, blocks, 84, 80, 82, HALF);
+    case 11: return kernels->first_invalid_half(in, blocks, 110, 108, -1, HALF);
+    case 12: return kernels->first_invalid_half(in, blocks, 144, 0, 2, HALF);
+    case 13: return kernels->first_invalid_half(in, blocks, 176, 0, 2, HALF);
+    case 14: return kernels->first_invalid_half(in, blocks, 210, 208, -1, HALF);
+    case 23: return kernels->first_invalid_half(in, blocks, 136, 0, -1, HALF);
+    default: return blocks;
+    }
+}
+
+void nibble_int4_encode(const float *x, uint8_t *out, size_t columns, size_t group, size_t rows, int32_t level) {
+    table(level)->int4_encode(x, out, columns, group, rows);
+}
+
+void nibble_int4_decode(const uint8_t *in, float *out, size_t columns, size_t group, size_t rows, int32_t level) {
+    table(level)->int4_decode(in, out, columns, group, rows);
+}
+
+void nibble_sfp8_encode(const float *x, uint8_t *out, size_t count, int32_t level) {
+    table(level)->sfp8_encode(x, out, count);
+}
+
+void nibble_sfp8_decode(const uint8_t *in, float *out, size_t count, int32_t level) {
+    table(level)->sfp8_decode(in, out, count);
+}

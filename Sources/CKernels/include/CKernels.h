@@ -1,0 +1,70 @@
+// Hot loops of the block codecs, compiled once per instruction level and chosen at run time.
+//
+// Every kernel is a pure function of its arguments. All levels of a kernel give the same bits: each is a
+// sequence of single IEEE operations (contraction into FMA is off), and sums run in the order of ggml's
+// reference quantizers, so that a file does not depend on the machine that made it.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/// Instruction levels, in increasing order of demand on the machine.
+enum {
+    NIBBLE_LEVEL_SCALAR = 0,  ///< baseline of the architecture
+    NIBBLE_LEVEL_AVX2 = 1,    ///< AVX2, FMA (unused by bit-exact kernels), F16C
+    NIBBLE_LEVEL_AVX512 = 2,  ///< AVX-512 F, BW, VL, DQ
+    NIBBLE_LEVEL_COUNT = 3
+};
+
+/// The highest level this machine supports.
+int32_t nibble_best_level(void);
+
+/// Encodes `rows` rows of `columns` floats. `columns` is a multiple of the block size.
+/// `importance` holds `columns` non-negative weights shared by all rows of the call, or is NULL.
+/// Formats that have no importance-weighted encoding ignore it.
+/// Input is finite (see nibble_first_nonfinite); other input gives unspecified codes, never a fault.
+typedef void (*nibble_encode_fn)(const float *x, const float *importance, uint8_t *out, size_t columns,
+                                 size_t rows);
+
+/// Decodes `count` elements, a multiple of the block size.
+typedef void (*nibble_decode_fn)(const uint8_t *in, float *out, size_t count);
+
+/// The pair of kernels of one block format; `encode` is NULL for formats that are only read.
+struct nibble_codec {
+    nibble_encode_fn encode;
+    nibble_decode_fn decode;
+};
+
+/// Kernels of the GGML type `type` at `level` (0 ..< NIBBLE_LEVEL_COUNT, at most nibble_best_level()),
+/// or NULL where the type has none.
+const struct nibble_codec *nibble_codec_for(uint32_t type, int32_t level);
+
+/// Index of the first NaN or infinity in `x`, or `count`.
+size_t nibble_first_nonfinite(const float *x, size_t count, int32_t level);
+
+/// Index of the first block of GGML type `type` whose scale, minimum or value is NaN or infinite,
+/// or `blocks`. The check that llama-quantize makes of what it wrote.
+size_t nibble_first_invalid_block(uint32_t type, const uint8_t *in, size_t blocks, int32_t level);
+
+/// Bounds of the quantization cell of each of `count` elements: every real in [lower, upper] is nearest
+/// to the code stored. Returns 0, or -1 where the type is not quantized or unknown.
+int32_t nibble_cells(uint32_t type, const uint8_t *in, float *lower, float *upper, size_t count);
+
+/// Symmetric int4. `columns` floats a row, one scale for each `group` of them (`group` divides `columns`).
+/// scale = bf16(absmax / 7); code = clamp(round-half-even(x / scale), -7, 7), 0 where scale is 0.
+/// A row is stored as columns/group BF16 scales, then (columns + 1) / 2 bytes of two's complement nibbles,
+/// element 2i in the low half of byte i.
+void nibble_int4_encode(const float *x, uint8_t *out, size_t columns, size_t group, size_t rows, int32_t level);
+void nibble_int4_decode(const uint8_t *in, float *out, size_t columns, size_t group, size_t rows, int32_t level);
+
+/// Switched floating point, one byte an element (gemma.cpp's SFP). Input within +-1.875.
+void nibble_sfp8_encode(const float *x, uint8_t *out, size_t count, int32_t level);
+void nibble_sfp8_decode(const uint8_t *in, float *out, size_t count, int32_t level);
+
+#ifdef __cplusplus
+}
+#endif

@@ -1,0 +1,26 @@
+// The table of one instruction level.
+#pragma once
+
+#include "CKernels.h"
+
+#include <string.h>
+
+#define NIBBLE_TYPE_COUNT 31
+
+struct nibble_level {
+    struct nibble_codec codecs[NIBBLE_TYPE_COUNT];
+    size_t (*first_nonfinite)(const float *x, size_t count);
+    size_t (*first_invalid_half)(const uint8_t *in, size_t blocks, size_t bytes, int first, int second,
+                                 unsigned exponent);
+    size_t (*first_invalid_pair)(const uint8_t *in, size_t count, unsigned exponent);
+    void (*int4_encode)(const float *x, uint8_t *out, size_t columns, size_t group, size_t rows);
+    void (*int4_decode)(const uint8_t *in, float *out, size_t columns, size_t group, size_t rows);
+    void (*sfp8_encode)(const float *x, uint8_t *out, size_t count);
+    void (*sfp8_decode)(const uint8_t *in, float *out, size_t count);
+};
+
+extern const struct nibble_level nibble_level_scalar;
+#if defined(__x86_64__)
+extern const struct nibble_level nibble_level_avx2;
+extern const struct nibble_level nibble_level_avx512;
+#endif

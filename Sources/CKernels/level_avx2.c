@@ -1,0 +1,18 @@
+// Kernels for AVX2 and F16C. FMA is not used: it would change bits.
+#pragma STDC FP_CONTRACT OFF
+
+#include "level.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define LANES 8
+#define HAS_F16C 1
+#define LEVEL(name) name##_avx2
+
+#pragma clang attribute push(__attribute__((target("avx2,fma,f16c"))), apply_to = function)
+#include "level.inc"
+#pragma clang attribute pop
+
+#endif
