@@ -1,0 +1,52 @@
+/// Super-blocks of 8 × 32 values with 6-bit scales and minima: 5-bit codes, 5.5 bits a weight.
+///
+/// | offset | bytes | |
+/// |---|---|---|
+/// | 0 | 2 | d, half |
+/// | 2 | 2 | dmin, half |
+/// | 4 | 12 | scales s and minima m, as in ``Q4_K`` |
+/// | 16 | 32 | fifth bits: bit j of byte l belongs to element 32 j + l |
+/// | 48 | 128 | low four bits of q: byte 32 k + l holds element 64 k + l (low half) and element 64 k + 32 + l |
+///
+/// Decoding: x = (d s) q - (dmin m), every operation rounded.
+///
+/// Encoding: as ``Q4_K`` with codes 0 ... 31 and a search over 17 candidates.
+///
+/// - All values zero: 176 zero bytes. Sub-blocks of stored scale 0 keep the codes that the search found.
+/// - Scales below the half range: d or dmin is a subnormal half or zero; the codes fit what is stored.
+/// - NaN and infinities are ``CodecError/nonFiniteValue(index:value:)``, d or dmin beyond half
+///   (65520 and more) is ``CodecError/scaleOverflow(block:)``.
+/// - With importance: as ``Q4_K``.
+///
+/// Source: ggml's `quantize_row_q5_K_ref`, `quantize_row_q5_K_impl`, `dequantize_row_q5_K`.
+public struct Q5_K: KernelCodec {
+    static let type = GGMLType.q5_k
+    private static let plainGrid = AffineGrid(start: -0.5, step: 0.1, steps: 15)
+
+    /// The codec.
+    public init() {}
+
+    // MARK: - Reference
+
+    static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
+        var found = SuperBlocks.affine(
+            x, importance: importance?.weights, limit: 31, plainGrid: plainGrid)
+        // ggml clamps here and not in Q4_K; it matters for the low bits of negative codes only.
+        found.scaleCodes = found.scaleCodes.map { min(63, $0) }
+        found.minimumCodes = found.minimumCodes.map { min(63, $0) }
+        let header = SuperBlocks.header(found)
+        let codes = SuperBlocks.finalCodes(x, header, found.codes, limit: 31)
+        let fifthBits = (0..<32).map { l in
+            (0..<8).reduce(UInt8(0)) { $0 | (codes[32 * $1 + l] >> 4) << $1 }
+        }
+        return header + fifthBits + SuperBlocks.nibbles(codes)
+    }
+
+    static func decodeBlock(_ block: [UInt8]) -> [Float] {
+        (0..<256).map { index in
+            let (scale, minimum) = SuperBlocks.parameters(block, index / 32)
+            let fifth = Int(block[16 + index % 32] >> (index / 32) & 1)
+            return scale * Float(SuperBlocks.nibble(block, at: 48, index) | fifth << 4) - minimum
+        }
+    }
+}

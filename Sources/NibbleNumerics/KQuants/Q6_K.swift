@@ -1,0 +1,75 @@
+/// Super-blocks of 16 × 16 values with 8-bit scales: 6-bit codes, 6.5625 bits a weight.
+///
+/// | offset | bytes | |
+/// |---|---|---|
+/// | 0 | 128 | low four bits of q: byte 64 h + l holds element 128 h + l (low half) and element 128 h + 64 + l, l < 64 |
+/// | 128 | 64 | upper two bits: byte 32 h + l holds elements 128 h + l + 0, 32, 64, 96, low bits first |
+/// | 192 | 16 | scales s, signed bytes, of sub-blocks j, elements 16 j ..< 16 j + 16 |
+/// | 208 | 2 | d, half |
+///
+/// Decoding: x = (d s) (q - 32), every operation rounded.
+///
+/// Encoding: the scale of each sub-block by a search over 19 candidates for the smallest Σ x² error²
+/// (`make_qx_quants`); the scale of largest magnitude gets s = -128, d is the half nearest to it / -128 and the
+/// others s = min(127, nearest(scale / d)), d not yet rounded, ties to even; then
+/// q = clamp(nearest(x / (d s)), -32, 31) + 32 with the stored d, ties to even.
+///
+/// - All scales below 1e-15, as where all values are zero: 210 zero bytes. Sub-blocks of stored scale 0 keep
+///   the codes that the search found.
+/// - Scales below the half range: d is a subnormal half or zero; the codes fit what is stored.
+/// - NaN and infinities are ``CodecError/nonFiniteValue(index:value:)``, d beyond half (65520 and more) is
+///   ``CodecError/scaleOverflow(block:)``.
+/// - With importance: it takes the place of x² as the weight.
+///
+/// Source: ggml's `quantize_row_q6_K_ref`, `quantize_row_q6_K_impl`, `dequantize_row_q6_K`.
+public struct Q6_K: KernelCodec {
+    static let type = GGMLType.q6_k
+
+    /// The codec.
+    public init() {}
+
+    // MARK: - Reference
+
+    static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
+        var scales: [Float] = []
+        var codes: [UInt8] = []
+        for start in stride(from: 0, to: 256, by: 16) {
+            let weights = importance.map { Array($0.weights[start..<start + 16]) }
+            let found = symmetricSearch(Array(x[start..<start + 16]), weights: weights, limit: 32)
+            scales.append(found.scale)
+            codes += found.codes
+        }
+        let extreme = LegacyBlocks.extreme(scales)
+        guard extreme.magnitude >= allZero else { return [UInt8](repeating: 0, count: 210) }
+        let inverse = -128 / extreme
+        let d = Half.f16(1 / inverse)
+        let scaleCodes = scales.map { Int8(truncatingIfNeeded: min(127, nearestInteger(inverse * $0))) }
+        for (index, scaleCode) in scaleCodes.enumerated() {
+            let scale = Half.float(f16: d) * Float(scaleCode)
+            guard scale != 0 else { continue }
+            for element in 16 * index..<16 * index + 16 {
+                codes[element] = UInt8(max(-32, min(31, nearestInteger(x[element] / scale))) + 32)
+            }
+        }
+        let nibbles = (0..<128).map { index in
+            let first = index / 64 * 128 + index % 64
+            return codes[first] & 0x0F | codes[first + 64] << 4
+        }
+        let upper = (0..<64).map { index in
+            let first = index / 32 * 128 + index % 32
+            return (0..<4).reduce(UInt8(0)) { $0 | (codes[first + 32 * $1] >> 4) << (2 * $1) }
+        }
+        return nibbles + upper + scaleCodes.map { UInt8(bitPattern: $0) } + bytes(d)
+    }
+
+    static func decodeBlock(_ block: [UInt8]) -> [Float] {
+        let d = block.half(at: 208)
+        return (0..<256).map { index in
+            let byte = block[index / 128 * 64 + index % 64]
+            let low = index % 128 < 64 ? byte & 0x0F : byte >> 4
+            let upper = block[128 + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3
+            let scale = d * Float(Int8(bitPattern: block[192 + index / 16]))
+            return scale * Float(Int(low | upper << 4) - 32)
+        }
+    }
+}
