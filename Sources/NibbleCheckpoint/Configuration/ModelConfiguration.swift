@@ -1,0 +1,58 @@
+/// The shape of a model and the constants of its forward pass, independent of how a file spells them.
+///
+/// Read from `config.json` (`ModelConfiguration+Hub.swift`) or from GGUF metadata
+/// (`ModelConfiguration+GGUF.swift`), and written to either.
+public struct ModelConfiguration: Sendable, Equatable {
+    /// The model family.
+    public var architecture: Architecture
+    /// Longest sequence the model was made for, in tokens.
+    public var contextLength: Int
+    /// Width of the residual stream.
+    public var embeddingLength: Int
+    /// Number of transformer blocks.
+    public var layerCount: Int
+    /// Width of the gated feed-forward layer.
+    public var feedForwardLength: Int
+    /// Query heads.
+    public var headCount: Int
+    /// Key and value heads; divides ``headCount``.
+    public var keyValueHeadCount: Int
+    /// Width of one head.
+    public var headDimension: Int
+    /// Epsilon of the RMS norms, as written in the file.
+    public var normEpsilon: Double
+    /// Base of the rotary embedding (of the global layers, where there are two kinds).
+    public var ropeBase: Double
+    /// Base of the rotary embedding in sliding-window layers (Gemma 3); nil where all layers are alike.
+    public var ropeLocalBase: Double?
+    /// Scaling of rotary positions (of the global layers, where there are two kinds).
+    public var ropeScaling: RopeScaling?
+    /// Keys that a local layer sees, the current token included; nil where all layers are global.
+    public var slidingWindow: Int?
+    /// Which layers are global; nil where ``slidingWindow`` is.
+    public var slidingPattern: SlidingPattern?
+    /// Attention scores are scaled by this to the power -1/2; nil means ``headDimension``.
+    public var queryScalar: Double?
+    /// Cap of the final logits, `c * tanh(l / c)`; nil for none.
+    public var finalLogitSoftcap: Double?
+    /// Whether the vocabulary head is the token embedding.
+    public var tiesEmbeddings: Bool
+    /// Rows of the token embedding that stand for tokens.
+    public var vocabularySize: Int
+
+    /// How rotary positions are stretched beyond the original context.
+    public enum RopeScaling: Sendable, Equatable {
+        /// All frequencies divided by the factor.
+        case linear(factor: Double)
+        /// Low frequencies divided by the factor, high ones kept, a ramp between (Llama 3.1).
+        case llama3(factor: Double, lowFrequency: Double, highFrequency: Double, originalContext: Int)
+    }
+
+    /// Which layers attend globally.
+    public enum SlidingPattern: Sendable, Equatable {
+        /// Layer `i` is global where `i % period == period - 1`.
+        case period(Int)
+        /// One flag a layer, true for sliding.
+        case layers([Bool])
+    }
+}

@@ -1,0 +1,108 @@
+public import NibbleNumerics
+
+/// What a checkpoint holds, as `nibble inspect` shows it: of any GGUF file, whatever its architecture, and of
+/// hub folders.
+public struct CheckpointInspection: Sendable {
+    /// The path as it was opened.
+    public let path: String
+    /// `GGUF v3`, `GGUF v3, 2 parts` or `safetensors`.
+    public let format: String
+    /// The architecture's name; nil where the file does not say.
+    public let architecture: String?
+    /// The name that the model gives itself.
+    public let name: String?
+    /// Tensors in file order.
+    public let tensors: [TensorEntry]
+    /// Metadata, of GGUF files.
+    public let metadata: GGUFMetadata?
+    /// The tokenizer in one line; nil where there is none.
+    public let tokenizer: String?
+    /// The first reason why `nibble convert` would refuse the checkpoint; nil where it would not.
+    public let obstacle: CheckpointError?
+
+    /// Whether the unquantized weights lie on a Q4_0 grid.
+    public let grid: Grid
+
+    /// Number of weights.
+    public var parameterCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
+    /// Bytes of the tensors.
+    public var byteCount: Int { tensors.reduce(0) { $0 + $1.range.count } }
+    /// Bits that a weight takes on average.
+    public var bitsPerWeight: Double {
+        parameterCount == 0 ? 0 : Double(byteCount) * 8 / Double(parameterCount)
+    }
+
+    /// Tensors and bytes of one type.
+    public struct TypeShare: Sendable {
+        /// The type.
+        public var type: GGMLType
+        /// How many tensors have it.
+        public var tensorCount: Int
+        /// Their elements.
+        public var elementCount: Int
+        /// Their bytes.
+        public var byteCount: Int
+    }
+
+    /// How much is stored as what, the largest first.
+    public var typeShares: [TypeShare] {
+        var shares: [GGMLType: TypeShare] = [:]
+        for tensor in tensors {
+            var share =
+                shares[tensor.type]
+                ?? TypeShare(type: tensor.type, tensorCount: 0, elementCount: 0, byteCount: 0)
+            share.tensorCount += 1
+            share.elementCount += tensor.elementCount
+            share.byteCount += tensor.range.count
+            shares[tensor.type] = share
+        }
+        return shares.values.sorted { ($0.byteCount, $1.type.rawValue) > ($1.byteCount, $0.type.rawValue) }
+    }
+
+    /// Opens the checkpoint at `path`.
+    ///
+    /// - Throws: ``CheckpointError`` where the files themselves are damaged. What merely is not supported by
+    ///   `nibble convert` stands in ``obstacle``.
+    public init(path: String) throws(CheckpointError) {
+        self.path = path
+        var obstacle: CheckpointError?
+        var model: ModelCheckpoint?
+        do throws(CheckpointError) { model = try ModelCheckpoint(path: path) } catch { obstacle = error }
+        self.obstacle = obstacle
+        if FilePath.isFolder(path) || path.hasSuffix(".safetensors") || path.hasSuffix(".json") {
+            let weights = try SafetensorsCheckpoint(path: path)
+            format = weights.files.count == 1 ? "safetensors" : "safetensors, \(weights.files.count) shards"
+            tensors = weights.tensors
+            metadata = nil
+            architecture = model?.configuration.architecture.rawValue
+            if case .hub(let description)? = model?.source {
+                name = nil
+                tokenizer = Self.line(for: description.vocabulary)
+            } else {
+                name = nil
+                tokenizer = nil
+            }
+        } else {
+            let file = try GGUFCheckpoint(path: path)
+            let version = file.files.first?.version ?? 3
+            format = "GGUF v\(version)" + (file.files.count > 1 ? ", \(file.files.count) parts" : "")
+            tensors = file.tensors
+            metadata = file.metadata
+            architecture = try file.metadata.value(GGUFKey.architecture)?.text
+            name = try file.metadata.value("general.name")?.text
+            tokenizer = (try? Vocabulary(ggufMetadata: file.metadata, path: path)).map(Self.line)
+        }
+        grid = Grid(tensors)
+    }
+
+    private static func line(for vocabulary: Vocabulary) -> String {
+        let kind =
+            switch vocabulary.model {
+            case .sentencePiece: "SentencePiece"
+            case .byteLevelBPE(let preTokenizer): "byte-level BPE (\(preTokenizer))"
+            }
+        let control = vocabulary.kinds.count { $0 == .control }
+        let template = vocabulary.chatTemplates.isEmpty ? "no chat template" : "chat template"
+        return "\(kind), \(vocabulary.tokens.count) tokens, \(control) of them control, \(template)"
+    }
+}

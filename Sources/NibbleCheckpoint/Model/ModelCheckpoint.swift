@@ -1,0 +1,142 @@
+/// A model on disk, in whatever form: its configuration, and its tensors by role.
+///
+/// ```swift
+/// let model = try ModelCheckpoint(path: "gemma-3-270m")        // a hub folder, .safetensors or .gguf
+/// print(model.configuration.layerCount, model.tensors.count)
+/// ```
+public struct ModelCheckpoint: Sendable {
+    /// The path as it was opened.
+    public let path: String
+    /// The shape of the model.
+    public let configuration: ModelConfiguration
+    /// Where the description came from, in the form it had.
+    public let source: Source
+    /// The tensors of the text model; every required one is there, with the shape that the configuration says.
+    public let tensors: [Tensor]
+    /// Tensors that are not part of the text model and are left out, by the reason.
+    public let leftOut: [LeftOut]
+    /// The files behind ``tensors`` and the description.
+    public let files: [String]
+
+    /// The two forms that Nibble reads.
+    public enum Source: Sendable {
+        /// A GGUF file or its shards, with the metadata as stored.
+        case gguf(GGUFMetadata)
+        /// A hub folder.
+        case hub(HubDescription)
+
+        /// How the tensors are named.
+        public var scheme: NamingScheme {
+            switch self {
+            case .gguf: .gguf
+            case .hub: .hub
+            }
+        }
+    }
+
+    /// A tensor with its role.
+    public struct Tensor: Sendable {
+        /// What it is for.
+        public var role: TensorRole
+        /// Where it is.
+        public var entry: TensorEntry
+    }
+
+    /// Tensors left out for one reason.
+    public struct LeftOut: Sendable, Equatable {
+        /// Why: `vision tower`.
+        public var reason: String
+        /// How many.
+        public var count: Int
+        /// Bytes they take.
+        public var byteCount: Int
+    }
+
+    /// Opens a `.gguf` file, a hub folder, or a `.safetensors` file or index with `config.json` beside it.
+    public init(path: String) throws(CheckpointError) {
+        if FilePath.isFolder(path) || path.hasSuffix(".safetensors") || path.hasSuffix(".json") {
+            try self.init(hub: path)
+        } else {
+            try self.init(gguf: path)
+        }
+    }
+
+    private init(gguf path: String) throws(CheckpointError) {
+        let checkpoint = try GGUFCheckpoint(path: path)
+        let architecture = try Self.architecture(of: checkpoint)
+        var tensors: [Tensor] = []
+        for entry in checkpoint.tensors {
+            guard let role = NamingScheme.gguf.role(of: entry.name, in: architecture) else {
+                throw Self.unknown(entry, architecture)
+            }
+            tensors.append(Tensor(role: role, entry: entry))
+        }
+        let frequencies = try tensors.first { $0.role.kind == .ropeFrequencies }?.entry.floats()
+        configuration = try ModelConfiguration(
+            ggufMetadata: checkpoint.metadata, path: path,
+            hasOutputTensor: tensors.contains { $0.role.kind == .output }, ropeFrequencyFactors: frequencies)
+        self.path = path
+        source = .gguf(checkpoint.metadata)
+        self.tensors = tensors
+        leftOut = []
+        files = checkpoint.files.map(\.file.path)
+        try checkTensors()
+    }
+
+    private init(hub path: String) throws(CheckpointError) {
+        let folder = FilePath.isFolder(path) ? path : FilePath.folder(of: path)
+        let description = try HubDescription(folder: folder)
+        let architecture = description.configuration.architecture
+        let weights = try SafetensorsCheckpoint(path: path)
+        var tensors: [Tensor] = []
+        var leftOut: [String: LeftOut] = [:]
+        for entry in weights.tensors {
+            if let reason = HubNames.reasonToLeaveOut(entry.name) {
+                leftOut[reason, default: LeftOut(reason: reason, count: 0, byteCount: 0)].count += 1
+                leftOut[reason]?.byteCount += entry.range.count
+                continue
+            }
+            guard let role = NamingScheme.hub.role(of: HubNames.textModelName(entry.name), in: architecture)
+            else {
+                throw Self.unknown(entry, architecture)
+            }
+            tensors.append(Tensor(role: role, entry: entry))
+        }
+        for file in weights.files {
+            if let foreign = file.foreign.first(where: { HubNames.reasonToLeaveOut($0.name) == nil }) {
+                throw CheckpointError(
+                    .unsupported, path: file.file.path, subject: "tensor '\(foreign.name)'",
+                    "has elements of type \(foreign.type); weights must be F32, F16 or BF16",
+                    advice: "the checkpoint may be quantized already: start from the original")
+            }
+        }
+        configuration = description.configuration
+        self.path = path
+        source = .hub(description)
+        self.tensors = tensors
+        self.leftOut = leftOut.values.sorted { $0.reason < $1.reason }
+        files = weights.files.map(\.file.path) + [FilePath.join(folder, "config.json")]
+        try checkTensors()
+    }
+
+    private static func architecture(of checkpoint: GGUFCheckpoint) throws(CheckpointError) -> Architecture {
+        let supported = Architecture.allCases.map(\.rawValue).joined(separator: ", ")
+        guard let name = try checkpoint.metadata.value(GGUFKey.architecture)?.text else {
+            throw CheckpointError(
+                .missing, path: checkpoint.path, subject: "key '\(GGUFKey.architecture)'",
+                "is missing, so the file is not a model")
+        }
+        guard let architecture = Architecture(rawValue: name) else {
+            throw CheckpointError(
+                .unsupported, path: checkpoint.path, subject: "key '\(GGUFKey.architecture)'",
+                "is '\(name)'; supported: \(supported)")
+        }
+        return architecture
+    }
+
+    private static func unknown(_ entry: TensorEntry, _ architecture: Architecture) -> CheckpointError {
+        CheckpointError(
+            .unsupported, path: entry.file.path, subject: "tensor '\(entry.name)'",
+            "is no tensor of the architecture \(architecture.rawValue)")
+    }
+}

@@ -1,0 +1,67 @@
+/// How checkpoints of one kind name the tensors of an architecture: a table between roles and names, read in
+/// both directions.
+public enum NamingScheme: Sendable {
+    /// The names of `transformers`: `model.layers.0.self_attn.q_proj.weight`.
+    case hub
+    /// The names of llama.cpp: `blk.0.attn_q.weight`.
+    case gguf
+
+    /// The name of `role`; nil where the architecture has no such tensor.
+    public func name(of role: TensorRole, in architecture: Architecture) -> String? {
+        guard let row = architecture.tensorTable.first(where: { $0.kind == role.kind }),
+            row.hasLayers == (role.layer != nil), row.parts.contains(role.part), let base = row.name(self)
+        else { return nil }
+        let prefix = role.layer.map { "\(layerPrefix)\($0)." } ?? ""
+        return prefix + base + "." + role.part.rawValue
+    }
+
+    /// The role of the tensor called `name`; nil where the architecture has no such tensor.
+    public func role(of name: String, in architecture: Architecture) -> TensorRole? {
+        var rest = Substring(name)
+        var layer: Int?
+        if rest.hasPrefix(layerPrefix) {
+            rest = rest.dropFirst(layerPrefix.count)
+            guard let dot = rest.firstIndex(of: "."), let number = Int(rest[..<dot]),
+                String(number) == rest[..<dot]
+            else { return nil }
+            layer = number
+            rest = rest[rest.index(after: dot)...]
+        }
+        guard let dot = rest.lastIndex(of: "."),
+            let part = TensorRole.Part(rawValue: String(rest[rest.index(after: dot)...]))
+        else { return nil }
+        let base = rest[..<dot]
+        let row = architecture.tensorTable.first {
+            $0.hasLayers == (layer != nil) && $0.parts.contains(part)
+                && $0.name(self).map { $0 == base } == true
+        }
+        return row.map { TensorRole($0.kind, layer: layer, part: part) }
+    }
+
+    private var layerPrefix: String {
+        switch self {
+        case .hub: "model.layers."
+        case .gguf: "blk."
+        }
+    }
+}
+
+/// One row of an architecture's table of tensors.
+struct TensorTableRow: Sendable {
+    var kind: TensorRole.Kind
+    /// Name in the hub scheme without block and part; nil where the tensor exists in GGUF only.
+    var hub: String?
+    /// Name in the GGUF scheme without block and part.
+    var gguf: String
+    var hasLayers = true
+    var parts: [TensorRole.Part] = [.weight]
+    /// Whether every model of the architecture has it (the weight; biases are optional).
+    var required = true
+
+    func name(_ scheme: NamingScheme) -> String? {
+        switch scheme {
+        case .hub: hub
+        case .gguf: gguf
+        }
+    }
+}

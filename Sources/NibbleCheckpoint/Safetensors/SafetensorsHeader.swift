@@ -1,0 +1,70 @@
+public import NibbleNumerics
+
+/// The header of a safetensors file to be written, and where each tensor goes.
+public struct SafetensorsHeader: Sendable {
+    /// Length and header, padded with spaces so that the data begins at a multiple of 8.
+    public let bytes: [UInt8]
+    /// Where each tensor begins in the file, in the order given.
+    public let offsets: [Int]
+    /// Size of the whole file.
+    public let fileSize: Int
+
+    /// A tensor to be written.
+    public struct Tensor: Sendable {
+        /// The name; unique in the file.
+        public var name: String
+        /// Extents, slowest first.
+        public var shape: [Int]
+        /// A plain type.
+        public var type: GGMLType
+
+        /// Creates a tensor header.
+        public init(name: String, shape: [Int], type: GGMLType) {
+            self.name = name
+            self.shape = shape
+            self.type = type
+        }
+
+        var byteCount: Int { (type.byteCount(elements: shape.reduce(1, *)) ?? 0) }
+    }
+
+    /// Lays out a file with these tensors in order, with `metadata` beside them.
+    ///
+    /// - Throws: ``CheckpointError`` for a block format, which safetensors cannot hold.
+    public init(
+        tensors: [Tensor], metadata: [(String, String)] = [("format", "pt")], path: String
+    ) throws(CheckpointError) {
+        var members: [JSONValue.Member] = []
+        if !metadata.isEmpty {
+            members.append(.init("__metadata__", .object(metadata.map { .init($0.0, .string($0.1)) })))
+        }
+        var starts: [Int] = []
+        var position = 0
+        for tensor in tensors {
+            guard let type = SafetensorsType(tensor.type) else {
+                throw CheckpointError(
+                    .invalidRequest, path: path, subject: "tensor '\(tensor.name)'",
+                    "safetensors cannot hold \(tensor.type)", advice: "use bf16, f16 or f32")
+            }
+            let end = position + tensor.byteCount
+            members.append(
+                .init(
+                    tensor.name,
+                    .members([
+                        "dtype": .string(type.rawValue),
+                        "shape": .array(tensor.shape.map { .integer($0) }),
+                        "data_offsets": .array([.integer(position), .integer(end)]),
+                    ])))
+            starts.append(position)
+            position = end
+        }
+        var header = Array(JSONValue.object(members).serialized(pretty: false).utf8)
+        header.append(contentsOf: repeatElement(UInt8(ascii: " "), count: (8 - header.count % 8) % 8))
+        var bytes: [UInt8] = []
+        bytes.append(littleEndian: UInt64(header.count))
+        bytes += header
+        offsets = starts.map { [count = bytes.count] in $0 + count }
+        fileSize = bytes.count + position
+        self.bytes = bytes
+    }
+}

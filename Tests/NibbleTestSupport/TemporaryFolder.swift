@@ -1,0 +1,36 @@
+package import Foundation
+
+/// A folder that is removed with the object.
+package final class TemporaryFolder: Sendable {
+    /// Its path.
+    package let path: String
+
+    /// Makes an empty folder.
+    package init() throws {
+        let url = FileManager.default.temporaryDirectory.appendingPathComponent("nibble-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        path = url.path
+    }
+
+    deinit { try? FileManager.default.removeItem(atPath: path) }
+
+    /// The path of `name` inside.
+    package func file(_ name: String) -> String { path + "/" + name }
+
+    /// Writes `bytes` to a file inside and returns its path.
+    @discardableResult
+    package func write(_ bytes: some Sequence<UInt8>, to name: String) throws -> String {
+        try Data(bytes).write(to: URL(fileURLWithPath: file(name)))
+        return file(name)
+    }
+
+    /// Names inside, hidden ones too.
+    package var names: [String] {
+        get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }
+    }
+}
+
+/// The bytes of a file.
+package func contents(_ path: String) throws -> [UInt8] {
+    Array(try Data(contentsOf: URL(fileURLWithPath: path)))
+}
