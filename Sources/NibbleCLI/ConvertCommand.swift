@@ -1,0 +1,132 @@
+internal import ArgumentParser
+internal import Nibble
+
+struct ConvertCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "convert",
+        abstract: "Converts a checkpoint: quantizes it, or changes its format.",
+        discussion: """
+            EXAMPLES
+              A hub folder to a 4-bit GGUF file, as llama.cpp's converter and llama-quantize make it:
+                nibble convert gemma-3-270m -o gemma.q4_0.gguf
+              What would be done, tensor by tensor:
+                nibble convert gemma-3-270m -o gemma.q4_k_m.gguf --type q4_k_m --dry-run
+              With an importance matrix of llama-imatrix, the embedding kept at 8 bits:
+                nibble convert gemma.bf16.gguf -o gemma.q4_0.gguf --imatrix gemma.imatrix --embedding-type q8_0
+              The feed-forward layers of the first blocks at 6 bits:
+                nibble convert gemma.bf16.gguf -o g.gguf --tensor-type 'blk\\.[0-3]\\.ffn_.*=q6_k'
+              Back to a folder that transformers loads:
+                nibble convert gemma.bf16.gguf -o gemma-folder
+            """
+    )
+
+    @Argument(help: "A hub folder, a .safetensors file or index, or a .gguf file (the first part, if split).")
+    var input: String
+
+    @Option(name: .shortAndLong, help: "A path that ends in .gguf, or else a folder for safetensors.")
+    var output: String
+
+    @Option(
+        help: ArgumentHelp(
+            "What to convert to: \(QuantizationType.allCases.map(\.rawValue).joined(separator: ", ")).",
+            discussion: "Default: q4_0 for GGUF, bf16 for a folder, which holds bf16, f16 or f32 only.",
+            valueName: "type"))
+    var type: QuantizationType?
+
+    @Flag(help: "Give every matrix the default type: no exceptions for embedding, head and first layers.")
+    var pure = false
+
+    @Option(help: ArgumentHelp("Importance matrix of llama-imatrix, GGUF or .dat.", valueName: "file"))
+    var imatrix: String?
+
+    @Option(help: ArgumentHelp("Type of the token embedding, tied or not.", valueName: "type"))
+    var embeddingType: GGMLType?
+
+    @Option(
+        help: ArgumentHelp(
+            "Type of the vocabulary head (where it is tied, of the embedding, unless --pure).",
+            valueName: "type"))
+    var outputType: GGMLType?
+
+    @Option(
+        help: ArgumentHelp(
+            "Type of the tensors whose GGUF name contains a match; may be repeated, the first match wins.",
+            valueName: "regex=type"))
+    var tensorType: [TensorTypeOverride] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Split into files of at most this many bytes of tensors: 4G, 500M (powers of 1000).",
+            valueName: "size"))
+    var splitMaxSize: ByteSize?
+
+    @Option(
+        help: ArgumentHelp(
+            "Draw each quantized weight uniformly within its quantization cell.",
+            discussion: """
+                For a quantized source: the result does not lie on a grid, which makes it the nearest thing to an \
+                unquantized checkpoint that a quantized file can give. Same seed, same bytes.
+                """,
+            valueName: "seed"))
+    var dither: UInt64?
+
+    @Option(help: ArgumentHelp("Threads; by default one for each processor.", valueName: "n"))
+    var threads: Int?
+
+    @Flag(help: "Replace the output if it exists.")
+    var force = false
+
+    @Flag(help: "Wait until the output is on disk before it takes its place, to survive a power cut as well.")
+    var flush = false
+
+    @Flag(help: "Show what would be done to each tensor, and write nothing.")
+    var dryRun = false
+
+    @Flag(name: .shortAndLong, help: "Show no progress.")
+    var quiet = false
+
+    @Flag(help: "Print the result as JSON.")
+    var json = false
+
+    func validate() throws {
+        if let threads, !(1...1024).contains(threads) {
+            throw ValidationError("--threads is \(threads), expected 1 to 1024")
+        }
+    }
+
+    func run() throws {
+        try Session.run { session in
+            let converter = try Converter(try request(threads: threads ?? session.processorCount))
+            let report = ConversionReport(converter)
+            if dryRun {
+                print(json ? report.planJSON : report.planTable)
+                return
+            }
+            let progress = ProgressLine(isQuiet: quiet)
+            progress.note(report.banner(kernels: session.kernels))
+            for warning in report.warnings { progress.note("warning: " + warning) }
+            let summary = try converter.run(
+                progress: { progress.update($0) }, isCancelled: { session.isInterrupted })
+            progress.finish()
+            print(json ? report.summaryJSON(summary) : report.summaryText(summary))
+        }
+    }
+
+    private func request(threads: Int) throws -> ConversionRequest {
+        let defaultType: QuantizationType = output.hasSuffix(".gguf") ? .q4_0 : .bf16
+        var plan = QuantizationPlan(type ?? defaultType)
+        plan.isPure = pure
+        plan.embeddingType = embeddingType
+        plan.outputType = outputType
+        plan.overrides = tensorType.map(\.override)
+        var request = ConversionRequest(input: input, output: output, plan: plan, threads: threads)
+        request.importance = try imatrix.map { path throws(CheckpointError) in
+            try ImportanceMatrix(path: path)
+        }
+        request.splitSize = splitMaxSize?.bytes
+        request.ditherSeed = dither
+        request.replacesOutput = force
+        request.flushes = flush
+        return request
+    }
+}

@@ -1,0 +1,19 @@
+internal import ArgumentParser
+internal import Nibble
+
+@main
+struct NibbleCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "nibble",
+        abstract: "Turns language-model checkpoints into 4-bit ones that lose as little as possible.",
+        discussion: """
+            Reads hub folders (config.json and safetensors) and GGUF files of Gemma 3, Llama, Qwen 2 and Qwen 3, \
+            larger than memory if need be. Results go to standard output, progress to standard error.
+
+            The instruction level of the kernels is chosen at run time; NIBBLE_KERNELS=scalar, avx2 or avx512 \
+            overrides it. All levels give the same bytes.
+            """,
+        version: NibbleVersion.current,
+        subcommands: [ConvertCommand.self, InspectCommand.self]
+    )
+}

@@ -1,0 +1,146 @@
+internal import Nibble
+
+/// A conversion as text and as JSON.
+struct ConversionReport {
+    private let converter: Converter
+
+    init(_ converter: Converter) { self.converter = converter }
+
+    private var jobs: [TensorJob] { converter.jobs }
+    private var parameterCount: Int { jobs.reduce(0) { $0 + $1.elementCount } }
+    private var sourceBytes: Int { jobs.reduce(0) { $0 + $1.sourceByteCount } }
+    private var tensorBytes: Int { jobs.reduce(0) { $0 + $1.byteCount } }
+
+    private func bitsPerWeight(_ bytes: Int) -> Double {
+        parameterCount == 0 ? 0 : Double(bytes) * 8 / Double(parameterCount)
+    }
+
+    /// What is about to happen, so that it can be repeated.
+    func banner(kernels: KernelLevel) -> String {
+        let request = converter.request
+        var parts = [
+            "\(request.input) -> \(converter.layout.path)",
+            (request.plan.isPure ? "pure " : "") + request.plan.type.rawValue,
+        ]
+        if let importance = request.importance { parts.append("importance matrix \(importance.path)") }
+        if let seed = request.ditherSeed { parts.append("dither seed \(seed)") }
+        parts.append("\(request.threads) threads")
+        parts.append("\(kernels) kernels")
+        return parts.joined(separator: ", ")
+    }
+
+    /// What the user should know before relying on the result.
+    var warnings: [String] {
+        var warnings: [String] = []
+        let requantized = jobs.contains {
+            $0.sourceType.isQuantized && $0.type.isQuantized && $0.type != $0.sourceType
+        }
+        if requantized {
+            warnings.append("the source is quantized already; quantize the original checkpoint to lose less")
+        }
+        if converter.request.ditherSeed != nil, !jobs.contains(where: \.dithers) {
+            warnings.append("--dither has no effect: no tensor of the source is quantized")
+        }
+        return warnings
+    }
+
+    // MARK: - Plan
+
+    var planTable: String {
+        var rows = [["tensor", "shape", "from", "to", "bytes", "why"]]
+        for job in jobs {
+            rows.append([
+                job.name, job.shape.map(String.init).joined(separator: "x"), job.sourceType.description,
+                job.type.description, String(job.byteCount), Self.text(job.reason),
+            ])
+        }
+        let files = converter.layout.files.map { "\($0.name)  \(Text.bytes($0.size))" }
+        return Text.table(rows, right: [4]) + "\n\n" + totals + "\n" + files.joined(separator: "\n")
+    }
+
+    var planJSON: String {
+        let tensors = jobs.map { job in
+            JSONValue.members([
+                "name": .string(job.name), "shape": .array(job.shape.map { .integer($0) }),
+                "from": .string(job.sourceType.description), "to": .string(job.type.description),
+                "bytes": .integer(job.byteCount), "why": .string(Self.text(job.reason)),
+            ])
+        }
+        return document([.init("tensors", .array(tensors))])
+    }
+
+    private static func text(_ reason: QuantizationPlan.Reason) -> String {
+        switch reason {
+        case .defaultType: ""
+        case .kept: "not quantized"
+        case .mixture: "mixture"
+        case .override: "as asked"
+        case .shape(let type): "rows do not fit \(type)"
+        }
+    }
+
+    // MARK: - Summary
+
+    func summaryText(_ summary: ConversionSummary) -> String {
+        let seconds = summary.elapsed / .seconds(1)
+        let rate = seconds > 0 ? Int(Double(summary.sourceBytes) / seconds) : 0
+        let types = typeCounts.map { "\($0.type) \($0.count)" }.joined(separator: ", ")
+        return """
+            \(converter.layout.path)
+            \(totals)
+            \(jobs.count) tensors: \(types)
+            \(Text.bytes(summary.outputBytes)) written in \(Text.time(seconds)), \(Text.bytes(rate))/s read
+            """
+    }
+
+    func summaryJSON(_ summary: ConversionSummary) -> String {
+        document([
+            .init("files", .array(converter.layout.files.map { .string($0.name) })),
+            .init("types", .object(typeCounts.map { .init($0.type.description, .integer($0.count)) })),
+            .init("output_bytes", .integer(summary.outputBytes)),
+            .init("seconds", .real(summary.elapsed / .seconds(1))),
+            .init("threads", .integer(converter.request.threads)),
+        ])
+    }
+
+    /// Sizes before and after, and what was left out.
+    private var totals: String {
+        let configuration = converter.model.configuration
+        var text =
+            "\(configuration.architecture.rawValue), \(Text.count(parameterCount)) parameters: "
+            + "\(Text.bytes(sourceBytes)) (\(Text.bits(bitsPerWeight(sourceBytes))) bits a weight) -> "
+            + "\(Text.bytes(tensorBytes)) (\(Text.bits(bitsPerWeight(tensorBytes))))"
+        for leftOut in converter.model.leftOut {
+            text +=
+                "\nleft out: \(leftOut.reason), \(leftOut.count) tensors, \(Text.bytes(leftOut.byteCount))"
+        }
+        return text
+    }
+
+    private var typeCounts: [(type: GGMLType, count: Int)] {
+        Dictionary(grouping: jobs, by: \.type).map { (type: $0.key, count: $0.value.count) }
+            .sorted { ($0.count, $1.type.rawValue) > ($1.count, $0.type.rawValue) }
+    }
+
+    private func document(_ members: [JSONValue.Member]) -> String {
+        let leftOut = converter.model.leftOut.map { leftOut in
+            JSONValue.members([
+                "reason": .string(leftOut.reason), "tensors": .integer(leftOut.count),
+                "bytes": .integer(leftOut.byteCount),
+            ])
+        }
+        let common: [JSONValue.Member] = [
+            .init("input", .string(converter.request.input)),
+            .init("output", .string(converter.layout.path)),
+            .init("architecture", .string(converter.model.configuration.architecture.rawValue)),
+            .init("type", .string(converter.request.plan.type.rawValue)),
+            .init("parameters", .integer(parameterCount)),
+            .init("source_tensor_bytes", .integer(sourceBytes)),
+            .init("output_tensor_bytes", .integer(tensorBytes)),
+            .init("bits_per_weight", .real(bitsPerWeight(tensorBytes))),
+            .init("left_out", .array(leftOut)),
+            .init("warnings", .array(warnings.map { .string($0) })),
+        ]
+        return String(JSONValue.object(common + members).serialized().dropLast())
+    }
+}

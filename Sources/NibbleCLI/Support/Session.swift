@@ -1,0 +1,47 @@
+internal import ArgumentParser
+internal import Dispatch
+internal import Foundation
+internal import Nibble
+internal import Synchronization
+
+/// What surrounds a command: signals, errors and exit codes.
+final class Session: Sendable {
+    /// The instruction level that the kernels run at.
+    let kernels: KernelLevel
+    private let interrupted = Atomic<Bool>(false)
+
+    var isInterrupted: Bool { interrupted.load(ordering: .relaxed) }
+    var processorCount: Int { ProcessInfo.processInfo.activeProcessorCount }
+
+    private init(kernels: KernelLevel) { self.kernels = kernels }
+
+    /// Runs a command's work; its errors become one line on standard error and an exit code:
+    /// 1 for failures, 130 for an interrupt.
+    static func run(_ work: (Session) throws -> Void) throws {
+        do {
+            let session = Session(
+                kernels: try KernelLevel.selected(environment: ProcessInfo.processInfo.environment))
+            let sources = [SIGINT, SIGTERM, SIGHUP].map { session.watch($0) }
+            defer { for source in sources { source.cancel() } }
+            try work(session)
+        } catch let error as CheckpointError {
+            FileHandle.standardError.write(Data("nibble: \(error)\n".utf8))
+            throw ExitCode(error.code == .cancelled ? 130 : 1)
+        } catch let error as KernelLevelError {
+            FileHandle.standardError.write(Data("nibble: \(error)\n".utf8))
+            throw ExitCode(1)
+        }
+    }
+
+    /// Turns the first signal into a request to stop; a second one ends the process at once.
+    private func watch(_ number: Int32) -> any DispatchSourceSignal {
+        signal(number, SIG_IGN)
+        let source = DispatchSource.makeSignalSource(signal: number, queue: .global())
+        source.setEventHandler { [self] in
+            interrupted.store(true, ordering: .relaxed)
+            signal(number, SIG_DFL)
+        }
+        source.resume()
+        return source
+    }
+}

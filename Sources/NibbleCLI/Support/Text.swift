@@ -1,0 +1,53 @@
+internal import Foundation
+
+/// Numbers as people read them, and tables.
+enum Text {
+    /// `14.1 GB`, `543 MB`, `96 B`: powers of 1000, as disks and downloads count.
+    static func bytes(_ count: Int) -> String {
+        var value = Double(count)
+        var unit = "B"
+        for larger in ["kB", "MB", "GB", "TB"] where value >= 1000 {
+            value /= 1000
+            unit = larger
+        }
+        return (unit == "B" ? "\(count)" : String(format: value < 100 ? "%.1f" : "%.0f", value)) + " " + unit
+    }
+
+    /// `268 M`, `4.3 G`: numbers of parameters.
+    static func count(_ count: Int) -> String {
+        var value = Double(count)
+        var unit = ""
+        for larger in [" k", " M", " G", " T"] where value >= 1000 {
+            value /= 1000
+            unit = larger
+        }
+        return unit.isEmpty
+            ? "\(count)" : String(format: value < 10 ? "%.2f" : value < 100 ? "%.1f" : "%.0f", value) + unit
+    }
+
+    /// `0.31 s`, `2 min 05 s`, `1 h 20 min`.
+    static func time(_ seconds: Double) -> String {
+        if seconds < 10 { return String(format: "%.2f s", seconds) }
+        let whole = Int(seconds.rounded())
+        if whole < 60 { return "\(whole) s" }
+        if whole < 3600 { return String(format: "%d min %02d s", whole / 60, whole % 60) }
+        return String(format: "%d h %02d min", whole / 3600, whole % 3600 / 60)
+    }
+
+    /// `7.01`
+    static func bits(_ value: Double) -> String { String(format: "%.2f", value) }
+
+    /// Rows in columns as wide as their widest cell; the columns in `right` aligned at the right.
+    static func table(_ rows: [[String]], right: Set<Int> = []) -> String {
+        let widths = (0..<(rows.first?.count ?? 0)).map { column in rows.map { $0[column].count }.max() ?? 0 }
+        return rows.map { row in
+            let cells = row.enumerated().map { column, cell in
+                let padding = String(repeating: " ", count: widths[column] - cell.count)
+                return right.contains(column) ? padding + cell : cell + padding
+            }
+            var line = cells.joined(separator: "  ")
+            while line.last == " " { line.removeLast() }
+            return line
+        }.joined(separator: "\n")
+    }
+}

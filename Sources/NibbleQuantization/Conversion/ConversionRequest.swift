@@ -1,0 +1,34 @@
+public import NibbleCheckpoint
+
+/// What to convert, to what, and how.
+public struct ConversionRequest: Sendable {
+    /// A hub folder, a `.safetensors` file or index, or a `.gguf` file.
+    public var input: String
+    /// A path that ends in `.gguf`, or a folder for safetensors.
+    public var output: String
+    /// Which tensor becomes what; for a folder, of ``plan`` only the type counts: `.bf16`, `.f16` or `.f32`.
+    public var plan: QuantizationPlan
+    /// Weights of the columns' errors.
+    public var importance: ImportanceMatrix?
+    /// Largest file in bytes of tensors; nil for a single GGUF file, and for 5 GB a safetensors file.
+    public var splitSize: Int?
+    /// Where set, quantized weights of the source are drawn uniformly within their quantization cells.
+    public var ditherSeed: UInt64?
+    /// Threads that read, encode and write.
+    public var threads: Int
+    /// Whether an existing output may be replaced.
+    public var replacesOutput = false
+    /// Whether to wait until the output is on disk before it takes its place.
+    public var flushes = false
+
+    /// A request with defaults.
+    public init(input: String, output: String, plan: QuantizationPlan, threads: Int) {
+        self.input = input
+        self.output = output
+        self.plan = plan
+        self.threads = threads
+    }
+
+    /// The form of the output.
+    public var outputScheme: NamingScheme { output.hasSuffix(".gguf") ? .gguf : .hub }
+}

@@ -1,0 +1,165 @@
+internal import NibbleCheckpoint
+internal import NibbleNumerics
+
+/// Performs pieces of work on one thread, in buffers that are made once.
+final class ConversionWorker {
+    private let converter: Converter
+    private let writer: CheckpointWriter
+    private var floats = UnsafeMutableBufferPointer<Float>(start: nil, count: 0)
+    private var encoded = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+
+    /// Elements that are decoded, transformed and encoded at a time, so that they stay in the first caches.
+    private static let batch = 8192
+
+    init(_ converter: Converter, _ writer: CheckpointWriter) {
+        self.converter = converter
+        self.writer = writer
+    }
+
+    deinit {
+        floats.deallocate()
+        encoded.deallocate()
+    }
+
+    private func reserve(floats count: Int) {
+        guard floats.count < count else { return }
+        floats.deallocate()
+        floats = .allocate(capacity: count)
+        floats.initialize(repeating: 0)
+    }
+
+    private func reserve(encoded count: Int) {
+        guard encoded.count < count else { return }
+        encoded.deallocate()
+        encoded = .allocate(byteCount: count, alignment: 64)
+        encoded.initializeMemory(as: UInt8.self, repeating: 0)
+    }
+
+    func perform(_ piece: PieceOfWork) throws(CheckpointError) {
+        let job = converter.jobs[piece.job]
+        let place = converter.layout.placements[piece.job]
+        let offset = place.offset + (job.type.byteCount(elements: piece.elements.lowerBound) ?? 0)
+        if case .stored(let entry) = job.source, job.copiesBytes {
+            try copy(job, entry, piece.elements, file: place.file, offset: offset)
+        } else {
+            let size = job.type.byteCount(elements: piece.elements.count) ?? 0
+            reserve(encoded: size)
+            try encode(job, piece.elements)
+            try writer.write(
+                UnsafeRawBufferPointer(rebasing: encoded[..<size]), file: place.file, offset: offset)
+        }
+        if case .stored(let entry) = job.source, !job.transform.movesRows,
+            let bytes = sourceRange(entry, piece.elements)
+        {
+            entry.file.release(bytes)
+        }
+    }
+
+    /// The stored bytes of a run of elements.
+    private func sourceRange(_ entry: TensorEntry, _ elements: Range<Int>) -> Range<Int>? {
+        guard let start = entry.type.byteCount(elements: elements.lowerBound),
+            let end = entry.type.byteCount(elements: elements.upperBound)
+        else { return nil }
+        return entry.range.lowerBound + start..<entry.range.lowerBound + end
+    }
+
+    /// Copies stored bytes, refusing what llama.cpp would refuse to load: scales and values that are not finite.
+    private func copy(
+        _ job: TensorJob, _ entry: TensorEntry, _ elements: Range<Int>, file: Int, offset: Int
+    ) throws(CheckpointError) {
+        guard let range = sourceRange(entry, elements) else { return }
+        entry.file.prefetch(range)
+        let bytes = UnsafeRawBufferPointer(rebasing: entry.file.bytes[range])
+        if let block = entry.type.firstInvalidBlock(in: RawSpan(_unsafeBytes: bytes)) {
+            let element = elements.lowerBound + block * entry.type.blockSize
+            throw invalid(job, element: element, "its scale or value is NaN or infinite")
+        }
+        try writer.write(bytes, file: file, offset: offset)
+    }
+
+    private func encode(_ job: TensorJob, _ elements: Range<Int>) throws(CheckpointError) {
+        if case .stored(let entry) = job.source, !job.transform.movesRows,
+            let range = sourceRange(entry, elements)
+        {
+            entry.file.prefetch(range)
+        }
+        let step = max(Self.batch / job.unit, 1) * job.unit
+        reserve(floats: step)
+        for start in stride(from: elements.lowerBound, to: elements.upperBound, by: step) {
+            let batch = start..<min(start + step, elements.upperBound)
+            try load(job, batch)
+            try store(job, batch, at: job.type.byteCount(elements: start - elements.lowerBound) ?? 0)
+        }
+    }
+
+    /// Fills ``floats`` with the values of a run of output elements.
+    private func load(_ job: TensorJob, _ elements: Range<Int>) throws(CheckpointError) {
+        switch job.source {
+        case .computed(let values):
+            for (index, element) in elements.enumerated() { floats[index] = values[element] }
+        case .stored(let entry):
+            guard job.transform.movesRows else {
+                decode(job, entry, elements, at: 0)
+                break
+            }
+            let columns = job.rowColumns
+            for row in elements.lowerBound / columns..<elements.upperBound / columns {
+                let source = job.transform.sourceRow(row) * columns
+                decode(job, entry, source..<source + columns, at: row * columns - elements.lowerBound)
+            }
+        }
+        if case .add(let constant) = job.transform {
+            for index in 0..<elements.count { floats[index] += constant }
+        }
+    }
+
+    private func decode(_ job: TensorJob, _ entry: TensorEntry, _ elements: Range<Int>, at index: Int) {
+        guard let range = sourceRange(entry, elements), let codec = entry.type.codec else { return }
+        let bytes = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: entry.file.bytes[range]))
+        var target = UnsafeMutableBufferPointer(rebasing: floats[index..<index + elements.count]).mutableSpan
+        if job.dithers, let seed = converter.request.ditherSeed {
+            Dither(seed: seed).decode(
+                bytes, type: entry.type, columns: elements.count, firstElement: UInt64(elements.lowerBound),
+                stream: Dither.stream(of: entry.name), into: &target)
+        } else {
+            codec.decode(bytes, columns: elements.count, into: &target, level: .current)
+        }
+    }
+
+    /// Encodes ``floats`` to ``encoded`` at byte `offset`.
+    private func store(_ job: TensorJob, _ elements: Range<Int>, at offset: Int) throws(CheckpointError) {
+        guard let codec = job.type.codec, let size = job.type.byteCount(elements: elements.count) else {
+            return
+        }
+        var target = UnsafeMutableRawBufferPointer(rebasing: encoded[offset..<offset + size]).mutableBytes
+        let values = UnsafeMutableBufferPointer(rebasing: floats[..<elements.count]).span
+        do {
+            if let importance = job.importance {
+                try codec.encode(
+                    values, columns: job.columns, importance: importance.span, into: &target, level: .current)
+            } else {
+                try codec.encode(
+                    values, columns: elements.count, importance: nil, into: &target, level: .current)
+            }
+        } catch {
+            switch error {
+            case .nonFiniteValue(let index, let value):
+                throw invalid(job, element: elements.lowerBound + index, "the value is \(value)")
+            case .scaleOverflow(let block):
+                throw invalid(
+                    job, element: elements.lowerBound + block * job.type.blockSize,
+                    "\(job.type) cannot hold the scale of a block that begins here")
+            }
+        }
+    }
+
+    private func invalid(_ job: TensorJob, element: Int, _ problem: String) -> CheckpointError {
+        let columns = max(job.columns, 1)
+        var path = converter.model.path
+        if case .stored(let entry) = job.source { path = entry.file.path }
+        return CheckpointError(
+            .invalidValue, path: path,
+            subject: "tensor '\(job.name)', row \(element / columns), column \(element % columns)", problem,
+            advice: "the checkpoint is damaged or was trained to divergence")
+    }
+}

@@ -1,0 +1,156 @@
+internal import Dispatch
+public import NibbleCheckpoint
+internal import NibbleNumerics
+internal import Synchronization
+
+/// How far a conversion has come.
+public struct ConversionProgress: Sendable {
+    /// Source bytes done.
+    public var bytesDone: Int
+    /// Source bytes in all.
+    public var bytesTotal: Int
+    /// Time since the start.
+    public var elapsed: Duration
+    /// The tensor last touched.
+    public var tensor: String
+}
+
+/// What a conversion did.
+public struct ConversionSummary: Sendable {
+    /// Source bytes of the tensors.
+    public var sourceBytes: Int
+    /// Bytes of the files written.
+    public var outputBytes: Int
+    /// Time for reading, encoding and writing, commit included.
+    public var elapsed: Duration
+}
+
+extension Converter {
+    /// Writes the output.
+    ///
+    /// The result does not depend on the number of threads. On error or cancellation nothing is left behind and
+    /// an old output is untouched.
+    ///
+    /// - Parameters:
+    ///   - progress: called about ten times a second, never from two threads at once.
+    ///   - isCancelled: asked between pieces of work, from any thread.
+    /// - Throws: ``CheckpointError``, with code `cancelled` where `isCancelled` said so.
+    @discardableResult
+    public func run(
+        progress: @escaping @Sendable (ConversionProgress) -> Void = { _ in },
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws(CheckpointError) -> ConversionSummary {
+        let start = ContinuousClock.now
+        let writer = try CheckpointWriter(layout, replacing: request.replacesOutput)
+        let pieces = jobs.indices.flatMap { PieceOfWork.cut(jobs[$0], index: $0) }
+        let total = jobs.reduce(0) { $0 + $1.sourceByteCount }
+        let queue = WorkQueue(pieces.count)
+        DispatchQueue.concurrentPerform(iterations: min(request.threads, max(pieces.count, 1))) { _ in
+            let worker = ConversionWorker(self, writer)
+            while let index = queue.next() {
+                let piece = pieces[index]
+                do throws(CheckpointError) {
+                    if isCancelled() { throw CheckpointError(.cancelled, path: layout.path, "stopped") }
+                    try worker.perform(piece)
+                } catch {
+                    return queue.fail(error)
+                }
+                queue.finished(sourceBytes: piece.sourceBytes) { done in
+                    progress(
+                        ConversionProgress(
+                            bytesDone: done, bytesTotal: total, elapsed: start.duration(to: .now),
+                            tensor: jobs[piece.job].name))
+                }
+            }
+        }
+        if let error = queue.error {
+            writer.abort()
+            throw error
+        }
+        try writer.commit(flush: request.flushes)
+        return ConversionSummary(
+            sourceBytes: total, outputBytes: layout.totalSize, elapsed: start.duration(to: .now))
+    }
+}
+
+/// A run of rows of one tensor (or of elements, where rows do not matter): what a thread does at a time.
+struct PieceOfWork: Sendable {
+    /// Index in the converter's jobs.
+    var job: Int
+    /// Elements of the output that the piece makes.
+    var elements: Range<Int>
+    /// Bytes that it reads.
+    var sourceBytes: Int
+
+    /// Elements of a piece: enough that a system call for each does not count, few enough that pieces of
+    /// all threads stay in the caches.
+    static let elements = 1 << 18
+
+    static func cut(_ job: TensorJob, index: Int) -> [PieceOfWork] {
+        let total = job.elementCount
+        guard total > 0 else { return [] }
+        let unit = job.unit
+        let size = max(elements / unit, 1) * unit
+        return stride(from: 0, to: total, by: size).map { start in
+            let range = start..<min(start + size, total)
+            return PieceOfWork(
+                job: index, elements: range,
+                sourceBytes: job.sourceType.byteCount(elements: range.count) ?? range.count)
+        }
+    }
+}
+
+extension TensorJob {
+    /// Elements that must stay together: rows where weights or order are by row, else blocks of both types.
+    var unit: Int {
+        if importance != nil || transform.movesRows { return columns == 0 ? 1 : rowColumns }
+        return max(type.blockSize, sourceType.blockSize)
+    }
+
+    /// Elements that move together where rows are permuted: one in a bias.
+    var rowColumns: Int { shape.count == 1 && transform.movesRows ? 1 : columns }
+}
+
+extension TensorJob.DirectedTransform {
+    var movesRows: Bool { if case .permuteRows = self { true } else { false } }
+}
+
+/// Hands out pieces in order and collects progress and the first error.
+private final class WorkQueue: Sendable {
+    private struct State {
+        var next = 0
+        var sourceBytes = 0
+        var lastReport = ContinuousClock.now
+        var error: CheckpointError?
+    }
+
+    private let count: Int
+    private let state = Mutex(State())
+
+    init(_ count: Int) { self.count = count }
+
+    var error: CheckpointError? { state.withLock { $0.error } }
+
+    /// The next piece; nil where all are taken or one failed.
+    func next() -> Int? {
+        state.withLock { state in
+            guard state.error == nil, state.next < count else { return nil }
+            state.next += 1
+            return state.next - 1
+        }
+    }
+
+    func fail(_ error: CheckpointError) {
+        state.withLock { if $0.error == nil { $0.error = error } }
+    }
+
+    func finished(sourceBytes: Int, report: (Int) -> Void) {
+        state.withLock { state in
+            state.sourceBytes += sourceBytes
+            let now = ContinuousClock.now
+            guard state.lastReport.duration(to: now) > .milliseconds(100) else { return }
+            state.lastReport = now
+            report(state.sourceBytes)
+        }
+    }
+}

@@ -1,0 +1,112 @@
+public import NibbleCheckpoint
+internal import NibbleNumerics
+
+/// Converts a checkpoint as a stream: rows are read from the mapped source, transformed, encoded on all
+/// threads, and written at their place.
+///
+/// Creating a converter opens the source and decides everything, which is what a dry run shows;
+/// ``run(progress:isCancelled:)`` does the work. Memory does not grow with the checkpoint.
+///
+/// ```swift
+/// let request = ConversionRequest(
+///     input: "gemma-3-270m", output: "gemma.q4_0.gguf", plan: QuantizationPlan(.q4_0), threads: 2)
+/// let summary = try Converter(request).run()
+/// ```
+public struct Converter: Sendable {
+    /// What was asked for.
+    public let request: ConversionRequest
+    /// The source.
+    public let model: ModelCheckpoint
+    /// The tensors of the output in order.
+    public let jobs: [TensorJob]
+    /// The files of the output.
+    public let layout: CheckpointLayout
+
+    /// Opens the source and plans the conversion; nothing is written.
+    ///
+    /// - Throws: ``CheckpointError`` where the source is damaged or unsupported, or the request does not fit it.
+    public init(_ request: ConversionRequest) throws(CheckpointError) {
+        self.request = request
+        model = try ModelCheckpoint(path: request.input)
+        try Self.checkPaths(request, model)
+        switch request.outputScheme {
+        case .gguf:
+            jobs = try GGUFJobs(request, model).jobs()
+            layout = try Self.ggufLayout(request, model, jobs)
+        case .hub:
+            jobs = try HubJobs(request, model).jobs()
+            layout = try Self.hubLayout(request, model, jobs)
+        }
+        for job in jobs { try Self.checkCodecs(job, path: model.path) }
+    }
+
+    private static func checkPaths(_ request: ConversionRequest, _ model: ModelCheckpoint)
+        throws(CheckpointError)
+    {
+        precondition(request.threads > 0, "threads is \(request.threads), expected at least 1")
+        let inputs = (model.files + [request.input]).compactMap(FileIdentity.init)
+        if let output = FileIdentity(path: request.output), inputs.contains(output) {
+            throw CheckpointError(
+                .invalidRequest, path: request.output, "is the input; a conversion cannot replace its source",
+                advice: "choose another output")
+        }
+        if let splitSize = request.splitSize, splitSize <= 0 {
+            throw CheckpointError(
+                .invalidRequest, path: request.output, "cannot be split into files of \(splitSize) bytes")
+        }
+    }
+
+    private static func checkCodecs(_ job: TensorJob, path: String) throws(CheckpointError) {
+        if case .stored(let entry) = job.source, job.copiesBytes == false, entry.type.codec == nil {
+            throw entry.undecodable
+        }
+        guard job.copiesBytes || job.type.codec?.canEncode == true else {
+            throw CheckpointError(
+                .unsupported, path: path, subject: "tensor '\(job.name)'", "cannot be encoded as \(job.type)")
+        }
+    }
+
+    private static func ggufLayout(
+        _ request: ConversionRequest, _ model: ModelCheckpoint, _ jobs: [TensorJob]
+    ) throws(CheckpointError) -> CheckpointLayout {
+        let fileType = request.plan.type.fileType
+        var metadata: GGUFMetadata
+        switch model.source {
+        case .gguf(let stored): metadata = stored
+        case .hub(let description):
+            metadata = try description.ggufMetadata(
+                tensors: jobs.map { (name: $0.name, shape: $0.shape) }, fileType: fileType)
+        }
+        // llama-quantize sets these anew, which moves them to the end.
+        for key in [GGUFKey.quantizationVersion, GGUFKey.fileType] { metadata.remove(key) }
+        metadata.set(GGUFKey.quantizationVersion, .uint32(2))
+        metadata.set(GGUFKey.fileType, .uint32(fileType))
+        for (key, value) in request.importance?.metadata ?? [] {
+            metadata.remove(key)
+            metadata.set(key, value)
+        }
+        if let seed = request.ditherSeed { metadata.set("nibble.dither.seed", .uint64(seed)) }
+        return try .gguf(
+            path: request.output, metadata: metadata, tensors: jobs.map(\.layoutTensor),
+            splitSize: request.splitSize)
+    }
+
+    private static func hubLayout(
+        _ request: ConversionRequest, _ model: ModelCheckpoint, _ jobs: [TensorJob]
+    ) throws(CheckpointError) -> CheckpointLayout {
+        let companions = try model.hubFiles(type: request.plan.type.defaultType)
+        return try .hub(
+            path: request.output, tensors: jobs.map(\.layoutTensor), companions: companions,
+            splitSize: request.splitSize ?? 5_000_000_000)
+    }
+}
+
+extension TensorJob {
+    var layoutTensor: CheckpointLayout.Tensor { .init(name: name, shape: shape, type: type) }
+
+    /// Whether the stored bytes are the output's bytes.
+    var copiesBytes: Bool {
+        guard case .stored(let entry) = source, !dithers else { return false }
+        return entry.type == type && transform == .identity
+    }
+}

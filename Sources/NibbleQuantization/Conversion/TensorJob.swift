@@ -1,0 +1,76 @@
+public import NibbleCheckpoint
+public import NibbleNumerics
+
+/// One tensor of the output and how it comes about.
+public struct TensorJob: Sendable {
+    /// The name in the output.
+    public var name: String
+    /// What it is for.
+    public var role: TensorRole
+    /// Extents in the output, slowest first. Fewer rows than the source where padding is dropped.
+    public var shape: [Int]
+    /// The type in the output.
+    public var type: GGMLType
+    /// Why it has that type.
+    public var reason: QuantizationPlan.Reason
+    /// Where values come from.
+    public var source: Source
+    /// What is done to the values, in the direction of this conversion.
+    public var transform: DirectedTransform
+    /// Weights of the columns' errors.
+    public var importance: [Float]? = nil
+    /// Whether values are drawn within the quantization cells of the source.
+    public var dithers = false
+
+    /// Where the values of a tensor come from.
+    public enum Source: Sendable {
+        /// A stored tensor.
+        case stored(TensorEntry)
+        /// Values computed from the configuration.
+        case computed([Float])
+    }
+
+    /// A transform and whether it is undone.
+    public enum DirectedTransform: Sendable, Equatable {
+        /// The same values.
+        case identity
+        /// The constant is added to every value.
+        case add(Float)
+        /// Output row `r` is the source row ``sourceRow(_:of:)``: heads of `rowsPerHead` rows change between
+        /// halves and neighbours.
+        case permuteRows(rowsPerHead: Int, toNeighbours: Bool)
+
+        /// The source row of an output row.
+        func sourceRow(_ row: Int) -> Int {
+            guard case .permuteRows(let rowsPerHead, let toNeighbours) = self else { return row }
+            let head = row / rowsPerHead * rowsPerHead
+            let inner = row % rowsPerHead
+            let half = rowsPerHead / 2
+            // Row i + half * c on the hub is row 2 i + c in GGUF, c = 0 or 1.
+            return head + (toNeighbours ? inner / 2 + inner % 2 * half : inner % half * 2 + inner / half)
+        }
+    }
+
+    /// Elements of a row.
+    var columns: Int { shape.last ?? 1 }
+    /// Rows over all slower extents.
+    var rows: Int { shape.dropLast().reduce(1, *) }
+    /// The type in the source.
+    public var sourceType: GGMLType {
+        switch source {
+        case .stored(let entry): entry.type
+        case .computed: .f32
+        }
+    }
+    /// Number of elements in the output.
+    public var elementCount: Int { shape.reduce(1, *) }
+    /// Bytes in the output.
+    public var byteCount: Int { type.byteCount(elements: elementCount) ?? 0 }
+    /// Bytes in the source.
+    public var sourceByteCount: Int {
+        switch source {
+        case .stored(let entry): entry.range.count
+        case .computed(let values): values.count * 4
+        }
+    }
+}

@@ -1,0 +1,160 @@
+public import NibbleCheckpoint
+public import NibbleNumerics
+
+/// Which tensor becomes what: `convert`, fake quantization and `plan` all read it, so they cannot disagree.
+///
+/// The rules are those of llama-quantize (llama.cpp, `src/llama-quant.cpp`), so that its files and ours agree
+/// tensor by tensor.
+///
+/// ```swift
+/// let plan = QuantizationPlan(.q4_0)
+/// let targets = try plan.targets(for: tensors, in: model.configuration)
+/// ```
+public struct QuantizationPlan: Sendable {
+    /// The type of the whole file.
+    public var type: QuantizationType
+    /// Whether every tensor gets the default type, the rules of the mixture left out.
+    public var isPure = false
+    /// Overrides the type of the token embedding, tied or not.
+    public var embeddingType: GGMLType?
+    /// Overrides the type of the vocabulary head. Where that is tied to the embedding it reaches the
+    /// embedding through the mixture's rules, hence not with ``isPure``.
+    public var outputType: GGMLType?
+    /// Overrides by GGUF tensor name; the first pattern that is found in the name wins. They apply where
+    /// ``type`` is quantized, and not to tensors that the two options above name.
+    public var overrides: [Override] = []
+    /// Whether importance weights will be used, which moves a few tensors of the mixtures.
+    public var usesImportance = false
+
+    /// Creates the plan of llama-quantize for `type`.
+    public init(_ type: QuantizationType) { self.type = type }
+
+    /// A pattern and the type of the tensors that match it.
+    public struct Override: Sendable, Equatable {
+        /// The regular expression as the user wrote it.
+        public let pattern: String
+        /// What matching tensors become.
+        public let type: GGMLType
+
+        /// Checks that `pattern` is a regular expression.
+        /// - Throws: the compiler's error where it is not.
+        public init(pattern: String, type: GGMLType) throws {
+            _ = try Regex(pattern)
+            self.pattern = pattern
+            self.type = type
+        }
+
+        /// Whether `name` contains a match.
+        func matches(_ name: String) -> Bool {
+            // Compiled for each use, as a Regex is not Sendable; a model has few hundred names.
+            guard let regex = try? Regex(pattern) else { return false }
+            return name.firstMatch(of: regex) != nil
+        }
+    }
+
+    /// A tensor to decide on.
+    public struct Tensor: Sendable {
+        /// What it is for.
+        public var role: TensorRole
+        /// Its GGUF name, for ``Override``.
+        public var name: String
+        /// Extents, slowest first.
+        public var shape: [Int]
+        /// The type it keeps where it is not quantized: norms, biases.
+        public var keptType: GGMLType
+
+        /// Creates a tensor.
+        public init(role: TensorRole, name: String, shape: [Int], keptType: GGMLType) {
+            self.role = role
+            self.name = name
+            self.shape = shape
+            self.keptType = keptType
+        }
+    }
+
+    /// What a tensor becomes, and why where it is not the default.
+    public struct Target: Sendable, Equatable {
+        /// The type in the output.
+        public var type: GGMLType
+        /// Why.
+        public var reason: Reason
+    }
+
+    /// Why a tensor has its type.
+    public enum Reason: Sendable, Equatable {
+        /// The default type of the file.
+        case defaultType
+        /// Norms, biases and other small tensors keep their type.
+        case kept
+        /// A rule of the mixture.
+        case mixture
+        /// An option names the tensor.
+        case override
+        /// Its rows are no whole number of blocks of the type it should have had.
+        case shape(insteadOf: GGMLType)
+    }
+
+    /// What each tensor becomes, in the order given.
+    ///
+    /// The mixtures count attention and feed-forward tensors in this order; give them as they will be written.
+    public func targets(for tensors: [Tensor], in configuration: ModelConfiguration) -> [Target] {
+        var mixture = Mixture(
+            type: type, usesImportance: usesImportance, tensors: tensors, configuration: configuration)
+        return tensors.map { target(for: $0, mixture: &mixture) }
+    }
+
+    private func target(for tensor: Tensor, mixture: inout Mixture) -> Target {
+        guard tensor.isQuantizable else { return Target(type: tensor.keptType, reason: .kept) }
+        if tensor.role.kind == .tokenEmbedding, let embeddingType {
+            return Target(type: embeddingType, reason: .override)
+        }
+        if tensor.role.kind == .output, let outputType { return Target(type: outputType, reason: .override) }
+        var target = Target(type: type.defaultType, reason: .defaultType)
+        guard target.type.isQuantized else { return target }
+        if let override = overrides.first(where: { $0.matches(tensor.name) }) {
+            target = Target(type: override.type, reason: .override)
+        } else if !isPure {
+            let type = mixture.type(for: tensor, outputType: outputType)
+            if type != target.type { target = Target(type: type, reason: .mixture) }
+        }
+        if let fallback = Self.fallback(for: target.type, columns: tensor.shape.last ?? 1) {
+            target = Target(type: fallback, reason: .shape(insteadOf: target.type))
+        }
+        return target
+    }
+
+    /// What is used where a row of `columns` is no whole number of blocks; nil where it is.
+    static func fallback(for type: GGMLType, columns: Int) -> GGMLType? {
+        guard !columns.isMultiple(of: type.blockSize) else { return nil }
+        let smaller: GGMLType =
+            switch type {
+            case .q2_k, .q3_k: .q4_0
+            case .q4_k: .q5_0
+            case .q5_k: .q5_1
+            case .q6_k: .q8_0
+            case .iq4_xs: .iq4_nl
+            default: type
+            }
+        return columns.isMultiple(of: smaller.blockSize) ? smaller : .f16
+    }
+}
+
+extension QuantizationPlan.Tensor {
+    /// Whether llama-quantize would quantize it: a matrix of weights that is no norm.
+    public var isQuantizable: Bool {
+        // Trailing extents of one do not count, as ggml_n_dims has it; they come first here.
+        shape.drop { $0 == 1 }.count >= 2 && role.part == .weight && !role.kind.isNorm
+    }
+}
+
+extension TensorRole.Kind {
+    /// Whether the tensor is the weight of a norm.
+    var isNorm: Bool {
+        switch self {
+        case .outputNorm, .attentionNorm, .attentionQueryNorm, .attentionKeyNorm, .attentionPostNorm,
+            .feedForwardNorm, .feedForwardPostNorm:
+            true
+        default: false
+        }
+    }
+}

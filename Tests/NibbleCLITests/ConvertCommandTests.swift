@@ -1,0 +1,125 @@
+import Foundation
+import NibbleTestSupport
+import Testing
+
+@Suite("nibble convert")
+struct ConvertCommandTests {
+    private let folder: TemporaryFolder
+    private let input = Fixtures.path("hub/llama3.expected.gguf")
+
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test("Converts, prints the result, and is silent on standard error where quiet")
+    func convert() throws {
+        let result = try CommandLineTool.run(["convert", input, "-o", folder.file("a.gguf"), "--quiet"])
+        #expect(result.status == 0)
+        #expect(result.errors.isEmpty)
+        #expect(result.output.contains("Q4_0"))
+        #expect(try folder.names == ["a.gguf"])
+    }
+
+    @Test("Says on standard error what it is about to do, so that it can be repeated")
+    func banner() throws {
+        let result = try CommandLineTool.run([
+            "convert", input, "-o", folder.file("a.gguf"), "--threads", "2",
+        ])
+        #expect(result.errors.contains("q4_0, 2 threads"))
+        #expect(result.errors.contains("kernels"))
+    }
+
+    @Test("JSON on standard output is one document")
+    func json() throws {
+        let result = try CommandLineTool.run([
+            "convert", input, "-o", folder.file("a.gguf"), "--json", "--quiet",
+        ])
+        let object = try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any]
+        #expect(object?["architecture"] as? String == "llama")
+        #expect(object?["output_bytes"] as? Int == (try contents(folder.file("a.gguf"))).count)
+    }
+
+    @Test("A dry run lists every tensor and writes nothing", arguments: [false, true])
+    func dryRun(json: Bool) throws {
+        let result = try CommandLineTool.run(
+            ["convert", input, "-o", folder.file("a.gguf"), "--type", "q4_k_m", "--dry-run"]
+                + (json ? ["--json"] : []))
+        #expect(result.status == 0)
+        #expect(result.output.contains("blk.1.ffn_down.weight"))
+        #expect(result.output.contains("Q6_K"))
+        #expect(try folder.names.isEmpty)
+    }
+
+    @Test("Every kernel level gives the same file")
+    func kernels() throws {
+        var files: [[UInt8]] = []
+        for level in ["scalar", "avx2", "avx512"] {
+            let result = try CommandLineTool.run(
+                ["convert", input, "-o", folder.file("\(level).gguf"), "--type", "q4_k_m"],
+                environment: ["NIBBLE_KERNELS": level])
+            guard result.status == 0 else {
+                // A machine without the level says so; the test still compares the levels it has.
+                #expect(result.errors.contains(level))
+                continue
+            }
+            #expect(result.errors.contains("\(level) kernels"))
+            files.append(try contents(folder.file("\(level).gguf")))
+        }
+        #expect(!files.isEmpty)
+        #expect(files.allSatisfy { $0 == files[0] })
+        let unknown = try CommandLineTool.run(
+            ["convert", input, "-o", folder.file("x.gguf")], environment: ["NIBBLE_KERNELS": "mmx"])
+        #expect(unknown.status == 1 && unknown.errors.contains("mmx"))
+    }
+
+    @Test(
+        "A mistake is one clear line, a non-zero status and no output",
+        arguments: [
+            (["convert", "missing.gguf", "-o", "OUT"], "missing.gguf"),
+            (["convert", "INPUT", "-o", "/no-such-folder/a.gguf"], "no such folder"),
+            (["convert", "INPUT", "-o", "INPUT", "--force"], "is the input"),
+            (["convert", "INPUT", "-o", "FOLDER", "--type", "q4_0"], "safetensors cannot hold"),
+            (["convert", "INPUT", "-o", "OUT", "--imatrix", "missing.dat"], "missing.dat"),
+            (["convert", "INPUT", "-o", "OUT", "--embedding-type", "q6_k", "--type", "iq9"], "iq9"),
+            (["convert", "INPUT", "-o", "OUT", "--tensor-type", "("], "tensor-type"),
+            (["convert", "INPUT", "-o", "OUT", "--tensor-type", "(=q4_0"], "tensor-type"),
+            (["convert", "INPUT", "-o", "OUT", "--split-max-size", "0"], "split-max-size"),
+            (["convert", "INPUT", "-o", "OUT", "--threads", "0"], "threads"),
+            (["convert", "INPUT"], "output"),
+            (["inspect", "missing"], "missing"),
+            (["frobnicate"], "frobnicate"),
+        ])
+    func mistakes(arguments: [String], part: String) throws {
+        let input = try folder.write(try contents(input), to: "input.gguf")
+        let result = try CommandLineTool.run(
+            arguments.map {
+                switch $0 {
+                case "INPUT": input
+                case "OUT": folder.file("out.gguf")
+                case "FOLDER": folder.file("out")
+                default: $0
+                }
+            })
+        #expect(result.status != 0)
+        #expect(result.output.isEmpty)
+        #expect(result.errors.contains(part), "\(result.errors)")
+        #expect(try folder.names == ["input.gguf"])
+        #expect(try contents(input) == contents(self.input))
+    }
+
+    @Test("An existing file is kept unless --force")
+    func force() throws {
+        let output = try folder.write([1, 2, 3], to: "a.gguf")
+        let refused = try CommandLineTool.run(["convert", input, "-o", output])
+        #expect(refused.status == 1 && refused.errors.contains("--force"))
+        #expect(try contents(output) == [1, 2, 3])
+        #expect(try CommandLineTool.run(["convert", input, "-o", output, "--force", "--quiet"]).status == 0)
+        #expect(try contents(output).starts(with: Array("GGUF".utf8)))
+    }
+
+    @Test("Help teaches by example", arguments: [["--help"], ["convert", "--help"], ["inspect", "--help"]])
+    func help(arguments: [String]) throws {
+        let result = try CommandLineTool.run(arguments)
+        #expect(result.status == 0)
+        #expect(result.output.contains("USAGE: nibble"))
+        if arguments.count == 2 { #expect(result.output.contains("EXAMPLES")) }
+    }
+}
