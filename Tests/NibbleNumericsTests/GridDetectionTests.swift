@@ -99,6 +99,31 @@ struct GridDetectionTests {
         }
     }
 
+    @Test("the window is as narrow as the storage", arguments: storages)
+    func window(storage: GGMLType) throws {
+        var random = SeededGenerator(seed: 8)
+        let grid = try stored(through(Q4_0(), random.normal(32)), as: storage)
+        // Three units in the last place of BF16 and half; 2^-16 of an F32.
+        let unit: Float =
+            switch storage {
+            case .bf16: 3 * 0x1p-7
+            case .f16: 3 * 0x1p-10
+            default: 0x1p-16
+            }
+        #expect(GridDetection.count(grid.span, storedAs: storage).onGrid == 1)
+        var moved = 0
+        for index in grid.indices where grid[index] != 0 {
+            for sign: Float in [1, -1] {
+                var values = grid
+                values[index] += sign * unit * values[index].binade
+                let found = GridDetection.count(stored(values, as: storage).span, storedAs: storage)
+                #expect(found.tested == 1 && found.onGrid == 0, "index \(index)")
+                moved += 1
+            }
+        }
+        #expect(moved > 40)
+    }
+
     @Test("blocks that say nothing are not counted")
     func silent() {
         let zeros = [Float](repeating: 0, count: 32)

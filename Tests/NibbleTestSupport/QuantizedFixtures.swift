@@ -1,4 +1,4 @@
-package import Foundation
+internal import Foundation
 
 /// What llama-quantize made of the small models: `Tests/Fixtures/quantized.json`.
 package struct QuantizedFixtures: Decodable, Sendable {

@@ -1,4 +1,4 @@
-package import Foundation
+internal import Foundation
 
 /// A folder that is removed with the object.
 package final class TemporaryFolder: Sendable {

@@ -50,13 +50,14 @@ extension ModelConfiguration {
         ropeBase = try fields.positiveFloat("\(name).rope.freq_base") ?? 10_000
         tiesEmbeddings = !hasOutputTensor
         let tokens = try fields.required(
-            TokenizerKey.tokens, try ggufMetadata.value(TokenizerKey.tokens)?.elements)
-        vocabularySize = tokens.count
+            TokenizerKey.tokens, try ggufMetadata.elementCount(TokenizerKey.tokens))
+        vocabularySize = tokens
         ropeLocalBase = nil
         slidingWindow = nil
         slidingPattern = nil
         queryScalar = nil
         finalLogitSoftcap = nil
+        statesHeadDimension = architecture != .qwen2 || ggufMetadata.contains("\(name).attention.key_length")
         try readGemma3(fields)
         ropeScaling = nil
         ropeScaling = try Self.ropeScaling(

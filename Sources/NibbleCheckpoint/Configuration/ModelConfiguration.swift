@@ -1,7 +1,7 @@
 /// The shape of a model and the constants of its forward pass, independent of how a file spells them.
 ///
-/// Read from `config.json` (`ModelConfiguration+Hub.swift`) or from GGUF metadata
-/// (`ModelConfiguration+GGUF.swift`), and written to either.
+/// Read from `config.json` (`ModelConfiguration+HubReading.swift`) or from GGUF metadata
+/// (`ModelConfiguration+GGUFReading.swift`), and written to either.
 public struct ModelConfiguration: Sendable, Equatable {
     /// The model family.
     public var architecture: Architecture
@@ -39,6 +39,9 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var tiesEmbeddings: Bool
     /// Rows of the token embedding that stand for tokens.
     public var vocabularySize: Int
+
+    /// Whether GGUF states the width of a head rather than leaving it to be derived.
+    var statesHeadDimension = true
 
     /// How rotary positions are stretched beyond the original context.
     public enum RopeScaling: Sendable, Equatable {

@@ -59,3 +59,12 @@ package enum FilePath {
         return names.sorted()
     }
 }
+
+extension FilePath {
+    /// The name that a folder has in its parent, `.` and links resolved.
+    package static func absoluteName(of path: String) -> String {
+        guard let resolved = realpath(path, nil) else { return name(of: path) }
+        defer { free(resolved) }
+        return name(of: String(cString: resolved))
+    }
+}

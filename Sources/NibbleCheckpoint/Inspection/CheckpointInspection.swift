@@ -77,7 +77,7 @@ public struct CheckpointInspection: Sendable {
             architecture = model?.configuration.architecture.rawValue
             if case .hub(let description)? = model?.source {
                 name = nil
-                tokenizer = Self.line(for: description.vocabulary)
+                tokenizer = (try? description.vocabulary()).map(Self.line)
             } else {
                 name = nil
                 tokenizer = nil

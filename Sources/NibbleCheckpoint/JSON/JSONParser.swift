@@ -77,7 +77,7 @@ package struct JSONParser {
 
     private mutating func members(depth: Int) throws(CheckpointError) -> [JSONValue.Member] {
         var members: [JSONValue.Member] = []
-        var names: Set<String> = []
+        var names: Set<ExactText> = []
         position += 1
         skipSpace()
         if take(UInt8(ascii: "}")) { return members }
@@ -87,7 +87,9 @@ package struct JSONParser {
                 throw error("expected a member name in quotes")
             }
             let name = try string()
-            guard names.insert(name).inserted else { throw error("duplicate member '\(name)'", at: start) }
+            guard names.insert(ExactText(name)).inserted else {
+                throw error("duplicate member '\(name)'", at: start)
+            }
             skipSpace()
             guard take(UInt8(ascii: ":")) else { throw error("expected ':' after '\(name)'") }
             skipSpace()

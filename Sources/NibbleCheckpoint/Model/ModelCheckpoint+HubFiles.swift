@@ -6,7 +6,9 @@ extension ModelCheckpoint {
     ///
     /// - Parameter type: how the weights will be stored, F32, F16 or BF16.
     public func hubFiles(type: GGMLType) throws(CheckpointError) -> [HubFile] {
-        let hasAttentionBias = tensors.contains { $0.role == TensorRole(.attentionQuery, layer: 0, part: .bias) }
+        let hasAttentionBias = tensors.contains {
+            $0.role == TensorRole(.attentionQuery, layer: 0, part: .bias)
+        }
         switch source {
         case .gguf(let metadata):
             return try HubFile.all(
@@ -14,7 +16,7 @@ extension ModelCheckpoint {
                 type: type, hasAttentionBias: hasAttentionBias, metadata: metadata, path: path)
         case .hub(let description):
             let json = configuration.hubConfiguration(
-                type: type, vocabulary: description.vocabulary, hasAttentionBias: hasAttentionBias)
+                type: type, vocabulary: try description.vocabulary(), hasAttentionBias: hasAttentionBias)
             let folder = FilePath.isFolder(path) ? path : FilePath.folder(of: path)
             return [HubFile(name: "config.json", json)] + (try Self.copies(from: folder))
         }
@@ -22,7 +24,8 @@ extension ModelCheckpoint {
 
     /// Files that say nothing of the weights and are right for any form of them.
     private static let copiedNames = [
-        "README.md", "added_tokens.json", "chat_template.jinja", "chat_template.json", "generation_config.json",
+        "README.md", "added_tokens.json", "chat_template.jinja", "chat_template.json",
+        "generation_config.json",
         "merges.txt", "special_tokens_map.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json",
         "vocab.json",
     ]
@@ -30,7 +33,8 @@ extension ModelCheckpoint {
     private static func copies(from folder: String) throws(CheckpointError) -> [HubFile] {
         var files: [HubFile] = []
         for name in copiedNames where FilePath.exists(FilePath.join(folder, name)) {
-            files.append(HubFile(name: name, contents: Array(try MappedFile(path: FilePath.join(folder, name)).bytes)))
+            files.append(
+                HubFile(name: name, contents: Array(try MappedFile(path: FilePath.join(folder, name)).bytes)))
         }
         return files
     }

@@ -75,7 +75,7 @@ public struct Converter: Sendable {
         case .gguf(let stored): metadata = stored
         case .hub(let description):
             metadata = try description.ggufMetadata(
-                tensors: jobs.map { (name: $0.name, shape: $0.shape) }, fileType: fileType)
+                parameterCount: jobs.reduce(0) { $0 + $1.elementCount }, fileType: fileType)
         }
         // llama-quantize sets these anew, which moves them to the end.
         for key in [GGUFKey.quantizationVersion, GGUFKey.fileType] { metadata.remove(key) }

@@ -1,0 +1,167 @@
+extension ModelConfiguration {
+    /// Reads `config.json` of a hub folder, in the spellings of `transformers` 4 and 5; fields that a
+    /// configuration leaves out have the defaults of `transformers`.
+    ///
+    /// - Throws: ``CheckpointError`` where a field is missing or senseless, or says something that GGUF cannot
+    ///   express.
+    public init(hubConfiguration: JSONValue, path: String) throws(CheckpointError) {
+        let whole = HubFields(json: hubConfiguration, path: path)
+        let architecture = try Self.architecture(whole)
+        if whole.value("quantization_config") != nil {
+            throw whole.error(
+                .unsupported, "quantization_config",
+                "says that the checkpoint is quantized already; "
+                    + "start from the original")
+        }
+        let fields = try whole.object("text_config") ?? whole
+        let wholeTies = try whole.flag("tie_word_embeddings")
+        let isGemma = architecture == .gemma3
+        let heads = try fields.required(
+            "num_attention_heads", try fields.count("num_attention_heads") ?? (isGemma ? 8 : nil))
+        let width = try fields.required("hidden_size", try fields.count("hidden_size"))
+        let defaultContext = isGemma ? 131072 : architecture == .llama ? 2048 : 32768
+        self.init(
+            architecture: architecture,
+            contextLength: try fields.count("max_position_embeddings") ?? defaultContext,
+            embeddingLength: width,
+            layerCount: try fields.required("num_hidden_layers", try fields.count("num_hidden_layers")),
+            feedForwardLength: try fields.required(
+                "intermediate_size", try fields.count("intermediate_size")),
+            headCount: heads,
+            keyValueHeadCount: try fields.count("num_key_value_heads") ?? (isGemma ? 4 : heads),
+            headDimension: try fields.count("head_dim") ?? (isGemma ? 256 : width / heads),
+            normEpsilon: try fields.positive("rms_norm_eps") ?? 1e-6,
+            ropeBase: isGemma ? 1_000_000 : 10_000,
+            tiesEmbeddings: try fields.flag("tie_word_embeddings") ?? wholeTies ?? isGemma,
+            vocabularySize: try fields.required(
+                "vocab_size", try fields.count("vocab_size") ?? (isGemma ? 262208 : nil)))
+        statesHeadDimension = architecture != .qwen2 || fields.value("head_dim") != nil
+        try readRope(fields)
+        if isGemma { try readGemma3(fields) }
+        try refuseUnsupported(fields)
+    }
+
+    private static func architecture(_ fields: HubFields) throws(CheckpointError) -> Architecture {
+        let names: [(String, Architecture)] = [
+            ("Gemma3ForCausalLM", .gemma3), ("Gemma3ForConditionalGeneration", .gemma3),
+            ("LlamaForCausalLM", .llama), ("Qwen2ForCausalLM", .qwen2), ("Qwen3ForCausalLM", .qwen3),
+        ]
+        let types: [(String, Architecture)] = [
+            ("gemma3_text", .gemma3), ("gemma3", .gemma3), ("llama", .llama), ("qwen2", .qwen2),
+            ("qwen3", .qwen3),
+        ]
+        if let name = fields.value("architectures")?.elements?.first?.text {
+            if let match = names.first(where: { $0.0 == name }) { return match.1 }
+            throw fields.error(
+                .unsupported, "architectures",
+                "is '\(name)'; supported: " + names.map(\.0).joined(separator: ", "))
+        }
+        let type = try fields.required("model_type", try fields.text("model_type"))
+        guard let match = types.first(where: { $0.0 == type }) else {
+            throw fields.error(
+                .unsupported, "model_type",
+                "is '\(type)'; supported: " + types.map(\.0).joined(separator: ", "))
+        }
+        return match.1
+    }
+
+    /// Bases and scaling: `rope_theta` and `rope_scaling`, or both in `rope_parameters`, which has one set for
+    /// each kind of layer where there are two.
+    private mutating func readRope(_ fields: HubFields) throws(CheckpointError) {
+        let parameters = try fields.object("rope_parameters")
+        let full = try parameters?.object("full_attention") ?? parameters
+        let oldBase = try fields.positive("rope_theta")
+        ropeBase = try full?.positive("rope_theta") ?? oldBase ?? ropeBase
+        if architecture == .gemma3 {
+            let local = try parameters?.object("sliding_attention")
+            let oldLocalBase = try fields.positive("rope_local_base_freq")
+            ropeLocalBase = try local?.positive("rope_theta") ?? oldLocalBase ?? 10_000
+        }
+        let oldScaling = try fields.object("rope_scaling")
+        guard let scaling = full ?? oldScaling else { return }
+        let oldType = try scaling.text("type")
+        let type = try scaling.text("rope_type") ?? oldType ?? "default"
+        switch type {
+        case "default": break
+        case "linear":
+            ropeScaling = .linear(factor: try scaling.required("factor", try scaling.positive("factor")))
+        case "llama3" where architecture == .llama:
+            let low = try scaling.positive("low_freq_factor") ?? 1
+            let high = try scaling.positive("high_freq_factor") ?? 4
+            guard high > low else {
+                throw scaling.error(.malformed, "high_freq_factor", "is \(high), expected more than \(low)")
+            }
+            ropeScaling = .llama3(
+                factor: try scaling.positive("factor") ?? 8, lowFrequency: low, highFrequency: high,
+                originalContext: try scaling.count("original_max_position_embeddings") ?? 8192)
+        default:
+            throw scaling.error(
+                .unsupported, "rope_type", "is '\(type)'; supported: default, linear, llama3 (Llama only)")
+        }
+    }
+
+    private mutating func readGemma3(_ fields: HubFields) throws(CheckpointError) {
+        queryScalar = try fields.positive("query_pre_attn_scalar") ?? 256
+        finalLogitSoftcap = try fields.positive("final_logit_softcapping")
+        let window = try fields.count("sliding_window") ?? 4096
+        let newPeriod = try fields.count("_sliding_window_pattern")
+        var pattern = SlidingPattern.period(try fields.count("sliding_window_pattern") ?? newPeriod ?? 6)
+        if let types = fields.value("layer_types") {
+            pattern = try Self.pattern(types, layerCount: layerCount, fields)
+        }
+        guard pattern != .period(1), pattern != .layers([Bool](repeating: false, count: layerCount)) else {
+            return
+        }
+        slidingWindow = window
+        slidingPattern = pattern
+    }
+
+    private static func pattern(
+        _ types: JSONValue, layerCount: Int, _ fields: HubFields
+    ) throws(CheckpointError) -> SlidingPattern {
+        guard let elements = types.elements, elements.count == layerCount else {
+            throw fields.error(.inconsistent, "layer_types", "does not have \(layerCount) elements")
+        }
+        var sliding: [Bool] = []
+        for element in elements {
+            switch element.text {
+            case "sliding_attention": sliding.append(true)
+            case "full_attention": sliding.append(false)
+            default:
+                throw fields.error(
+                    .unsupported, "layer_types",
+                    "has an element \(element.serialized(pretty: false)), expected sliding_attention or full_attention"
+                )
+            }
+        }
+        let isUsual = sliding.enumerated().allSatisfy { layer, slides in slides == (layer % 6 != 5) }
+        return isUsual ? .period(6) : .layers(sliding)
+    }
+
+    private func refuseUnsupported(_ fields: HubFields) throws(CheckpointError) {
+        guard headCount.isMultiple(of: keyValueHeadCount) else {
+            throw fields.error(
+                .inconsistent, "num_key_value_heads",
+                "is \(keyValueHeadCount), which does not divide \(headCount) heads")
+        }
+        guard headDimension > 0, headDimension.isMultiple(of: 2) else {
+            throw fields.error(.unsupported, "head_dim", "is \(headDimension), expected an even number")
+        }
+        if fields.value("attn_logit_softcapping") != nil {
+            throw fields.error(
+                .unsupported, "attn_logit_softcapping", "cannot be expressed in GGUF for this model")
+        }
+        if architecture != .gemma3, try fields.flag("use_sliding_window") == true {
+            throw fields.error(.unsupported, "use_sliding_window", "is true, which llama.cpp does not follow")
+        }
+        let name = fields.value("hidden_activation") != nil ? "hidden_activation" : "hidden_act"
+        let expected = architecture == .gemma3 ? ["gelu_pytorch_tanh"] : ["silu", "swish"]
+        if let activation = try fields.text(name), !expected.contains(activation) {
+            throw fields.error(.unsupported, name, "is '\(activation)', expected \(expected[0])")
+        }
+        for count in ["num_local_experts", "num_experts"] where (try fields.count(count) ?? 1) > 1 {
+            throw fields.error(
+                .unsupported, count, "says that this is a mixture of experts, which is not supported")
+        }
+    }
+}

@@ -1,0 +1,148 @@
+/// Special tokens and chat templates of a hub folder as llama.cpp's converter finds them (gguf-py, vocab.py,
+/// `SpecialVocab`): ids in the order of their discovery, and whether each is added to a text.
+struct HubSpecialTokens {
+    private(set) var ids: [(role: String, id: Int)] = []
+    private(set) var additions: [(role: String, adds: Bool)] = []
+    private(set) var templates: [Vocabulary.ChatTemplate] = []
+
+    /// Tokens that open, close and separate, by role. The converter may change them as it reads.
+    private var names: [String: String] = [:]
+    private var roles = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"]
+    private let tokenCount: Int
+
+    /// - Parameter limit: ids from here on do not count; nil for no limit.
+    init(_ files: HubTokenizerFiles, configuration: JSONValue, limit: Int?) throws(CheckpointError) {
+        tokenCount = limit ?? Int.max
+        if let settings = files.configuration {
+            for role in roles + ["eot", "eom"] { names[role] = Self.content(settings["\(role)_token"]) }
+        }
+        if let tokenizer = files.tokenizer {
+            readPostProcessor(tokenizer, hasSettings: files.configuration != nil)
+        }
+        if let settings = files.configuration {
+            try readTemplates(files, settings)
+            for role in roles {
+                if let adds = settings["add_\(role)_token"]?.flag,
+                    !additions.contains(where: { $0.role == role })
+                {
+                    additions.append((role, adds))
+                }
+                guard let name = names[role] else { continue }
+                let match = files.added.first { $0.content.utf8.elementsEqual(name.utf8) }
+                setID(match?.id, for: role)
+            }
+        }
+        for role in roles {
+            let field = "\(role)_token_id"
+            let value =
+                configuration[field].flatMap { $0.isNull ? nil : $0 } ?? configuration["text_config"]?[field]
+            setID(value?.integer, for: role)
+        }
+    }
+
+    /// The text of a token, given as such or as an added token.
+    private static func content(_ value: JSONValue?) -> String? { value?.text ?? value?["content"]?.text }
+
+    private mutating func setID(_ id: Int?, for role: String) {
+        guard let id, id >= 0, id < tokenCount, !ids.contains(where: { $0.role == role }) else { return }
+        ids.append((role, id))
+    }
+
+    private mutating func setAddition(_ role: String, _ adds: Bool, replacing: Bool = true) {
+        if let index = additions.firstIndex(where: { $0.role == role }) {
+            if replacing { additions[index].adds = adds }
+        } else {
+            additions.append((role, adds))
+        }
+    }
+
+    private mutating func readPostProcessor(_ tokenizer: JSONValue, hasSettings: Bool) {
+        if hasSettings {
+            names["bos"] = names["bos"] ?? names["cls"]
+            names["eos"] = names["eos"] ?? names["sep"]
+        }
+        guard let processor = tokenizer["post_processor"], !processor.isNull else { return }
+        for step in processor["processors"]?.elements ?? [processor] {
+            switch step["type"]?.text {
+            case "ByteLevel":
+                setAddition("bos", false, replacing: false)
+                setAddition("eos", false, replacing: false)
+            case "TemplateProcessing": readTemplate(step, hasSettings: hasSettings)
+            default: break
+            }
+        }
+    }
+
+    private static func special(_ item: JSONValue?) -> String? { item?["SpecialToken"]?["id"]?.text }
+
+    /// Whether the template puts tokens around a text, and between the two of a pair.
+    private mutating func readTemplate(_ step: JSONValue, hasSettings: Bool) {
+        let single = step["single"]?.elements ?? []
+        let first = single.count > 1 ? Self.special(single.first) : nil
+        let last = single.count > 1 ? Self.special(single.last) : nil
+        if let first {
+            if !hasSettings || (names["bos"] == nil && names["cls"] != first) { names["bos"] = first }
+            if hasSettings, names["cls"] == nil, names["bos"] != first { names["cls"] = first }
+            setAddition("bos", first == names["bos"] || first == names["cls"])
+        }
+        if let last {
+            if hasSettings, last != names["eos"] {
+                let spare = ["eot", "eom"].first { !roles.contains($0) }
+                if let spare {
+                    roles.append(spare)
+                    names[spare] = names["eos"]
+                }
+            }
+            names["eos"] = last
+            setAddition("eos", true)
+        }
+        readPair(step["pair"]?.elements ?? [], first: first, last: last)
+    }
+
+    private mutating func readPair(_ pair: [JSONValue], first: String?, last: String?) {
+        var pair = pair[...]
+        if first != nil, Self.special(pair.first) == first { pair = pair.dropFirst() }
+        if last != nil, Self.special(pair.last) == last { pair = pair.dropLast() }
+        guard pair.first?["Sequence"]?["id"]?.text == "A", pair.last?["Sequence"]?["id"]?.text == "B" else {
+            return
+        }
+        let between = Array(pair.dropFirst().dropLast())
+        guard !between.isEmpty else { return }
+        let separators = [names["sep"], names["eos"]].compactMap(\.self)
+        var adds = false
+        if let entry = Self.special(between[0]), separators.contains(entry), last == nil { adds = true }
+        if between.count == 2, let entry = Self.special(between[1]), separators.contains(entry) {
+            adds = true
+        }
+        setAddition("sep", adds)
+        if adds, names["sep"] == nil { names["sep"] = names["eos"] }
+    }
+
+    private mutating func readTemplates(_ files: HubTokenizerFiles, _ settings: JSONValue)
+        throws(CheckpointError)
+    {
+        if let value = settings["chat_template"] {
+            templates = Self.templates(value)
+        } else if let source = try HubTokenizerFiles.text(files.folder, "chat_template.jinja") {
+            templates = [.init(source: source)]
+            let folder = FilePath.join(files.folder, "additional_chat_templates")
+            for name in FilePath.names(in: folder) where name.hasSuffix(".jinja") {
+                guard let source = try HubTokenizerFiles.text(folder, name) else { continue }
+                templates.append(.init(name: String(name.dropLast(6)), source: source))
+            }
+        } else if let value = try HubTokenizerFiles.parse(files.folder, "chat_template.json")?[
+            "chat_template"]
+        {
+            templates = Self.templates(value)
+        }
+    }
+
+    /// One template, or a list of named ones.
+    private static func templates(_ value: JSONValue) -> [Vocabulary.ChatTemplate] {
+        if let source = value.text { return [.init(source: source)] }
+        return (value.elements ?? []).compactMap { entry in
+            guard let name = entry["name"]?.text, let source = entry["template"]?.text else { return nil }
+            return .init(name: name, source: source)
+        }
+    }
+}

@@ -1,0 +1,66 @@
+/// The `tokenizer.` keys of a hub folder in the order of llama.cpp's converter.
+enum HubTokenizer {
+    static func entries(
+        folder: String, configuration: ModelConfiguration, json: JSONValue
+    ) throws(CheckpointError) -> [(key: String, value: GGUFValue)] {
+        let files = try HubTokenizerFiles(folder: folder)
+        let tokens = try HubTokens(files, configuration)
+        var entries: [(key: String, value: GGUFValue)] = []
+        if configuration.architecture == .llama, let adds = files.configuration?["add_prefix_space"]?.flag {
+            entries.append((TokenizerKey.addsSpacePrefix, .bool(adds)))
+        }
+        entries.append((TokenizerKey.model, .string(tokens.model)))
+        entries.append((TokenizerKey.preTokenizer, .string(tokens.preTokenizer)))
+        entries.append((TokenizerKey.tokens, .strings(tokens.tokens)))
+        if let scores = tokens.scores {
+            entries.append((TokenizerKey.scores, .array(.float32, scores.map { .float32($0) })))
+        }
+        entries.append((TokenizerKey.kinds, .array(.int32, tokens.kinds.map { .int32($0.rawValue) })))
+        if let merges = tokens.merges { entries.append((TokenizerKey.merges, .strings(merges))) }
+        entries += try special(files, json, limit: tokens.scores == nil ? nil : tokens.tokens.count)
+        // The converter forces it for vocabularies of StarCoder's size.
+        if configuration.architecture == .llama, configuration.vocabularySize == 49152 {
+            entries.removeAll { $0.key == TokenizerKey.addsBeginning }
+            entries.append((TokenizerKey.addsBeginning, .bool(false)))
+        }
+        if configuration.architecture == .gemma3, tokens.scores != nil {
+            entries.append((TokenizerKey.addsSpacePrefix, .bool(false)))
+        }
+        return entries
+    }
+
+    private static let idKeys = [
+        "bos": TokenizerKey.beginning, "eos": TokenizerKey.end, "unk": TokenizerKey.unknown,
+        "sep": "tokenizer.ggml.seperator_token_id", "pad": TokenizerKey.padding,
+        "mask": "tokenizer.ggml.mask_token_id", "eot": TokenizerKey.endOfTurn,
+        "eom": "tokenizer.ggml.eom_token_id",
+    ]
+
+    private static let additionKeys = [
+        "bos": TokenizerKey.addsBeginning, "eos": TokenizerKey.addsEnd, "sep": "tokenizer.ggml.add_sep_token",
+    ]
+
+    private static func special(
+        _ files: HubTokenizerFiles, _ json: JSONValue, limit: Int?
+    ) throws(CheckpointError) -> [(key: String, value: GGUFValue)] {
+        let special = try HubSpecialTokens(files, configuration: json, limit: limit)
+        var entries: [(key: String, value: GGUFValue)] = []
+        for (role, id) in special.ids {
+            if let key = idKeys[role] { entries.append((key, .uint32(UInt32(clamping: id)))) }
+        }
+        for (role, adds) in special.additions {
+            if let key = additionKeys[role] { entries.append((key, .bool(adds))) }
+        }
+        let named = special.templates.filter { $0.name != "default" }
+        if !named.isEmpty {
+            for template in named {
+                entries.append(("\(TokenizerKey.chatTemplate).\(template.name)", .string(template.source)))
+            }
+            entries.append((TokenizerKey.chatTemplateNames, .strings(named.map(\.name))))
+        }
+        if let template = special.templates.first(where: { $0.name == "default" }) {
+            entries.append((TokenizerKey.chatTemplate, .string(template.source)))
+        }
+        return entries
+    }
+}

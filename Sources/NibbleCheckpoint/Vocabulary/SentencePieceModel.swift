@@ -1,0 +1,115 @@
+/// The pieces of a SentencePiece `tokenizer.model`: the protobuf `ModelProto` of sentencepiece_model.proto, of
+/// which field 1 repeats pieces of text (1), score (2) and type (3).
+struct SentencePieceModel {
+    struct Piece {
+        var text: String
+        var score: Float
+        var kind: Vocabulary.TokenKind
+    }
+
+    private(set) var pieces: [Piece] = []
+
+    init(path: String) throws(CheckpointError) {
+        let file = try MappedFile(path: path)
+        var reader = ProtobufReader(file, file.bytes.indices)
+        while let field = try reader.next() {
+            guard field.number == 1 else { continue }
+            guard case .bytes(let range) = field.value else { throw reader.error("piece is no message") }
+            pieces.append(try Self.piece(file, range))
+        }
+        guard !pieces.isEmpty else {
+            throw CheckpointError(.malformed, path: path, "holds no pieces; is this a SentencePiece model?")
+        }
+    }
+
+    private static func piece(_ file: MappedFile, _ range: Range<Int>) throws(CheckpointError) -> Piece {
+        var reader = ProtobufReader(file, range)
+        var piece = Piece(text: "", score: 0, kind: .normal)
+        while let field = try reader.next() {
+            switch (field.number, field.value) {
+            case (1, .bytes(let bytes)):
+                guard let text = String(validating: file.bytes[bytes], as: UTF8.self) else {
+                    throw reader.error("a piece is not valid UTF-8")
+                }
+                piece.text = text
+            case (2, .fixed32(let bits)):
+                piece.score = Float(bitPattern: bits)
+                guard piece.score.isFinite else {
+                    throw reader.error("the score of '\(piece.text)' is \(piece.score)")
+                }
+            case (3, .varint(let number)):
+                guard let kind = Int32(exactly: number).flatMap(Vocabulary.TokenKind.init) else {
+                    throw reader.error("'\(piece.text)' has type \(number), expected 1...6")
+                }
+                piece.kind = kind
+            default: break
+            }
+        }
+        return piece
+    }
+}
+
+/// Reads the fields of a protobuf message (protobuf.dev, encoding), each access checked against its end.
+private struct ProtobufReader {
+    enum Value {
+        case varint(UInt64)
+        case fixed64
+        case bytes(Range<Int>)
+        case fixed32(UInt32)
+    }
+
+    private let file: MappedFile
+    private let end: Int
+    private var position: Int
+
+    init(_ file: MappedFile, _ range: Range<Int>) {
+        self.file = file
+        position = range.lowerBound
+        end = range.upperBound
+    }
+
+    func error(_ problem: String) -> CheckpointError {
+        CheckpointError(
+            .malformed, path: file.path, offset: position, problem, advice: "the file may be damaged")
+    }
+
+    mutating func next() throws(CheckpointError) -> (number: Int, value: Value)? {
+        guard position < end else { return nil }
+        let tag = try varint()
+        guard tag >> 3 > 0, tag >> 3 < 1 << 29 else { throw error("a field has number \(tag >> 3)") }
+        let number = Int(tag >> 3)
+        switch tag & 7 {
+        case 0: return (number, .varint(try varint()))
+        case 1:
+            _ = try take(8)
+            return (number, .fixed64)
+        case 2:
+            let length = try varint()
+            guard length <= UInt64(end - position) else {
+                throw error("a field has \(length) bytes, more than are left")
+            }
+            return (number, .bytes(try take(Int(length))))
+        case 5:
+            let range = try take(4)
+            let bits = file.bytes.loadUnaligned(fromByteOffset: range.lowerBound, as: UInt32.self)
+            return (number, .fixed32(UInt32(littleEndian: bits)))
+        default: throw error("a field has wire type \(tag & 7)")
+        }
+    }
+
+    private mutating func take(_ count: Int) throws(CheckpointError) -> Range<Int> {
+        guard count <= end - position else { throw error("the file ends inside a field") }
+        position += count
+        return position - count..<position
+    }
+
+    private mutating func varint() throws(CheckpointError) -> UInt64 {
+        var value: UInt64 = 0
+        for shift in stride(from: UInt64(0), to: 64, by: 7) {
+            let byte = file.bytes[try take(1).lowerBound]
+            value |= UInt64(byte & 0x7F) << shift
+            if byte < 0x80 { return value }
+        }
+        throw error("a number has more than ten bytes")
+    }
+}
