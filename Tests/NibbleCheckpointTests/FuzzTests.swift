@@ -1,4 +1,5 @@
 import NibbleCheckpoint
+import NibbleNumerics
 import NibbleTestSupport
 import Testing
 

@@ -32,7 +32,7 @@ struct GGUFFileTests {
         ("version-99", .unsupported, "version 99"),
         ("big-endian", .unsupported, "big-endian"),
         ("truncated-header", .truncated, "tensor count"),
-        ("truncated-key", .truncated, "key 0"),
+        ("truncated-key", .truncated, "21 bytes left"),
         ("truncated-tensor-info", .truncated, "tensor"),
         ("truncated-tensor-data", .truncated, "file ends"),
         ("negative-tensor-count", .malformed, "-1"),

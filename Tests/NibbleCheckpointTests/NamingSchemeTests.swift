@@ -44,8 +44,8 @@ struct NamingSchemeTests {
     @Test("All tensors of the expected files are known", arguments: Fixtures.hubNames)
     func expectedFiles(name: String) throws {
         let file = try GGUFFile(path: Fixtures.path("hub/\(name).expected.gguf"))
-        let architecture = try #require(
-            Architecture(rawValue: try #require(try file.metadata.value("general.architecture")?.text)))
+        let name = try #require(try file.metadata.value("general.architecture")?.text)
+        let architecture = try #require(Architecture(rawValue: name))
         for tensor in file.tensors {
             #expect(NamingScheme.gguf.role(of: tensor.name, in: architecture) != nil, "\(tensor.name)")
         }

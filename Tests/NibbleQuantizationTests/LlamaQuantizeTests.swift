@@ -12,9 +12,10 @@ struct LlamaQuantizeTests {
     @Test("Whole files are equal byte for byte", arguments: cases)
     func wholeFile(model: String, tensors: [String], expected: QuantizedFixtures.Case) throws {
         let folder = try TemporaryFolder()
+        let type = try #require(QuantizationType(rawValue: expected.type))
         var request = ConversionRequest(
             input: Fixtures.path("hub/\(model).expected.gguf"), output: folder.file("out.gguf"),
-            plan: QuantizationPlan(try #require(QuantizationType(rawValue: expected.type))), threads: 2)
+            plan: QuantizationPlan(type), threads: 2)
         try apply(expected.flags, to: &request, model: model)
         let converter = try Converter(request)
         #expect(converter.jobs.map(\.name) == tensors)
@@ -33,25 +34,29 @@ struct LlamaQuantizeTests {
 
     private func apply(_ flags: [String], to request: inout ConversionRequest, model: String) throws {
         var flags = flags[...]
+        func argument() throws -> String {
+            let argument = flags.popFirst()
+            return try #require(argument)
+        }
         while let flag = flags.popFirst() {
             switch flag {
             case "--pure": request.plan.isPure = true
             case "--imatrix":
-                let name = try #require(flags.popFirst())
-                let ending = try #require(name.split(separator: ".").last)
+                let name = try argument()
+                let ending = name.split(separator: ".").last.map(String.init) ?? ""
                 var importance = try ImportanceMatrix(path: Fixtures.path("imatrix/\(model).\(ending)"))
                 // The name under which llama-quantize was given the file goes into its output.
                 importance.path = name
                 request.importance = importance
-            case "--token-embedding-type": request.plan.embeddingType = try type(flags.popFirst())
-            case "--output-tensor-type": request.plan.outputType = try type(flags.popFirst())
+            case "--token-embedding-type": request.plan.embeddingType = try type(try argument())
+            case "--output-tensor-type": request.plan.outputType = try type(try argument())
             case "--tensor-type":
-                let parts = try #require(flags.popFirst()).split(separator: "=").map(String.init)
+                let parts = try argument().split(separator: "=").map(String.init)
                 request.plan.overrides.append(try .init(pattern: parts[0], type: try type(parts[1])))
             default: Issue.record("no rule for \(flag)")
             }
         }
     }
 
-    private func type(_ name: String?) throws -> GGMLType { try #require(GGMLType(try #require(name))) }
+    private func type(_ name: String) throws -> GGMLType { try #require(GGMLType(name)) }
 }

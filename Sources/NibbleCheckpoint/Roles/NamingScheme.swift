@@ -21,7 +21,7 @@ public enum NamingScheme: Sendable {
         var layer: Int?
         if rest.hasPrefix(layerPrefix) {
             rest = rest.dropFirst(layerPrefix.count)
-            guard let dot = rest.firstIndex(of: "."), let number = Int(rest[..<dot]),
+            guard let dot = rest.firstIndex(of: "."), let number = Int(rest[..<dot]), number >= 0,
                 String(number) == rest[..<dot]
             else { return nil }
             layer = number
