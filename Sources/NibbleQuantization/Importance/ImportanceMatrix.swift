@@ -14,6 +14,14 @@ public struct ImportanceMatrix: Sendable {
     /// How many chunks of text; nil where the file does not say.
     public var chunkCount: Int?
 
+    /// Creates a matrix from weights in memory; `path` is the name that files made with it will mention.
+    public init(path: String, weights: [String: [Float]], datasets: [String] = [], chunkCount: Int? = nil) {
+        self.path = path
+        self.weights = weights
+        self.datasets = datasets
+        self.chunkCount = chunkCount
+    }
+
     /// Reads the file at `path`.
     ///
     /// - Throws: ``CheckpointError`` where the file is neither form, is damaged, or holds a weight that is
