@@ -74,21 +74,20 @@ file=0
 resident=0
 samples=0
 
-# sample PID: false once there is nothing left to see. No process is started
-# for it, so that looking costs the command next to nothing.
+# sample PID: false once the process has ended. While it changes from the shell
+# into the program it has no memory for a moment, which is no end. No process is
+# started for this, so that looking costs the command next to nothing.
 sample() {
-    local key value seen=false
+    local key value alive=false
     while read -r key value _; do
         case $key in
-            RssAnon:)
-                seen=true
-                ((value <= anonymous)) || anonymous=$value
-                ;;
+            State:) [[ $value == [ZX] ]] || alive=true ;;
+            RssAnon:) ((value <= anonymous)) || anonymous=$value ;;
             RssFile:) ((value <= file)) || file=$value ;;
             VmHWM:) ((value <= resident)) || resident=$value ;;
         esac
     done 2>/dev/null <"/proc/$1/status" || true
-    $seen
+    $alive
 }
 
 start=${EPOCHREALTIME/[^0-9]/}

@@ -11,7 +11,8 @@ usage() {
 Usage: scripts/test.sh [--quick] [--peers] [-- ARGUMENT...]
 
 Everything a change has to pass: sets up, checks the format, builds with
-warnings as errors, fetches two real models, and runs the tests.
+warnings as errors, fetches two real models, runs the tests, and builds a second
+package that depends on this one by git URL and version.
 
 All stages run even if one fails, as far as they can; the last line says which
 failed, and the exit status is 0 only if none did.
@@ -164,4 +165,5 @@ if stage build build; then
     fi
 fi
 stage tests run_tests "$@" || true
+stage dependency scripts/check-dependency.sh || true
 summary

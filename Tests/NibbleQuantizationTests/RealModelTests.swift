@@ -84,6 +84,6 @@ struct RealModelTests {
         let result = try RealModels.run(
             python, [script, path, "--prompt", "The capital of France is", "--tokens", "8"])
         #expect(result.status == 0)
-        #expect(result.output.count > 8)
+        #expect(result.output.contains { $0.isLetter })
     }
 }
