@@ -35,18 +35,23 @@ MANIFEST
 cat >"$work/user/Sources/User/main.swift" <<'PROGRAM'
 import Nibble
 
-let weights = (0..<64).map { Float($0 % 17) - 8 }
-let codec = Q4_0()
-var bytes = [UInt8](repeating: 0, count: codec.byteCount(columns: 64) ?? 0)
-var byteSpan = bytes.mutableSpan
-var raw = byteSpan.mutableBytes
-try codec.encode(weights.span, columns: 64, importance: nil, into: &raw, level: .current)
-var decoded = [Float](repeating: 0, count: 64)
-var span = decoded.mutableSpan
-codec.decode(bytes.span.bytes, columns: 64, into: &span, level: .current)
-let worst = zip(weights, decoded).map { abs($0 - $1) }.max() ?? 0
-print("Nibble \(NibbleVersion.current): 64 weights in \(bytes.count) bytes, largest error \(worst)")
-guard bytes.count == 36, worst <= 1 else { fatalError("the codec is wrong") }
+/// Encodes 64 weights as Q4_0 and decodes them: the bytes taken and the largest error.
+func roundTrip() throws -> (bytes: Int, error: Float) {
+    let weights = (0..<64).map { Float($0 % 17) - 8 }
+    let codec = Q4_0()
+    var encoded = [UInt8](repeating: 0, count: codec.byteCount(columns: 64) ?? 0)
+    var span = encoded.mutableSpan
+    var bytes = span.mutableBytes
+    try codec.encode(weights.span, columns: 64, into: &bytes)
+    var decoded = [Float](repeating: 0, count: 64)
+    var floats = decoded.mutableSpan
+    codec.decode(encoded.span.bytes, columns: 64, into: &floats)
+    return (encoded.count, zip(weights, decoded).map { abs($0 - $1) }.max() ?? 0)
+}
+
+let result = try roundTrip()
+print("Nibble \(NibbleVersion.current): 64 weights in \(result.bytes) bytes, largest error \(result.error)")
+precondition(result.bytes == 36 && result.error <= 1, "the codec is wrong")
 PROGRAM
 
 cd "$work/user"

@@ -24,7 +24,7 @@ struct ConversionReport {
         ]
         if let importance = request.importance { parts.append("importance matrix \(importance.path)") }
         if let seed = request.ditherSeed { parts.append("dither seed \(seed)") }
-        parts.append("\(request.threads) threads")
+        parts.append(request.threads == 1 ? "1 thread" : "\(request.threads) threads")
         parts.append("\(kernels) kernels")
         return parts.joined(separator: ", ")
     }
