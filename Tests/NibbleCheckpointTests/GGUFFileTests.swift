@@ -14,6 +14,17 @@ struct GGUFFileTests {
         #expect(file.tensors[1].range.lowerBound - file.tensors[0].range.lowerBound == 32)
     }
 
+    @Test("Version 2 is read like version 3")
+    func version2() throws {
+        let folder = try TemporaryFolder()
+        let path = Fixtures.path("hub/llama3.expected.gguf")
+        var bytes = try contents(path)
+        bytes[4] = 2
+        let file = try GGUFFile(path: try folder.write(bytes, to: "v2.gguf"))
+        #expect(file.version == 2)
+        #expect(file.tensors.map(\.range) == (try GGUFFile(path: path)).tensors.map(\.range))
+    }
+
     @Test("Shards are joined and the keys of the split left out")
     func split() throws {
         let model = try GGUFCheckpoint(

@@ -77,7 +77,9 @@ struct HubTokens {
             scores?[id] = 0
             kinds[id] = member.name.isByteToken ? .byte : .normal
         }
+        // Runs of spaces and newlines merge before all else; as user-defined tokens they have no rank.
         var ranked = [Bool](repeating: false, count: count)
+        for token in files.added where token.id < count { ranked[token.id] = true }
         var rank = 0
         func assignRank(_ id: Int) {
             guard !ranked[id] else { return }
@@ -91,7 +93,7 @@ struct HubTokens {
             }
             assignRank(id)
         }
-        // Single characters merge with nothing; they rank behind all merges, as SentencePiece has them.
+        // No merge makes a single character, so its score decides nothing: any behind all merges will do.
         for id in tokens.indices where kinds[id] == .normal && tokens[id].unicodeScalars.count == 1 {
             assignRank(id)
         }
