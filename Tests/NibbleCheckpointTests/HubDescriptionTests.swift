@@ -65,6 +65,7 @@ struct HubDescriptionTests {
             (#""hidden_size": -1"#, "hidden_size"),
             (#""hidden_size": 1e30"#, "hidden_size"),
             (#""num_hidden_layers": "two""#, "num_hidden_layers"),
+            (#""num_hidden_layers": 2000000000"#, "num_hidden_layers"),
             (#""rms_norm_eps": 0"#, "rms_norm_eps"),
         ])
     func refused(field: String, name: String) throws {

@@ -96,7 +96,7 @@ struct SafetensorsTests {
     @Test("What is written reads back, names with quotes and scalars included")
     func roundTrip() throws {
         let folder = try TemporaryFolder()
-        let tensors: [SafetensorsHeader.Tensor] = [
+        let tensors: [CheckpointLayout.Tensor] = [
             .init(name: "a \"quoted\" näme", shape: [2, 3], type: .bf16),
             .init(name: "scalar", shape: [], type: .f32),
             .init(name: "empty", shape: [0, 4], type: .f16),

@@ -35,6 +35,11 @@ extension ModelConfiguration {
             tiesEmbeddings: try fields.flag("tie_word_embeddings") ?? wholeTies ?? isGemma,
             vocabularySize: try fields.required(
                 "vocab_size", try fields.count("vocab_size") ?? (isGemma ? 262208 : nil)))
+        guard layerCount <= Self.maximumLayerCount else {
+            throw fields.error(
+                .malformed, "num_hidden_layers",
+                "is \(layerCount), at most \(Self.maximumLayerCount) are possible")
+        }
         statesHeadDimension = architecture != .qwen2 || fields.value("head_dim") != nil
         try readRope(fields)
         if isGemma { try readGemma3(fields) }

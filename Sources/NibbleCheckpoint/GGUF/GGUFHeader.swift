@@ -1,4 +1,4 @@
-public import NibbleNumerics
+internal import NibbleNumerics
 
 /// The header of a GGUF file to be written (version 3): metadata and where each tensor goes.
 public struct GGUFHeader: Sendable {
@@ -9,28 +9,12 @@ public struct GGUFHeader: Sendable {
     /// Size of the whole file, the last tensor padded too, as llama.cpp requires.
     public let fileSize: Int
 
-    /// A tensor to be written.
-    public struct Tensor: Sendable {
-        /// At most 63 bytes of UTF-8.
-        public var name: String
-        /// Extents, slowest first; at most four.
-        public var shape: [Int]
-        /// How elements are stored; rows are whole blocks.
-        public var type: GGMLType
-
-        /// Creates a tensor header.
-        public init(name: String, shape: [Int], type: GGMLType) {
-            self.name = name
-            self.shape = shape
-            self.type = type
-        }
-    }
-
-    /// Lays out a file with these pairs and tensors, in order.
+    /// Lays out a file with these pairs and tensors, in order; names have at most 63 bytes, shapes at most four
+    /// extents.
     ///
     /// - Throws: ``CheckpointError`` where a name is too long, or a row is no whole number of blocks.
     public init(
-        metadata: GGUFMetadata, tensors: [Tensor], path: String
+        metadata: GGUFMetadata, tensors: [CheckpointLayout.Tensor], path: String
     ) throws(CheckpointError) {
         let alignment = try metadata.value(GGUFKey.alignment)?.integer ?? GGUFFile.defaultAlignment
         var bytes: [UInt8] = []
@@ -59,7 +43,9 @@ public struct GGUFHeader: Sendable {
         self.bytes = bytes
     }
 
-    private static func byteCount(of tensor: Tensor, path: String) throws(CheckpointError) -> Int {
+    private static func byteCount(of tensor: CheckpointLayout.Tensor, path: String) throws(CheckpointError)
+        -> Int
+    {
         let subject = "tensor '\(tensor.name)'"
         guard tensor.name.utf8.count <= GGUFLimits.nameBytes else {
             throw CheckpointError(

@@ -112,7 +112,7 @@ extension CheckpointLayout {
             }
             let header = try GGUFHeader(
                 metadata: metadata,
-                tensors: tensors[run].map { .init(name: $0.name, shape: $0.shape, type: $0.type) },
+                tensors: Array(tensors[run]),
                 path: FilePath.join(layout.folder, name))
             layout.placements += header.offsets.map { Placement(file: number, offset: $0) }
             layout.files.append(File(name: name, header: header.bytes, size: header.fileSize))
@@ -137,7 +137,7 @@ extension CheckpointLayout {
                 : "model-\(GGUFCheckpoint.Split.digits(number + 1))-of-"
                     + "\(GGUFCheckpoint.Split.digits(runs.count)).safetensors"
             let header = try SafetensorsHeader(
-                tensors: tensors[run].map { .init(name: $0.name, shape: $0.shape, type: $0.type) },
+                tensors: Array(tensors[run]),
                 path: FilePath.join(layout.folder, name))
             layout.placements += header.offsets.map { Placement(file: number, offset: $0) }
             layout.files.append(File(name: name, header: header.bytes, size: header.fileSize))

@@ -1,4 +1,4 @@
-public import NibbleNumerics
+internal import NibbleNumerics
 
 /// The header of a safetensors file to be written, and where each tensor goes.
 public struct SafetensorsHeader: Sendable {
@@ -9,30 +9,11 @@ public struct SafetensorsHeader: Sendable {
     /// Size of the whole file.
     public let fileSize: Int
 
-    /// A tensor to be written.
-    public struct Tensor: Sendable {
-        /// The name; unique in the file.
-        public var name: String
-        /// Extents, slowest first.
-        public var shape: [Int]
-        /// A plain type.
-        public var type: GGMLType
-
-        /// Creates a tensor header.
-        public init(name: String, shape: [Int], type: GGMLType) {
-            self.name = name
-            self.shape = shape
-            self.type = type
-        }
-
-        var byteCount: Int { (type.byteCount(elements: shape.reduce(1, *)) ?? 0) }
-    }
-
     /// Lays out a file with these tensors in order, with `metadata` beside them.
     ///
     /// - Throws: ``CheckpointError`` for a block format, which safetensors cannot hold.
     public init(
-        tensors: [Tensor], metadata: [(String, String)] = [("format", "pt")], path: String
+        tensors: [CheckpointLayout.Tensor], metadata: [(String, String)] = [("format", "pt")], path: String
     ) throws(CheckpointError) {
         var members: [JSONValue.Member] = []
         if !metadata.isEmpty {
