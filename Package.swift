@@ -22,11 +22,25 @@ let package = Package(
         // Floor 2: files that hold models.
         .target(name: "NibbleCheckpoint", dependencies: ["NibbleNumerics"]),
 
+        // Floor 2: activations and what is computed with them; the only importer of OpenBLAS.
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas",
+            providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+        .target(name: "NibbleTensor", dependencies: ["CKernels", "COpenBLAS", "NibbleNumerics"]),
+
+        // Floor 3: forward passes.
+        .target(name: "NibbleModel", dependencies: ["NibbleCheckpoint", "NibbleNumerics", "NibbleTensor"]),
+
         // Floor 4: which tensor becomes what, and the stream that does it.
         .target(name: "NibbleQuantization", dependencies: ["NibbleCheckpoint", "NibbleNumerics"]),
 
         // Floor 6: the doors.
-        .target(name: "Nibble", dependencies: ["NibbleNumerics", "NibbleCheckpoint", "NibbleQuantization"]),
+        .target(
+            name: "Nibble",
+            dependencies: [
+                "NibbleNumerics", "NibbleCheckpoint", "NibbleTensor", "NibbleModel", "NibbleQuantization",
+            ]
+        ),
         .executableTarget(
             name: "NibbleCLI",
             dependencies: [
@@ -46,7 +60,7 @@ let package = Package(
 )
 
 // https://www.swift.org/swift-evolution/: SE-0335, SE-0409, SE-0444
-for target in package.targets where target.name != "CKernels" {
+for target in package.targets where target.name != "CKernels" && target.type != .system {
     target.swiftSettings = [
         .enableUpcomingFeature("ExistentialAny"),
         .enableUpcomingFeature("InternalImportsByDefault"),

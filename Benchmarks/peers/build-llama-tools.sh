@@ -20,7 +20,7 @@ if ! $complete; then
     done
     mkdir -p "$folder"
     archive=$folder/llama_cpp_python-$version.tar.gz
-    [ -f "$archive" ] || python3 -m pip download --quiet --no-deps --no-binary :all: --no-build-isolation \
+    [ -f "$archive" ] || python3 -m pip download --quiet --no-deps --no-binary :all: \
         -d "$folder" "llama-cpp-python==$version" >&2
     tar -xf "$archive" -C "$folder"
     cmake -S "$folder/llama_cpp_python-$version/vendor/llama.cpp" -B "$folder/build" \

@@ -9,8 +9,10 @@
 /// try Converter(request).run()
 /// ```
 @_exported public import NibbleCheckpoint
+@_exported public import NibbleModel
 @_exported public import NibbleNumerics
 @_exported public import NibbleQuantization
+@_exported public import NibbleTensor
 
 /// The version of Nibble.
 public enum NibbleVersion {

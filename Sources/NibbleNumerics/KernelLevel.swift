@@ -60,7 +60,7 @@ public enum KernelLevel: String, CaseIterable, Sendable {
     }
 
     /// The number of the level in C.
-    var number: Int32 {
+    package var number: Int32 {
         switch self {
         case .scalar: Int32(NIBBLE_LEVEL_SCALAR)
         case .avx2: Int32(NIBBLE_LEVEL_AVX2)

@@ -5,6 +5,8 @@
 // reference quantizers, so that a file does not depend on the machine that made it.
 #pragma once
 
+#include "NibbleCompute.h"
+
 #include <stddef.h>
 #include <stdint.h>
 

@@ -1,0 +1,35 @@
+// The table of the forward pass's kernels of one instruction level.
+#pragma once
+
+#include "CKernels.h"
+
+#include <string.h>
+
+struct nibble_compute {
+    void (*bf16_vector_product)(const uint16_t *w, size_t stride, size_t rows, size_t columns, const float *x,
+                                float *y);
+    void (*round_bf16)(const float *x, size_t count, uint16_t *out);
+    void (*store_keys_bf16)(const float *x, size_t head, size_t width, size_t count, uint16_t *rows);
+    void (*store_values_bf16)(const float *x, size_t head, size_t width, size_t count, size_t capacity,
+                              uint16_t *columns);
+    void (*rms_norm)(const float *x, const float *weight, float epsilon, size_t features, size_t width, float *y);
+    void (*rotate)(float *x, const float *cosines, const float *sines, size_t head, size_t width,
+                   int32_t interleaved, float scale);
+    void (*gate)(float *gate, const float *up, size_t count, int32_t activation);
+    void (*add)(float *x, const float *y, size_t count);
+    void (*add_bias)(float *x, const float *bias, size_t features, size_t width);
+    void (*attention_softmax)(float *scores, size_t keys, size_t width, int64_t first_key, int64_t first_query,
+                              int64_t window, float *inverse_sums);
+    void (*scale_lanes)(float *x, const float *factors, size_t features, size_t width);
+    void (*softcap)(float *x, size_t count, float cap);
+    int32_t (*add_logits)(const float *logits, size_t tokens, size_t width, int32_t first_token,
+                          struct nibble_softmax_sums sums);
+    void (*add_cross)(const float *base, const float *other, size_t tokens, size_t width,
+                      const float *base_maximum, double *cross);
+};
+
+extern const struct nibble_compute nibble_compute_scalar;
+#if defined(__x86_64__)
+extern const struct nibble_compute nibble_compute_avx2;
+extern const struct nibble_compute nibble_compute_avx512;
+#endif

@@ -1,0 +1,105 @@
+// Chooses the forward pass's kernels of an instruction level at run time.
+#include "compute.h"
+
+#include <stdlib.h>
+
+static const struct nibble_compute *table(int32_t level) {
+#if defined(__x86_64__)
+    if (level == NIBBLE_LEVEL_AVX512) return &nibble_compute_avx512;
+    if (level == NIBBLE_LEVEL_AVX2) return &nibble_compute_avx2;
+#endif
+    (void)level;
+    return &nibble_compute_scalar;
+}
+
+int32_t nibble_has_bf16_dot(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return nibble_best_level() == NIBBLE_LEVEL_AVX512 && __builtin_cpu_supports("avx512bf16") != 0;
+#else
+    return 0;
+#endif
+}
+
+int32_t nibble_has_int8_dot(void) {
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    return nibble_best_level() == NIBBLE_LEVEL_AVX512 && __builtin_cpu_supports("avx512vnni") != 0;
+#else
+    return 0;
+#endif
+}
+
+#if !defined(__x86_64__)
+
+// Callers ask nibble_has_bf16_dot and nibble_has_int8_dot first.
+void nibble_pack_bf16_pairs(const float *x, size_t features, size_t width, uint32_t *out) { abort(); }
+void nibble_bf16_product(const uint16_t *w, size_t stride, size_t rows, size_t pairs, const uint32_t *x,
+                         size_t width, float *y) { abort(); }
+void nibble_quantize_activations(const float *x, size_t features, size_t width, int8_t *codes, float *scales,
+                                 int32_t *sums) { abort(); }
+void nibble_int8_product(const uint8_t *w, const float *scales, const float *minima, int32_t zero, size_t rows,
+                         size_t blocks, const int8_t *codes, const float *x_scales, const int32_t *sums,
+                         size_t width, float *y) { abort(); }
+
+#endif
+
+void nibble_bf16_vector_product(const uint16_t *w, size_t stride, size_t rows, size_t columns, const float *x,
+                                float *y, int32_t level) {
+    table(level)->bf16_vector_product(w, stride, rows, columns, x, y);
+}
+
+void nibble_round_bf16(const float *x, size_t count, uint16_t *out, int32_t level) {
+    table(level)->round_bf16(x, count, out);
+}
+
+void nibble_store_keys_bf16(const float *x, size_t head, size_t width, size_t count, uint16_t *rows,
+                            int32_t level) {
+    table(level)->store_keys_bf16(x, head, width, count, rows);
+}
+
+void nibble_store_values_bf16(const float *x, size_t head, size_t width, size_t count, size_t capacity,
+                              uint16_t *columns, int32_t level) {
+    table(level)->store_values_bf16(x, head, width, count, capacity, columns);
+}
+
+void nibble_rms_norm(const float *x, const float *weight, float epsilon, size_t features, size_t width, float *y,
+                     int32_t level) {
+    table(level)->rms_norm(x, weight, epsilon, features, width, y);
+}
+
+void nibble_rotate(float *x, const float *cosines, const float *sines, size_t head, size_t width,
+                   int32_t interleaved, float scale, int32_t level) {
+    table(level)->rotate(x, cosines, sines, head, width, interleaved, scale);
+}
+
+void nibble_gate(float *gate, const float *up, size_t count, int32_t activation, int32_t level) {
+    table(level)->gate(gate, up, count, activation);
+}
+
+void nibble_add(float *x, const float *y, size_t count, int32_t level) { table(level)->add(x, y, count); }
+
+void nibble_add_bias(float *x, const float *bias, size_t features, size_t width, int32_t level) {
+    table(level)->add_bias(x, bias, features, width);
+}
+
+void nibble_attention_softmax(float *scores, size_t keys, size_t width, int64_t first_key, int64_t first_query,
+                              int64_t window, float *inverse_sums, int32_t level) {
+    table(level)->attention_softmax(scores, keys, width, first_key, first_query, window, inverse_sums);
+}
+
+void nibble_scale_lanes(float *x, const float *factors, size_t features, size_t width, int32_t level) {
+    table(level)->scale_lanes(x, factors, features, width);
+}
+
+void nibble_softcap(float *x, size_t count, float cap, int32_t level) { table(level)->softcap(x, count, cap); }
+
+int32_t nibble_add_logits(const float *logits, size_t tokens, size_t width, int32_t first_token,
+                          struct nibble_softmax_sums sums, int32_t level) {
+    return table(level)->add_logits(logits, tokens, width, first_token, sums);
+}
+
+void nibble_add_cross(const float *base, const float *other, size_t tokens, size_t width,
+                      const float *base_maximum, double *cross, int32_t level) {
+    table(level)->add_cross(base, other, tokens, width, base_maximum, cross);
+}

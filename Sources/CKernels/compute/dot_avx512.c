@@ -1,0 +1,174 @@
+// Products with the dot-product instructions of AVX-512: BF16 pairs and bytes.
+//
+// A tile is R rows of weights times one panel: each step loads the panel's 16 or 32 tokens once and
+// broadcasts one group of weights a row, so weights need no packing and sums never cross lanes.
+#include "compute.h"
+
+#if defined(__x86_64__)
+
+#include <immintrin.h>
+
+#define BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")))
+#define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma")))
+#define INLINE static inline __attribute__((always_inline))
+
+BF16 void nibble_pack_bf16_pairs(const float *x, size_t features, size_t width, uint32_t *out) {
+    for (size_t f = 0; f < features; f += 2) {
+        for (size_t lane = 0; lane < width; lane += 16) {
+            const __m512 low = _mm512_loadu_ps(x + f * width + lane);
+            const __m512 high = f + 1 < features ? _mm512_loadu_ps(x + (f + 1) * width + lane) : _mm512_setzero_ps();
+            const __m512i a = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low));
+            const __m512i b = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
+            _mm512_storeu_si512(out + f / 2 * width + lane, _mm512_or_si512(a, _mm512_slli_epi32(b, 16)));
+        }
+    }
+}
+
+// MARK: - BF16
+
+/// R rows times V vectors of 16 tokens.
+#define BF16_TILE(R, V)                                                                                        \
+    BF16 static void bf16_tile_##R##_##V(const uint16_t *w, size_t stride, size_t pairs, const uint32_t *x,     \
+                                         float *y) {                                                           \
+        __m512 sums[R][V];                                                                                     \
+        for (int r = 0; r < R; r++)                                                                            \
+            for (int v = 0; v < V; v++) sums[r][v] = _mm512_setzero_ps();                                      \
+        for (size_t i = 0; i < pairs; i++) {                                                                   \
+            __m512bh tokens[V];                                                                                \
+            for (int v = 0; v < V; v++)                                                                        \
+                tokens[v] = (__m512bh)_mm512_loadu_si512(x + (i * V + (size_t)v) * 16);                         \
+            _Pragma("clang loop unroll(full)") for (int r = 0; r < R; r++) {                                   \
+                int pair;                                                                                      \
+                memcpy(&pair, w + (size_t)r * stride + 2 * i, sizeof pair);                                    \
+                const __m512bh weight = (__m512bh)_mm512_set1_epi32(pair);                                     \
+                for (int v = 0; v < V; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], weight, tokens[v]);      \
+            }                                                                                                  \
+        }                                                                                                      \
+        for (int r = 0; r < R; r++)                                                                            \
+            for (int v = 0; v < V; v++) _mm512_storeu_ps(y + (r * V + v) * 16, sums[r][v]);                    \
+    }
+
+BF16_TILE(12, 2)
+BF16_TILE(4, 2)
+BF16_TILE(1, 2)
+BF16_TILE(24, 1)
+BF16_TILE(4, 1)
+BF16_TILE(1, 1)
+
+BF16 void nibble_bf16_product(const uint16_t *w, size_t stride, size_t rows, size_t pairs, const uint32_t *x,
+                              size_t width, float *y) {
+    size_t r = 0;
+    if (width == 32) {
+        for (; r + 12 <= rows; r += 12) bf16_tile_12_2(w + r * stride, stride, pairs, x, y + r * 32);
+        for (; r + 4 <= rows; r += 4) bf16_tile_4_2(w + r * stride, stride, pairs, x, y + r * 32);
+        for (; r < rows; r++) bf16_tile_1_2(w + r * stride, stride, pairs, x, y + r * 32);
+    } else {
+        for (; r + 24 <= rows; r += 24) bf16_tile_24_1(w + r * stride, stride, pairs, x, y + r * 16);
+        for (; r + 4 <= rows; r += 4) bf16_tile_4_1(w + r * stride, stride, pairs, x, y + r * 16);
+        for (; r < rows; r++) bf16_tile_1_1(w + r * stride, stride, pairs, x, y + r * 16);
+    }
+}
+
+// MARK: - Bytes
+
+VNNI void nibble_quantize_activations(const float *x, size_t features, size_t width, int8_t *codes, float *scales,
+                                      int32_t *sums) {
+    for (size_t b = 0; b < features / 32; b++) {
+        for (size_t lane = 0; lane < width; lane += 16) {
+            const float *block = x + b * 32 * width + lane;
+            __m512 largest = _mm512_setzero_ps();
+            for (size_t k = 0; k < 32; k++) {
+                largest = _mm512_max_ps(largest, _mm512_abs_ps(_mm512_loadu_ps(block + k * width)));
+            }
+            const __m512 scale = _mm512_mul_ps(largest, _mm512_set1_ps(1.0f / 127.0f));
+            const __mmask16 nonzero = _mm512_cmp_ps_mask(scale, _mm512_setzero_ps(), _CMP_GT_OQ);
+            const __m512 inverse = _mm512_maskz_div_ps(nonzero, _mm512_set1_ps(1.0f), scale);
+            _mm512_storeu_ps(scales + b * width + lane, scale);
+            __m512i sum = _mm512_setzero_si512();
+            for (size_t k = 0; k < 32; k += 4) {
+                __m512i four = _mm512_setzero_si512();
+                for (size_t i = 0; i < 4; i++) {
+                    const __m512 value = _mm512_mul_ps(_mm512_loadu_ps(block + (k + i) * width), inverse);
+                    const __m512i code = _mm512_cvtps_epi32(value);
+                    sum = _mm512_add_epi32(sum, code);
+                    const __m512i byte = _mm512_and_si512(code, _mm512_set1_epi32(0xFF));
+                    four = _mm512_or_si512(four, _mm512_sllv_epi32(byte, _mm512_set1_epi32((int)(8 * i))));
+                }
+                _mm512_storeu_si512(codes + ((b * 8 + k / 4) * width + lane) * 4, four);
+            }
+            _mm512_storeu_si512(sums + b * width + lane, sum);
+        }
+    }
+}
+
+#define INT8_TILE(R, V)                                                                                        \
+    VNNI static void int8_tile_##R##_##V(const uint8_t *w, const float *d, const float *m, int32_t zero,        \
+                                         size_t blocks, const int8_t *codes, const float *x_scales,            \
+                                         const int32_t *x_sums, float *y) {                                    \
+        __m512 sums[R][V];                                                                                     \
+        for (int r = 0; r < R; r++)                                                                            \
+            for (int v = 0; v < V; v++) sums[r][v] = _mm512_setzero_ps();                                      \
+        for (size_t b = 0; b < blocks; b++) {                                                                  \
+            __m512i start[V], whole[R][V];                                                                     \
+            __m512 scale[V];                                                                                   \
+            for (int v = 0; v < V; v++) {                                                                      \
+                const __m512i sum = _mm512_loadu_si512(x_sums + (b * V + (size_t)v) * 16);                     \
+                start[v] = _mm512_mullo_epi32(sum, _mm512_set1_epi32(-zero));                                  \
+                scale[v] = _mm512_loadu_ps(x_scales + (b * V + (size_t)v) * 16);                               \
+                for (int r = 0; r < R; r++) whole[r][v] = start[v];                                            \
+            }                                                                                                  \
+            for (size_t k = 0; k < 8; k++) {                                                                   \
+                __m512i tokens[V];                                                                             \
+                for (int v = 0; v < V; v++)                                                                    \
+                    tokens[v] = _mm512_loadu_si512(codes + (((b * 8 + k) * V) + (size_t)v) * 64);              \
+                for (int r = 0; r < R; r++) {                                                                  \
+                    int four;                                                                                  \
+                    memcpy(&four, w + ((size_t)r * blocks + b) * 32 + 4 * k, sizeof four);                     \
+                    const __m512i weight = _mm512_set1_epi32(four);                                            \
+                    for (int v = 0; v < V; v++)                                                                \
+                        whole[r][v] = _mm512_dpbusd_epi32(whole[r][v], weight, tokens[v]);                     \
+                }                                                                                              \
+            }                                                                                                  \
+            for (int v = 0; v < V; v++) {                                                                      \
+                for (int r = 0; r < R; r++) {                                                                  \
+                    const __m512 product = _mm512_mul_ps(_mm512_cvtepi32_ps(whole[r][v]), scale[v]);           \
+                    sums[r][v] = _mm512_fmadd_ps(product, _mm512_set1_ps(d[(size_t)r * blocks + b]), sums[r][v]); \
+                }                                                                                              \
+            }                                                                                                  \
+            if (m != NULL) {                                                                                   \
+                for (int v = 0; v < V; v++) {                                                                  \
+                    const __m512i sum = _mm512_loadu_si512(x_sums + (b * V + (size_t)v) * 16);                 \
+                    const __m512 value = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), scale[v]);                     \
+                    for (int r = 0; r < R; r++)                                                                \
+                        sums[r][v] = _mm512_fmadd_ps(value, _mm512_set1_ps(m[(size_t)r * blocks + b]), sums[r][v]); \
+                }                                                                                              \
+            }                                                                                                  \
+        }                                                                                                      \
+        for (int r = 0; r < R; r++)                                                                            \
+            for (int v = 0; v < V; v++) _mm512_storeu_ps(y + (r * V + v) * 16, sums[r][v]);                    \
+    }
+
+INT8_TILE(6, 2)
+INT8_TILE(1, 2)
+INT8_TILE(12, 1)
+INT8_TILE(1, 1)
+
+VNNI void nibble_int8_product(const uint8_t *w, const float *scales, const float *minima, int32_t zero, size_t rows,
+                              size_t blocks, const int8_t *codes, const float *x_scales, const int32_t *sums,
+                              size_t width, float *y) {
+#define TILE(R, V)                                                                                         \
+    for (; r + R <= rows; r += R)                                                                              \
+        int8_tile_##R##_##V(w + r * blocks * 32, scales + r * blocks, minima ? minima + r * blocks : NULL, zero, \
+                            blocks, codes, x_scales, sums, y + r * V * 16);
+    size_t r = 0;
+    if (width == 32) {
+        TILE(6, 2)
+        TILE(1, 2)
+    } else {
+        TILE(12, 1)
+        TILE(1, 1)
+    }
+#undef TILE
+}
+
+#endif

@@ -1,0 +1,60 @@
+public import NibbleCheckpoint
+internal import NibbleNumerics
+public import NibbleTensor
+
+/// A language model that runs: the weights of a checkpoint and the forward pass of its architecture.
+///
+/// Weights stay as they are in the mapped file; a product decodes a few rows at a time.
+///
+/// ```swift
+/// let model = try LanguageModel(
+///     ModelCheckpoint(path: "gemma.q4_0.gguf"), compute: Compute(threads: 2, precision: .automatic))
+/// let logits = try model.logits(of: [2, 818, 5279], position: 2)
+/// ```
+public final class LanguageModel: Sendable {
+    /// The path of the checkpoint.
+    public let path: String
+    /// The shape of the model.
+    public let configuration: ModelConfiguration
+    /// Where and how it is computed.
+    public let compute: Compute
+    /// Bytes of the stored weights.
+    public let weightBytes: Int
+    /// Weights.
+    public let parameterCount: Int
+    let embedding: Matrix
+    let blocks: [TransformerBlock]
+    let outputNorm: [Float]
+    /// The vocabulary head: the embedding itself where the two are tied.
+    let head: Matrix
+    /// Whether rotary pairs are neighbours: so in GGUF files of Llama, whose rows were permuted for it.
+    let isInterleaved: Bool
+
+    /// Takes the weights of `checkpoint`, which must be of a type that can be decoded.
+    public init(_ checkpoint: ModelCheckpoint, compute: Compute) throws(CheckpointError) {
+        path = checkpoint.path
+        configuration = checkpoint.configuration
+        self.compute = compute
+        weightBytes = checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
+        parameterCount = checkpoint.tensors.reduce(0) { $0 + $1.entry.elementCount }
+        let weights = WeightTable(checkpoint)
+        embedding = try weights.matrix(TensorRole(.tokenEmbedding))
+        head =
+            weights.contains(TensorRole(.output)) && !configuration.tiesEmbeddings
+            ? try weights.matrix(TensorRole(.output)) : embedding
+        outputNorm = try weights.requiredVector(TensorRole(.outputNorm))
+        var blocks: [TransformerBlock] = []
+        for layer in 0..<configuration.layerCount {
+            blocks.append(try TransformerBlock(weights, layer: layer, configuration))
+        }
+        self.blocks = blocks
+        if case .gguf = checkpoint.source {
+            isInterleaved = configuration.architecture == .llama
+        } else {
+            isInterleaved = false
+        }
+    }
+
+    /// Rows of the vocabulary head.
+    public var vocabularySize: Int { configuration.vocabularySize }
+}

@@ -1,0 +1,97 @@
+internal import NibbleCheckpoint
+internal import NibbleTensor
+
+/// The weights of one transformer block and what is particular to it.
+struct TransformerBlock: Sendable {
+    var attentionNorm: [Float]
+    var query: Linear
+    var key: Linear
+    var value: Linear
+    var output: Linear
+    /// Norms of each query and key head (Gemma 3, Qwen 3).
+    var queryNorm: [Float]?
+    var keyNorm: [Float]?
+    /// Norms of what attention and feed-forward layer add (Gemma 3).
+    var attentionPostNorm: [Float]?
+    var feedForwardNorm: [Float]
+    var gate: Linear
+    var up: Linear
+    var down: Linear
+    var feedForwardPostNorm: [Float]?
+    /// Keys that a token sees, itself included; nil for all.
+    var window: Int?
+    /// Radians a position of each rotary pair.
+    var frequencies: [Float]
+
+    /// A matrix and its bias.
+    struct Linear: Sendable {
+        var weight: Matrix
+        var bias: [Float]?
+    }
+}
+
+extension TransformerBlock {
+    init(_ weights: WeightTable, layer: Int, _ configuration: ModelConfiguration) throws(CheckpointError) {
+        func linear(_ kind: TensorRole.Kind) throws(CheckpointError) -> Linear {
+            Linear(
+                weight: try weights.matrix(TensorRole(kind, layer: layer)),
+                bias: try weights.vector(TensorRole(kind, layer: layer, part: .bias)))
+        }
+        func norm(_ kind: TensorRole.Kind) throws(CheckpointError) -> [Float]? {
+            try weights.vector(TensorRole(kind, layer: layer))
+        }
+        attentionNorm = try weights.requiredVector(TensorRole(.attentionNorm, layer: layer))
+        feedForwardNorm = try weights.requiredVector(TensorRole(.feedForwardNorm, layer: layer))
+        query = try linear(.attentionQuery)
+        key = try linear(.attentionKey)
+        value = try linear(.attentionValue)
+        output = try linear(.attentionOutput)
+        gate = try linear(.feedForwardGate)
+        up = try linear(.feedForwardUp)
+        down = try linear(.feedForwardDown)
+        queryNorm = try norm(.attentionQueryNorm)
+        keyNorm = try norm(.attentionKeyNorm)
+        attentionPostNorm = try norm(.attentionPostNorm)
+        feedForwardPostNorm = try norm(.feedForwardPostNorm)
+        let isSliding = configuration.isSliding(layer: layer)
+        window = isSliding ? configuration.slidingWindow : nil
+        frequencies = configuration.rotaryFrequencies(isSliding: isSliding)
+    }
+}
+
+extension ModelConfiguration {
+    /// Whether a layer attends to a sliding window only.
+    func isSliding(layer: Int) -> Bool {
+        guard slidingWindow != nil, let slidingPattern else { return false }
+        switch slidingPattern {
+        case .period(let period): return layer % period != period - 1
+        case .layers(let flags): return flags[layer]
+        }
+    }
+
+    /// Radians a position of each rotary pair. Scaling is for global layers only.
+    func rotaryFrequencies(isSliding: Bool) -> [Float] {
+        if isSliding, let ropeLocalBase {
+            return RotaryAngles.frequencies(base: ropeLocalBase, head: headDimension)
+        }
+        switch ropeScaling {
+        case nil: return RotaryAngles.frequencies(base: ropeBase, head: headDimension)
+        case .linear(let factor):
+            return RotaryAngles.frequencies(base: ropeBase, head: headDimension, scale: Float(1 / factor))
+        case .llama3:
+            return RotaryAngles.frequencies(
+                base: ropeBase, head: headDimension,
+                divisors: ropeScaling?.llama3Divisors(base: ropeBase, headDimension: headDimension))
+        }
+    }
+
+    /// What queries are multiplied with.
+    var attentionScale: Float { Float(1 / (queryScalar ?? Double(headDimension)).squareRoot()) }
+
+    /// What token embeddings are multiplied with: the exact root, as llama.cpp does; `transformers` rounds it to
+    /// the type of the weights first.
+    var embeddingScale: Float { architecture == .gemma3 ? Float(embeddingLength).squareRoot() : 1 }
+
+    /// How the feed-forward layer bends its gate.
+    var activation: Activation { architecture == .gemma3 ? .geluTanh : .silu }
+}

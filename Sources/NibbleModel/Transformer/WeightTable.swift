@@ -1,0 +1,63 @@
+internal import NibbleCheckpoint
+internal import NibbleNumerics
+internal import NibbleTensor
+
+/// The tensors of a checkpoint by role, in the forms that the forward pass takes them in.
+struct WeightTable {
+    private let model: ModelCheckpoint
+    private let entries: [TensorRole: TensorEntry]
+
+    init(_ model: ModelCheckpoint) {
+        self.model = model
+        entries = Dictionary(model.tensors.map { ($0.role, $0.entry) }) { first, _ in first }
+    }
+
+    func contains(_ role: TensorRole) -> Bool { entries[role] != nil }
+
+    /// A matrix as it is stored.
+    ///
+    /// Rows of a hub's query and key stay where they are, too: the pairs of the rotary embedding differ instead.
+    func matrix(_ role: TensorRole) throws(CheckpointError) -> Matrix {
+        let entry = try entry(role)
+        // Rows beyond the vocabulary are padding.
+        let isVocabulary = role.kind == .tokenEmbedding || role.kind == .output
+        let rows = isVocabulary ? model.configuration.vocabularySize : entry.rows
+        guard
+            let matrix = Matrix(
+                rows: rows, columns: entry.columns, type: entry.type, bytes: entry.bytes, owner: entry.file)
+        else { throw entry.undecodable }
+        return matrix
+    }
+
+    /// A norm or bias, with one added where the hub leaves that to the model; nil where there is none.
+    func vector(_ role: TensorRole) throws(CheckpointError) -> [Float]? {
+        guard let entry = entries[role] else { return nil }
+        let values = try entry.floats()
+        if let index = values.firstIndex(where: { !$0.isFinite }) {
+            throw CheckpointError(
+                .invalidValue, path: entry.file.path, subject: "tensor '\(entry.name)', element \(index)",
+                "the value is \(values[index])",
+                advice: "the checkpoint is damaged or was trained to divergence")
+        }
+        guard case .hub = model.source, model.configuration.transform(of: role) == .addOne else {
+            return values
+        }
+        return values.map { $0 + 1 }
+    }
+
+    /// A norm that every model of the architecture has.
+    func requiredVector(_ role: TensorRole) throws(CheckpointError) -> [Float] {
+        guard let vector = try vector(role) else { throw missing(role) }
+        return vector
+    }
+
+    private func entry(_ role: TensorRole) throws(CheckpointError) -> TensorEntry {
+        guard let entry = entries[role] else { throw missing(role) }
+        return entry
+    }
+
+    private func missing(_ role: TensorRole) -> CheckpointError {
+        let name = model.source.scheme.name(of: role, in: model.configuration.architecture) ?? "\(role)"
+        return CheckpointError(.missing, path: model.path, subject: "tensor '\(name)'", "is missing")
+    }
+}

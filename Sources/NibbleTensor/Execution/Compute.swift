@@ -1,0 +1,63 @@
+internal import CKernels
+internal import COpenBLAS
+public import NibbleNumerics
+
+/// Where and how tensors are computed: threads, memory, instruction level and precision.
+///
+/// ```swift
+/// let compute = Compute(threads: 2, precision: .automatic)
+/// ```
+public final class Compute: Sendable {
+    /// The threads.
+    public let workers: Workers
+    /// The precision asked for.
+    public let precision: Precision
+    /// The instruction level of everything but the dot products.
+    public let level: KernelLevel
+    /// ``level`` as the kernels take it.
+    let levelNumber: Int32
+    /// Memory for tensors, reused.
+    let pool = BufferPool()
+    private let hasBF16: Bool
+    private let hasInt8: Bool
+
+    /// Creates a context.
+    ///
+    /// - Precondition: `precision` is supported (``Precision/isSupported``).
+    public init(threads: Int, precision: Precision = .automatic, level: KernelLevel = .current) {
+        precondition(precision.isSupported, "\(precision) needs AVX-512 BF16, which this machine lacks")
+        workers = Workers(count: threads)
+        self.precision = precision
+        self.level = level
+        levelNumber = level.number
+        hasBF16 = precision != .f32 && (precision == .bf16 || level == .avx512) && nibble_has_bf16_dot() != 0
+        hasInt8 = precision == .automatic && hasBF16 && nibble_has_int8_dot() != 0
+        // Our threads call it side by side; threads of its own would get in their way.
+        openblas_set_num_threads(1)
+    }
+
+    /// The product for weights stored as `type` with rows of `columns`.
+    func kernel(for type: GGMLType, columns: Int) -> ProductKernel {
+        guard hasBF16 else { return .f32 }
+        return hasInt8 && ByteCodes.supports(type) && columns.isMultiple(of: 32) ? .int8 : .bf16
+    }
+
+    /// Whether attention is computed with BF16 products.
+    var attendsInBF16: Bool { hasBF16 }
+
+    /// How `sequences` of `length` tokens lie in panels.
+    public func layout(sequences: Int, length: Int) -> PanelLayout {
+        // The dot products take 16 or 32 tokens at a time; OpenBLAS gains from more.
+        let widest = hasBF16 ? 32 : 128
+        let width = min(widest, (length + 15) / 16 * 16)
+        return PanelLayout(width: hasBF16 && width > 16 ? 32 : width, sequences: sequences, length: length)
+    }
+
+    /// What computes, in words: `bf16 and int8 products (AVX-512), 2 threads`.
+    public var summary: String {
+        let products =
+            hasInt8 ? "bf16 and int8 products" : hasBF16 ? "bf16 products" : "f32 products (OpenBLAS)"
+        return "\(products), \(level) kernels, "
+            + (workers.count == 1 ? "1 thread" : "\(workers.count) threads")
+    }
+}

@@ -1,0 +1,25 @@
+internal import CKernels
+
+/// In which numbers products are computed. Sums are `Float` in all of them.
+public enum Precision: String, CaseIterable, Sendable {
+    /// Weights and activations as `Float`, by OpenBLAS: the reference.
+    case f32
+    /// Weights and activations rounded to BF16, products exact (AVX-512 BF16): 8 bits of precision, as
+    /// llama.cpp computes with BF16 weights.
+    case bf16
+    /// The fastest that this machine has for each weight: int8 activations for weights in blocks of 32 codes
+    /// (as llama.cpp computes with them), BF16 for all others, `Float` on machines without these instructions.
+    case automatic = "auto"
+
+    /// Whether this machine has the instructions for it.
+    public var isSupported: Bool {
+        self != .bf16 || nibble_has_bf16_dot() != 0
+    }
+}
+
+/// The product that is used with weights of one type.
+enum ProductKernel: Sendable {
+    case f32
+    case bf16
+    case int8
+}

@@ -1,0 +1,98 @@
+internal import CKernels
+internal import COpenBLAS
+internal import NibbleNumerics
+
+/// Some rows of a matrix in the form that a product takes them in: decoded once, used for all panels.
+struct WeightSlab {
+    let rows: Int
+    let columns: Int
+    private let form: Form
+    /// What the pointers of ``form`` point into, where that is not the file.
+    private let buffer: Buffer?
+
+    private enum Form {
+        case f32(UnsafePointer<Float>)
+        case bf16(UnsafePointer<UInt16>, stride: Int)
+        case int8(ByteCodes)
+    }
+
+    /// Rows that are prepared at a time: few enough to stay in the second cache with a panel, and a multiple of
+    /// the rows of all tiles.
+    static func height(_ kernel: ProductKernel) -> Int { kernel == .f32 ? 128 : 48 }
+
+    /// - Precondition: `rows.count` is at most ``height(_:)``.
+    init(_ matrix: Matrix, _ rows: Range<Int>, kernel: ProductKernel, compute: Compute) {
+        self.rows = rows.count
+        columns = matrix.columns
+        switch kernel {
+        case .f32:
+            let buffer = compute.pool.take(bytes: Self.height(kernel) * columns * 4)
+            matrix.decode(rows, into: buffer.bound(to: Float.self), level: compute.level)
+            form = .f32(buffer.bound(to: Float.self))
+            self.buffer = buffer
+        case .bf16:
+            if let direct = Self.direct(matrix, rows) {
+                form = .bf16(direct, stride: columns)
+                buffer = nil
+            } else {
+                let stride = (columns + 1) / 2 * 2
+                let (rounded, buffer) = Self.rounded(matrix, rows, stride: stride, compute: compute)
+                form = .bf16(rounded, stride: stride)
+                self.buffer = buffer
+            }
+        case .int8:
+            let (codes, buffer) = ByteCodes.unpack(matrix, rows, compute: compute)
+            form = .int8(codes)
+            self.buffer = buffer
+        }
+    }
+
+    /// BF16 rows as they lie in the file, where pairs of them can be read.
+    private static func direct(_ matrix: Matrix, _ rows: Range<Int>) -> UnsafePointer<UInt16>? {
+        guard matrix.type == .bf16, matrix.columns.isMultiple(of: 2),
+            let start = matrix.stored(rows).baseAddress, Int(bitPattern: start).isMultiple(of: 2)
+        else { return nil }
+        return start.assumingMemoryBound(to: UInt16.self)
+    }
+
+    private static func rounded(
+        _ matrix: Matrix, _ rows: Range<Int>, stride: Int, compute: Compute
+    ) -> (UnsafePointer<UInt16>, Buffer) {
+        let buffer = compute.pool.take(bytes: height(.bf16) * stride * 2)
+        let decoded = compute.pool.take(bytes: height(.bf16) * matrix.columns * 4)
+        let (floats, halves) = (decoded.bound(to: Float.self), buffer.bound(to: UInt16.self))
+        matrix.decode(rows, into: floats, level: compute.level)
+        let (columns, level) = (matrix.columns, compute.levelNumber)
+        if stride == columns {
+            nibble_round_bf16(floats, rows.count * columns, halves, level)
+        } else {
+            for row in 0..<rows.count {
+                nibble_round_bf16(floats + row * columns, columns, halves + row * stride, level)
+                halves[row * stride + columns] = 0
+            }
+        }
+        return (UnsafePointer(halves), buffer)
+    }
+
+    /// `y[row][token]` = the product with a panel of `operand`.
+    func multiply(_ operand: Operand, panel: Int, into y: UnsafeMutablePointer<Float>) {
+        let width = operand.tensor.layout.width
+        switch form {
+        case .f32(let weights):
+            cblas_sgemm(
+                CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(width), blasint(columns), 1,
+                weights, blasint(columns), operand.tensor.panel(panel), blasint(width), 0, y, blasint(width))
+        case .bf16(let weights, let stride):
+            guard let pairs = operand.pairs(panel: panel) else { return Self.unprepared() }
+            nibble_bf16_product(weights, stride, rows, (columns + 1) / 2, pairs, width, y)
+        case .int8(let weights):
+            guard let x = operand.bytes(panel: panel) else { return Self.unprepared() }
+            nibble_int8_product(
+                weights.codes, weights.scales, weights.minima, weights.zero, rows, columns / 32, x.codes,
+                x.scales,
+                x.sums, width, y)
+        }
+    }
+
+    private static func unprepared() { preconditionFailure("the operand was not prepared for these weights") }
+}

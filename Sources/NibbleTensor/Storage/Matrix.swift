@@ -1,0 +1,57 @@
+public import NibbleNumerics
+
+// @unchecked: the bytes are only read, and live as long as the owner that is held.
+/// A matrix of weights as a file stores it: `[rows, columns]` = `[out, in]`, rows of blocks or plain numbers.
+public struct Matrix: @unchecked Sendable {
+    /// Outputs.
+    public let rows: Int
+    /// Inputs.
+    public let columns: Int
+    /// How elements are stored.
+    public let type: GGMLType
+    /// Bytes of a row.
+    let rowBytes: Int
+    private let bytes: UnsafeRawBufferPointer
+    private let owner: any AnyObject & Sendable
+
+    /// Creates a view of stored weights.
+    ///
+    /// - Parameters:
+    ///   - bytes: `rows` rows or more, one after the other.
+    ///   - owner: what keeps `bytes` valid.
+    /// - Returns: nil where the type cannot be decoded or a row is not a whole number of blocks.
+    public init?(
+        rows: Int, columns: Int, type: GGMLType, bytes: UnsafeRawBufferPointer,
+        owner: any AnyObject & Sendable
+    ) {
+        guard type.codec != nil, let rowBytes = type.byteCount(elements: columns) else { return nil }
+        precondition(bytes.count >= rows * rowBytes, "\(bytes.count) bytes for \(rows) rows of \(rowBytes)")
+        self.rows = rows
+        self.columns = columns
+        self.type = type
+        self.rowBytes = rowBytes
+        self.bytes = bytes
+        self.owner = owner
+    }
+
+    /// The stored bytes of some rows.
+    func stored(_ rows: Range<Int>) -> UnsafeRawBufferPointer {
+        UnsafeRawBufferPointer(rebasing: bytes[rows.lowerBound * rowBytes..<rows.upperBound * rowBytes])
+    }
+
+    /// Decodes some rows: `rows.count * columns` values.
+    func decode(_ rows: Range<Int>, into values: UnsafeMutablePointer<Float>, level: KernelLevel) {
+        guard let codec = type.codec else { return }
+        var span = UnsafeMutableBufferPointer(start: values, count: rows.count * columns).mutableSpan
+        codec.decode(RawSpan(_unsafeBytes: stored(rows)), columns: columns, into: &span, level: level)
+    }
+
+    /// The values of one row.
+    public func row(_ index: Int) -> [Float] {
+        [Float](unsafeUninitializedCapacity: columns) { buffer, count in
+            buffer.initialize(repeating: 0)
+            if let start = buffer.baseAddress { decode(index..<index + 1, into: start, level: .current) }
+            count = columns
+        }
+    }
+}
