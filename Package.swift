@@ -53,6 +53,9 @@ let package = Package(
         .testTarget(name: "NibbleNumericsTests", dependencies: ["NibbleNumerics", "NibbleTestSupport"]),
         .testTarget(name: "NibbleCheckpointTests", dependencies: ["NibbleCheckpoint", "NibbleTestSupport"]),
         .testTarget(
+            name: "NibbleModelTests",
+            dependencies: ["NibbleModel", "NibbleQuantization", "NibbleTensor", "NibbleTestSupport"]),
+        .testTarget(
             name: "NibbleQuantizationTests", dependencies: ["NibbleQuantization", "NibbleTestSupport"]),
         .testTarget(name: "NibbleCLITests", dependencies: ["NibbleCLI", "NibbleTestSupport"]),
     ],
