@@ -49,17 +49,14 @@ extension LanguageModel {
 
     /// Throws where the forward pass of `sequences` first gives a value that is not finite.
     private func findNonFinite(_ sequences: [[Int32]]) throws(ModelError) {
-        var context = PassContext()
         let (count, path) = (configuration.layerCount, path)
-        context.inspect = { (layer, stream) throws(ModelError) in
+        _ = try residual(sequences) { (layer, stream) throws(ModelError) in
             if !stream.isFinite { throw .nonFinite(layer: layer, layerCount: count, path: path) }
         }
-        _ = try residual(sequences, context)
     }
 
-    /// All logits of one position of a sequence; for tests and exploration.
+    /// All logits behind one position of a text; for tests and exploration.
     public func logits(of tokens: [Int32], position: Int) throws(ModelError) -> [Float] {
-        let states = finalStates(try residual([tokens]), positions: position..<position + 1)
-        return vocabularyHead(states).allLogits(token: 0)
+        vocabularyHead(finalStates(try residual([tokens]), positions: position..<position + 1)).allLogits()[0]
     }
 }

@@ -1,35 +1,36 @@
 internal import NibbleCheckpoint
 internal import NibbleTensor
 
-/// What a forward pass knows of the sequences before its batch.
-struct PassContext {
-    /// Position of the first token of every sequence.
-    var start = 0
-    /// Keys and values of all layers, for passes that continue; nil where each layer may forget them.
-    var caches: [KeyValueCache]?
-    /// Called with the residual stream after the embedding (layer -1) and after each block.
-    var inspect: ((_ layer: Int, Tensor) throws(ModelError) -> Void)?
-}
+/// Called with the residual stream after the embedding (layer -1) and after each block.
+typealias PassInspection = (_ layer: Int, Tensor) throws(ModelError) -> Void
 
 extension LanguageModel {
-    /// The residual stream after the last block, for sequences of equal length.
-    func residual(_ sequences: [[Int32]], _ context: PassContext = PassContext()) throws(ModelError) -> Tensor
-    {
-        try check(sequences)
-        let layout = compute.layout(sequences: sequences.count, length: sequences[0].count)
-        let stream = embed(sequences, layout: layout)
-        try context.inspect?(-1, stream)
-        let angles = angles(layout, start: context.start)
-        // Without a later pass one cache serves all layers in turn.
-        let shared =
-            context.caches == nil
-            ? cache(sequences: sequences.count, positions: context.start + layout.length) : nil
+    /// The residual stream after the last block, for sequences of equal length that begin at position 0 and are not
+    /// continued.
+    func residual(_ sequences: [[Int32]], inspect: PassInspection? = nil) throws(ModelError) -> Tensor {
+        let length = try check(sequences)
+        let layout = compute.layout(sequences: sequences.count, length: length)
+        // Nothing is continued, so that one cache serves all layers in turn.
+        let cache = cache(sequences: sequences.count, positions: length)
+        let angles = angles { frequencies in
+            compute.rotaryAngles(layout: layout, frequencies: frequencies, isInterleaved: isInterleaved)
+        }
+        return try residual(sequences, layout: layout, inspect: inspect) { _ in
+            BlockAttention(cache: cache, place: .batch(first: 0, start: 0), angles: angles)
+        }
+    }
+
+    /// The residual stream after the last block; `attention` tells for each layer where keys and values are.
+    func residual(
+        _ sequences: [[Int32]], layout: PanelLayout, inspect: PassInspection? = nil,
+        attention: (_ layer: Int) -> BlockAttention
+    ) throws(ModelError) -> Tensor {
+        let stream = compute.embed(
+            sequences, embedding, scale: configuration.embeddingScale, layout: layout)
+        try inspect?(-1, stream)
         for (layer, block) in blocks.enumerated() {
-            guard let cache = shared ?? context.caches?[layer] else { continue }
-            let attention = BlockAttention.batch(
-                cache: cache, start: context.start, angles: angles[block.window == nil ? 0 : 1])
-            apply(block, to: stream, attention)
-            try context.inspect?(layer, stream)
+            apply(block, to: stream, attention(layer))
+            try inspect?(layer, stream)
         }
         return stream
     }
@@ -57,11 +58,12 @@ extension LanguageModel {
         let key = compute.linear(operand, block.key.weight, bias: block.key.bias)
         let value = compute.linear(operand, block.value.weight, bias: block.value.bias)
         let head = configuration.headDimension
+        let angles = block.window == nil ? attention.angles.global : attention.angles.sliding
         let epsilon = Float(configuration.normEpsilon)
         compute.prepareHeads(
-            query, head: head, norm: block.queryNorm, epsilon: epsilon, rotary: attention.angles,
+            query, head: head, norm: block.queryNorm, epsilon: epsilon, rotary: angles,
             scale: configuration.attentionScale)
-        compute.prepareHeads(key, head: head, norm: block.keyNorm, epsilon: epsilon, rotary: attention.angles)
+        compute.prepareHeads(key, head: head, norm: block.keyNorm, epsilon: epsilon, rotary: angles)
         let result = attention.apply(query, key, value, window: block.window, compute)
         return compute.linear(
             compute.operand(result, for: block.output.weight), block.output.weight, bias: block.output.bias)
@@ -77,20 +79,14 @@ extension LanguageModel {
 
     // MARK: - Parts
 
-    /// Token embeddings; padding repeats the last token of its sequence.
-    private func embed(_ sequences: [[Int32]], layout: PanelLayout) -> Tensor {
-        compute.embed(sequences, embedding, scale: configuration.embeddingScale, layout: layout)
-    }
-
     /// Angles of global and of sliding layers.
-    private func angles(_ layout: PanelLayout, start: Int) -> [RotaryAngles] {
-        [false, true].map { isSliding in
-            compute.rotaryAngles(
-                layout: layout, frequencies: configuration.rotaryFrequencies(isSliding: isSliding),
-                isInterleaved: isInterleaved, start: start)
-        }
+    func angles(_ make: (_ frequencies: [Float]) -> RotaryAngles) -> LayerAngles {
+        LayerAngles(
+            global: make(configuration.rotaryFrequencies(isSliding: false)),
+            sliding: make(configuration.rotaryFrequencies(isSliding: true)))
     }
 
+    /// An empty cache of one layer.
     func cache(sequences: Int, positions: Int) -> KeyValueCache {
         compute.keyValueCache(
             sequences: sequences, positions: positions, heads: configuration.keyValueHeadCount,
@@ -104,7 +100,8 @@ extension LanguageModel {
             epsilon: Float(configuration.normEpsilon))
     }
 
-    private func check(_ sequences: [[Int32]]) throws(ModelError) {
+    /// Checks that all tokens are of the vocabulary and all sequences equally long; returns their length.
+    func check(_ sequences: [[Int32]]) throws(ModelError) -> Int {
         let length = sequences.first?.count ?? 0
         precondition(length > 0, "no tokens")
         for sequence in sequences {
@@ -113,20 +110,6 @@ extension LanguageModel {
                 throw .tokenOutOfRange(token: Int(token), vocabularySize: vocabularySize, path: path)
             }
         }
-    }
-}
-
-/// How a block's attention gets its keys.
-struct BlockAttention {
-    let cache: KeyValueCache
-    let start: Int
-    let angles: RotaryAngles
-
-    static func batch(cache: KeyValueCache, start: Int, angles: RotaryAngles) -> BlockAttention {
-        BlockAttention(cache: cache, start: start, angles: angles)
-    }
-
-    func apply(_ query: Tensor, _ key: Tensor, _ value: Tensor, window: Int?, _ compute: Compute) -> Tensor {
-        compute.attention(query: query, key: key, value: value, cache: cache, start: start, window: window)
+        return length
     }
 }

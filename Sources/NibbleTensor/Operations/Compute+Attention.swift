@@ -7,47 +7,52 @@ extension Compute {
     /// - Parameters:
     ///   - query: `heads * head` features, rotated and scaled.
     ///   - key, value: `cache.heads * head` features, keys rotated; they are stored in `cache`.
+    ///   - first: the sequence of the cache that the batch's first one is.
     ///   - window: keys that a query sees, itself included; nil for all.
     /// - Returns: the heads' results side by side, as many features as `query` has.
     public func attention(
-        query: Tensor, key: Tensor, value: Tensor, cache: KeyValueCache, start: Int = 0, window: Int?
+        query: Tensor, key: Tensor, value: Tensor, cache: KeyValueCache, first: Int = 0, start: Int = 0,
+        window: Int?
     ) -> Tensor {
         let layout = query.layout
         precondition(
-            layout.sequences <= cache.sequences && start + layout.length <= cache.capacity, "cache too small")
+            first + layout.sequences <= cache.sequences && start + layout.length <= cache.capacity,
+            "cache too small")
         let heads = query.features / cache.head
-        store(key, value, in: cache, start: start)
+        store(key, value, in: cache, first: first, start: start)
         let result = tensor(features: query.features, layout: layout)
         // Panels of late positions see the most keys: they go first, so that no thread is left with one.
         workers.forEach(layout.panels * heads) { job in
             let head = job % heads
             let panel = layout.panels - 1 - job / heads
             let index = panel % layout.panelsPerSequence
-            let first = start + index * layout.width
+            let position = start + index * layout.width
             let last = start + min((index + 1) * layout.width, layout.length)
             // Blocks of 32 keys, so that pairs and vectors are whole.
-            let lowest = max(0, window.map { first - $0 + 1 } ?? 0) / 32 * 32
+            let lowest = max(0, window.map { position - $0 + 1 } ?? 0) / 32 * 32
             let job = AttentionJob(
                 query: query.panel(panel) + head * cache.head * layout.width, width: layout.width,
-                firstQuery: first, keys: lowest..<(last + 31) / 32 * 32, window: window ?? 0,
-                sequence: panel / layout.panelsPerSequence, head: head * cache.heads / heads, cache: cache,
+                firstQuery: position, keys: lowest..<(last + 31) / 32 * 32, window: window ?? 0,
+                sequence: first + panel / layout.panelsPerSequence, head: head * cache.heads / heads,
+                cache: cache,
                 result: result.panel(panel) + head * cache.head * layout.width)
             job.run(self)
         }
         return result
     }
 
-    private func store(_ key: Tensor, _ value: Tensor, in cache: KeyValueCache, start: Int) {
+    private func store(_ key: Tensor, _ value: Tensor, in cache: KeyValueCache, first: Int, start: Int) {
         let layout = key.layout
         workers.forEach(layout.panels * cache.heads) { job in
             let (panel, head) = (job / cache.heads, job % cache.heads)
             let index = panel % layout.panelsPerSequence
-            let first = index * layout.width
+            let position = index * layout.width
             let offset = head * cache.head * layout.width
             cache.store(
                 keys: key.panel(panel) + offset, values: value.panel(panel) + offset, width: layout.width,
-                count: min(layout.width, layout.length - first), sequence: panel / layout.panelsPerSequence,
-                head: head, position: start + first, level: levelNumber)
+                count: min(layout.width, layout.length - position),
+                sequence: first + panel / layout.panelsPerSequence,
+                head: head, position: start + position, level: levelNumber)
         }
     }
 }

@@ -34,17 +34,24 @@ public final class VocabularyHead: Sendable {
         if let softcap { nibble_softcap(logits, slab.rows * layout.width, softcap, compute.levelNumber) }
     }
 
-    /// All logits of one token.
-    public func allLogits(token: Int) -> [Float] {
-        var result = [Float](repeating: 0, count: weight.rows)
-        let (panel, lane) = layout.place(sequence: 0, position: token)
-        let buffer = compute.pool.take(bytes: sliceHeight * layout.width * 4)
-        let values = buffer.bound(to: Float.self)
-        for first in stride(from: 0, to: weight.rows, by: sliceHeight) {
-            let rows = first..<min(first + sliceHeight, weight.rows)
-            logits(slab(rows), panel: panel, into: values)
-            for row in 0..<rows.count { result[first + row] = values[row * layout.width + lane] }
+    /// All logits, `[token][vocabulary]`. For few tokens: everything is held.
+    public func allLogits() -> [[Float]] {
+        let (height, width) = (sliceHeight, layout.width)
+        let slices = (weight.rows + height - 1) / height
+        let results = (0..<layout.length).map { _ in compute.pool.take(bytes: weight.rows * 4) }
+        compute.workers.forEach(slices) { slice in
+            let rows = slice * height..<min((slice + 1) * height, weight.rows)
+            let slab = slab(rows)
+            let buffer = compute.pool.take(bytes: height * width * 4)
+            let values = buffer.bound(to: Float.self)
+            for panel in 0..<layout.panels {
+                logits(slab, panel: panel, into: values)
+                for lane in 0..<min(width, layout.length - panel * width) {
+                    let target = results[panel * width + lane].bound(to: Float.self) + rows.lowerBound
+                    for row in 0..<rows.count { target[row] = values[row * width + lane] }
+                }
+            }
         }
-        return result
+        return results.map { Array(UnsafeBufferPointer(start: $0.bound(to: Float.self), count: weight.rows)) }
     }
 }

@@ -1,0 +1,132 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// How the next token is drawn.
+public struct SamplingOptions: Sendable, Equatable {
+    /// Logits are divided by it after top-k and top-p; 0 takes the most probable token.
+    public var temperature: Float
+    /// Only the k most probable tokens are drawn from; 0 for all.
+    public var topK: Int
+    /// Only the most probable tokens that together reach this probability are drawn from; 1 for all.
+    public var topP: Float
+    /// Where the random numbers start.
+    public var seed: UInt64
+
+    /// The defaults of Gemma 3: temperature 1, top-k 64, top-p 0.95.
+    public init(temperature: Float = 1, topK: Int = 64, topP: Float = 0.95, seed: UInt64 = 0) {
+        self.temperature = temperature
+        self.topK = topK
+        self.topP = topP
+        self.seed = seed
+    }
+}
+
+/// Draws tokens from logits. The same seed and logits give the same tokens.
+///
+/// The order is llama.cpp's: top-k, then top-p of what is left, then temperature.
+public struct Sampler: Sendable {
+    /// How tokens are drawn.
+    public let options: SamplingOptions
+    private var state: UInt64
+
+    /// Creates a sampler.
+    ///
+    /// - Parameter stream: numbers samplers with one seed, so that sequences side by side differ.
+    public init(_ options: SamplingOptions, stream: Int = 0) {
+        self.options = options
+        state = Self.mix(options.seed &+ Self.mix(UInt64(truncatingIfNeeded: stream)))
+    }
+
+    /// Draws a token.
+    public mutating func next(_ logits: [Float]) -> Int32 {
+        precondition(!logits.isEmpty, "no logits")
+        guard options.temperature > 0, options.topK != 1 else { return Self.largest(logits) }
+        var candidates = Self.best(logits, options.topK)
+        if options.topP < 1 { candidates = Self.nucleus(candidates, logits, options.topP) }
+        let largest = logits[Int(candidates[0])]
+        let weights = candidates.map { exp(Double((logits[Int($0)] - largest) / options.temperature)) }
+        var rest = uniform() * weights.reduce(0, +)
+        for (candidate, weight) in zip(candidates, weights) {
+            rest -= weight
+            if rest < 0 { return candidate }
+        }
+        // Rounding left a rest: it belongs to the last one.
+        return candidates[candidates.count - 1]
+    }
+
+    private static func largest(_ logits: [Float]) -> Int32 {
+        var best = 0
+        for index in logits.indices where logits[index] > logits[best] { best = index }
+        return Int32(best)
+    }
+
+    /// The `count` largest logits (0: all), largest first; of equal ones the first token comes first.
+    private static func best(_ logits: [Float], _ count: Int) -> [Int32] {
+        func precedes(_ a: Int32, _ b: Int32) -> Bool {
+            let (left, right) = (logits[Int(a)], logits[Int(b)])
+            return left > right || (left == right && a < b)
+        }
+        guard count > 0, count < logits.count else {
+            return (0..<Int32(logits.count)).sorted(by: precedes)
+        }
+        // A heap whose root is the least of the best: few logits get past it.
+        var heap: [Int32] = []
+        heap.reserveCapacity(count)
+        for token in 0..<Int32(logits.count) {
+            if heap.count < count {
+                heap.append(token)
+                var child = heap.count - 1
+                while child > 0, precedes(heap[(child - 1) / 2], heap[child]) {
+                    heap.swapAt(child, (child - 1) / 2)
+                    child = (child - 1) / 2
+                }
+            } else if precedes(token, heap[0]) {
+                heap[0] = token
+                var parent = 0
+                while true {
+                    var least = parent
+                    for child in [2 * parent + 1, 2 * parent + 2] where child < heap.count {
+                        if precedes(heap[least], heap[child]) { least = child }
+                    }
+                    guard least != parent else { break }
+                    heap.swapAt(parent, least)
+                    parent = least
+                }
+            }
+        }
+        return heap.sorted(by: precedes)
+    }
+
+    /// The first of `candidates` (largest first) that together have probability `share` among them; one at least.
+    private static func nucleus(_ candidates: [Int32], _ logits: [Float], _ share: Float) -> [Int32] {
+        let largest = logits[Int(candidates[0])]
+        let weights = candidates.map { exp(Double(logits[Int($0)] - largest)) }
+        let needed = weights.reduce(0, +) * Double(share)
+        var sum = 0.0
+        for (index, weight) in weights.enumerated() {
+            sum += weight
+            if sum >= needed { return Array(candidates[...index]) }
+        }
+        return candidates
+    }
+
+    // MARK: - Random numbers
+
+    /// SplitMix64 (Steele, Lea, Flood 2014): uniform in [0, 1) with 53 bits.
+    private mutating func uniform() -> Double {
+        state &+= 0x9E37_79B9_7F4A_7C15
+        return Double(Self.mix(state) >> 11) * 0x1p-53
+    }
+
+    private static func mix(_ value: UInt64) -> UInt64 {
+        var z = value
+        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+        return z ^ (z >> 31)
+    }
+}

@@ -1,0 +1,36 @@
+internal import NibbleTensor
+
+/// Where a block's attention finds its keys and values.
+struct BlockAttention {
+    /// Those of the layer.
+    var cache: KeyValueCache
+    /// What the tokens of the pass are in it.
+    var place: Place
+    /// Rotary angles of the tokens.
+    var angles: LayerAngles
+
+    enum Place {
+        /// Sequences from number `first` of the cache on, whose tokens begin at position `start`.
+        case batch(first: Int, start: Int)
+        /// One token of each sequence, at these positions.
+        case step(positions: [Int])
+    }
+
+    func apply(_ query: Tensor, _ key: Tensor, _ value: Tensor, window: Int?, _ compute: Compute) -> Tensor {
+        switch place {
+        case .batch(let first, let start):
+            compute.attention(
+                query: query, key: key, value: value, cache: cache, first: first, start: start, window: window
+            )
+        case .step(let positions):
+            compute.stepAttention(
+                query: query, key: key, value: value, cache: cache, positions: positions, window: window)
+        }
+    }
+}
+
+/// Rotary angles of both kinds of layers.
+struct LayerAngles {
+    var global: RotaryAngles
+    var sliding: RotaryAngles
+}
