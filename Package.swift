@@ -22,11 +22,16 @@ let package = Package(
         // Floor 2: files that hold models.
         .target(name: "NibbleCheckpoint", dependencies: ["NibbleNumerics"]),
 
+        // Floor 2: text to tokens and back.
+        .target(name: "NibbleTokenizer", dependencies: ["NibbleCheckpoint"]),
+
         // Floor 4: which tensor becomes what, and the stream that does it.
         .target(name: "NibbleQuantization", dependencies: ["NibbleCheckpoint", "NibbleNumerics"]),
 
         // Floor 6: the doors.
-        .target(name: "Nibble", dependencies: ["NibbleNumerics", "NibbleCheckpoint", "NibbleQuantization"]),
+        .target(
+            name: "Nibble",
+            dependencies: ["NibbleNumerics", "NibbleCheckpoint", "NibbleTokenizer", "NibbleQuantization"]),
         .executableTarget(
             name: "NibbleCLI",
             dependencies: [
@@ -38,6 +43,7 @@ let package = Package(
         .target(name: "NibbleTestSupport", path: "Tests/NibbleTestSupport"),
         .testTarget(name: "NibbleNumericsTests", dependencies: ["NibbleNumerics", "NibbleTestSupport"]),
         .testTarget(name: "NibbleCheckpointTests", dependencies: ["NibbleCheckpoint", "NibbleTestSupport"]),
+        .testTarget(name: "NibbleTokenizerTests", dependencies: ["NibbleTokenizer", "NibbleTestSupport"]),
         .testTarget(
             name: "NibbleQuantizationTests", dependencies: ["NibbleQuantization", "NibbleTestSupport"]),
         .testTarget(name: "NibbleCLITests", dependencies: ["NibbleCLI", "NibbleTestSupport"]),

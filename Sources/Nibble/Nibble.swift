@@ -11,6 +11,7 @@
 @_exported public import NibbleCheckpoint
 @_exported public import NibbleNumerics
 @_exported public import NibbleQuantization
+@_exported public import NibbleTokenizer
 
 /// The version of Nibble.
 public enum NibbleVersion {
