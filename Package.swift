@@ -15,30 +15,38 @@ let package = Package(
     targets: [
         // Floor 0: hot loops in C, one copy per instruction level.
         .target(name: "CKernels"),
+        .systemLibrary(
+            name: "COpenBLAS", pkgConfig: "openblas",
+            providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
 
         // Floor 1: how numbers are stored.
         .target(name: "NibbleNumerics", dependencies: ["CKernels"]),
 
-        // Floor 2: files that hold models.
+        // Floor 2: files that hold models; text to tokens and back; activations and what is computed with them
+        // (the only importer of OpenBLAS).
         .target(name: "NibbleCheckpoint", dependencies: ["NibbleNumerics"]),
-
-        // Floor 2: activations and what is computed with them; the only importer of OpenBLAS.
-        .systemLibrary(
-            name: "COpenBLAS", pkgConfig: "openblas",
-            providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+        .target(name: "NibbleTokenizer", dependencies: ["NibbleCheckpoint"]),
         .target(name: "NibbleTensor", dependencies: ["CKernels", "COpenBLAS", "NibbleNumerics"]),
 
-        // Floor 3: forward passes.
-        .target(name: "NibbleModel", dependencies: ["NibbleCheckpoint", "NibbleNumerics", "NibbleTensor"]),
+        // Floor 3: forward passes and generation.
+        .target(
+            name: "NibbleModel",
+            dependencies: ["NibbleCheckpoint", "NibbleNumerics", "NibbleTensor", "NibbleTokenizer"]),
 
         // Floor 4: which tensor becomes what, and the stream that does it.
         .target(name: "NibbleQuantization", dependencies: ["NibbleCheckpoint", "NibbleNumerics"]),
+
+        // Floor 5: what quantization cost.
+        .target(
+            name: "NibbleEvaluation",
+            dependencies: ["NibbleCheckpoint", "NibbleModel", "NibbleTensor", "NibbleTokenizer"]),
 
         // Floor 6: the doors.
         .target(
             name: "Nibble",
             dependencies: [
-                "NibbleNumerics", "NibbleCheckpoint", "NibbleTensor", "NibbleModel", "NibbleQuantization",
+                "NibbleNumerics", "NibbleCheckpoint", "NibbleTokenizer", "NibbleTensor", "NibbleModel",
+                "NibbleQuantization", "NibbleEvaluation",
             ]
         ),
         .executableTarget(
@@ -52,11 +60,13 @@ let package = Package(
         .target(name: "NibbleTestSupport", path: "Tests/NibbleTestSupport"),
         .testTarget(name: "NibbleNumericsTests", dependencies: ["NibbleNumerics", "NibbleTestSupport"]),
         .testTarget(name: "NibbleCheckpointTests", dependencies: ["NibbleCheckpoint", "NibbleTestSupport"]),
+        .testTarget(name: "NibbleTokenizerTests", dependencies: ["NibbleTokenizer", "NibbleTestSupport"]),
         .testTarget(
             name: "NibbleModelTests",
             dependencies: ["NibbleModel", "NibbleQuantization", "NibbleTensor", "NibbleTestSupport"]),
         .testTarget(
             name: "NibbleQuantizationTests", dependencies: ["NibbleQuantization", "NibbleTestSupport"]),
+        .testTarget(name: "NibbleEvaluationTests", dependencies: ["NibbleEvaluation", "NibbleTestSupport"]),
         .testTarget(name: "NibbleCLITests", dependencies: ["NibbleCLI", "NibbleTestSupport"]),
     ],
     swiftLanguageModes: [.v6]

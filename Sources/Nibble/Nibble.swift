@@ -9,10 +9,12 @@
 /// try Converter(request).run()
 /// ```
 @_exported public import NibbleCheckpoint
+@_exported public import NibbleEvaluation
 @_exported public import NibbleModel
 @_exported public import NibbleNumerics
 @_exported public import NibbleQuantization
 @_exported public import NibbleTensor
+@_exported public import NibbleTokenizer
 
 /// The version of Nibble.
 public enum NibbleVersion {

@@ -14,6 +14,6 @@ struct NibbleCommand: ParsableCommand {
             overrides it. All levels give the same bytes.
             """,
         version: NibbleVersion.current,
-        subcommands: [ConvertCommand.self, InspectCommand.self]
+        subcommands: [ConvertCommand.self, InspectCommand.self, TokenizeCommand.self]
     )
 }

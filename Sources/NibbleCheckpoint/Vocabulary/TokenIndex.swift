@@ -3,9 +3,9 @@
 /// Not a `Dictionary<String, Int>`: Swift takes strings for equal that differ in their Unicode composition,
 /// and vocabularies hold both `é` as one scalar and as two. Also, the hash of every prefix and suffix of a
 /// token costs constant time, which is what listing merges needs.
-struct TokenIndex {
+package struct TokenIndex: Sendable {
     /// The first two tokens with the same bytes.
-    private(set) var duplicate: (first: Int, second: Int)?
+    package private(set) var duplicate: (first: Int, second: Int)?
     private let bytes: [UInt8]
     /// Where each token starts in `bytes`; one more than there are tokens.
     private let starts: [Int]
@@ -14,7 +14,8 @@ struct TokenIndex {
     private let slots: [Int32]
     private let hasher = TokenHasher()
 
-    init(_ tokens: [String]) {
+    /// Indexes the tokens by their order.
+    package init(_ tokens: [String]) {
         var bytes: [UInt8] = []
         var starts = [0]
         starts.reserveCapacity(tokens.count + 1)
@@ -51,22 +52,22 @@ struct TokenIndex {
     }
 
     /// The number of the token with this text; nil where there is none.
-    func token(_ text: String) -> Int? {
-        let text = Array(text.utf8)
-        return find(text[...], hash: hasher.hash(text[...]))
-    }
+    package func token(_ text: String) -> Int? { token(Array(text.utf8)[...]) }
+
+    /// The number of the token with these bytes; nil where there is none.
+    package func token(_ text: ArraySlice<UInt8>) -> Int? { find(text, hash: hasher.hash(text)) }
 
     /// The bytes of a token.
-    func bytes(of token: Int) -> ArraySlice<UInt8> { bytes[starts[token]..<starts[token + 1]] }
+    package func bytes(of token: Int) -> ArraySlice<UInt8> { bytes[starts[token]..<starts[token + 1]] }
 
     /// Bytes of all tokens.
-    var byteCount: Int { bytes.count }
+    package var byteCount: Int { bytes.count }
 
     /// Calls `body` for every place where a token can be cut in two tokens, with the number of bytes before
     /// the cut and the numbers of both parts.
     ///
     /// - Complexity: `O(bytes of the token)`, besides `body`.
-    func forEachSplit(of token: Int, _ body: (_ cut: Int, _ left: Int, _ right: Int) -> Void) {
+    package func forEachSplit(of token: Int, _ body: (_ cut: Int, _ left: Int, _ right: Int) -> Void) {
         let text = bytes(of: token)
         guard text.count > 1 else { return }
         let suffixes = hasher.suffixHashes(text)
@@ -95,7 +96,7 @@ struct TokenIndex {
 
 /// A polynomial of the bytes modulo the prime 2^61 - 1, in a base drawn anew for every index, so that no file
 /// can be made to collide.
-private struct TokenHasher {
+private struct TokenHasher: Sendable {
     static let empty: UInt64 = 1
     private static let prime: UInt64 = 1 << 61 - 1
     private let base = UInt64.random(in: 1 << 32..<prime)

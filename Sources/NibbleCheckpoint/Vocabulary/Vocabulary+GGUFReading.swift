@@ -154,12 +154,12 @@ extension Vocabulary {
 
 /// A merge of byte-level BPE: its two halves, which stand before and after the first space that is not the
 /// first character.
-struct MergeRule {
-    var left: String
-    var right: String
+package struct MergeRule {
+    package var left: String
+    package var right: String
 
     /// Takes `text` apart; nil where it has no two halves.
-    init?(_ text: String) {
+    package init?(_ text: String) {
         let bytes = text.utf8
         guard let second = bytes.index(bytes.startIndex, offsetBy: 1, limitedBy: bytes.endIndex),
             let space = bytes[second...].firstIndex(of: UInt8(ascii: " ")),
