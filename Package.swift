@@ -34,11 +34,15 @@ let package = Package(
         // Floor 4: which tensor becomes what, and the stream that does it.
         .target(name: "NibbleQuantization", dependencies: ["NibbleCheckpoint", "NibbleNumerics"]),
 
+        // Floor 5: what a model is worth, measured as llama.cpp measures it.
+        .target(name: "NibbleEvaluation", dependencies: ["NibbleCheckpoint"]),
+
         // Floor 6: the doors.
         .target(
             name: "Nibble",
             dependencies: [
                 "NibbleNumerics", "NibbleCheckpoint", "NibbleTensor", "NibbleModel", "NibbleQuantization",
+                "NibbleEvaluation",
             ]
         ),
         .executableTarget(
@@ -57,6 +61,7 @@ let package = Package(
             dependencies: ["NibbleModel", "NibbleQuantization", "NibbleTensor", "NibbleTestSupport"]),
         .testTarget(
             name: "NibbleQuantizationTests", dependencies: ["NibbleQuantization", "NibbleTestSupport"]),
+        .testTarget(name: "NibbleEvaluationTests", dependencies: ["NibbleEvaluation", "NibbleTestSupport"]),
         .testTarget(name: "NibbleCLITests", dependencies: ["NibbleCLI", "NibbleTestSupport"]),
     ],
     swiftLanguageModes: [.v6]

@@ -9,6 +9,7 @@
 /// try Converter(request).run()
 /// ```
 @_exported public import NibbleCheckpoint
+@_exported public import NibbleEvaluation
 @_exported public import NibbleModel
 @_exported public import NibbleNumerics
 @_exported public import NibbleQuantization
