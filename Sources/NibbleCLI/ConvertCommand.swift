@@ -106,7 +106,8 @@ struct ConvertCommand: ParsableCommand {
             progress.note(report.banner(kernels: session.kernels))
             for warning in report.warnings { progress.note("warning: " + warning) }
             let summary = try converter.run(
-                progress: { progress.update($0) }, isCancelled: { session.isInterrupted })
+                progress: { progress.update(elapsed: $0.elapsed, ConversionReport.line($0)) },
+                isCancelled: { session.isInterrupted })
             progress.finish()
             print(json ? report.summaryJSON(summary) : report.summaryText(summary))
         }

@@ -44,6 +44,18 @@ struct ConversionReport {
         return warnings
     }
 
+    // MARK: - Progress
+
+    /// How far the conversion is, in one line.
+    static func line(_ progress: ConversionProgress) -> String {
+        let seconds = progress.elapsed / .seconds(1)
+        let rate = seconds > 0 ? Double(progress.bytesDone) / seconds : 0
+        let left = rate > 0 ? Double(progress.bytesTotal - progress.bytesDone) / rate : 0
+        let share = 100 * progress.bytesDone / max(progress.bytesTotal, 1)
+        return "\(share) %  \(Text.bytes(progress.bytesDone)) of \(Text.bytes(progress.bytesTotal))  "
+            + "\(Text.bytes(Int(rate)))/s  \(Text.time(left)) left  \(progress.tensor)"
+    }
+
     // MARK: - Plan
 
     var planTable: String {

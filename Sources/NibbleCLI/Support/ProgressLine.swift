@@ -1,5 +1,4 @@
 internal import Foundation
-internal import Nibble
 internal import Synchronization
 
 /// Progress on standard error: one line that is rewritten on a terminal, a line every few seconds otherwise,
@@ -16,23 +15,17 @@ final class ProgressLine: Sendable {
         if !isQuiet { write(text + "\n") }
     }
 
-    func update(_ progress: ConversionProgress) {
+    /// Shows how far the work is, `elapsed` after its start; `line` is made only where it is shown.
+    func update(elapsed: Duration, _ line: @autoclosure () -> String) {
         guard !isQuiet else { return }
-        let seconds = progress.elapsed / .seconds(1)
-        let rate = seconds > 0 ? Double(progress.bytesDone) / seconds : 0
-        let left = rate > 0 ? Double(progress.bytesTotal - progress.bytesDone) / rate : 0
-        let share = 100 * progress.bytesDone / max(progress.bytesTotal, 1)
-        let line =
-            "\(share) %  \(Text.bytes(progress.bytesDone)) of \(Text.bytes(progress.bytesTotal))  "
-            + "\(Text.bytes(Int(rate)))/s  \(Text.time(left)) left  \(progress.tensor)"
         if isTerminal {
-            write("\r\u{1B}[K" + line)
+            write("\r\u{1B}[K" + line())
         } else if lastLine.withLock({ last in
-            guard progress.elapsed - last >= .seconds(5) else { return false }
-            last = progress.elapsed
+            guard elapsed - last >= .seconds(5) else { return false }
+            last = elapsed
             return true
         }) {
-            write(line + "\n")
+            write(line() + "\n")
         }
     }
 

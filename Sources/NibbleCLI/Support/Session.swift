@@ -28,9 +28,15 @@ final class Session: Sendable {
             FileHandle.standardError.write(Data("nibble: \(error)\n".utf8))
             throw ExitCode(error.code == .cancelled ? 130 : 1)
         } catch let error as KernelLevelError {
-            FileHandle.standardError.write(Data("nibble: \(error)\n".utf8))
-            throw ExitCode(1)
+            throw failure(error)
+        } catch let error as EvaluationError {
+            throw failure(error)
         }
+    }
+
+    private static func failure(_ error: some Error) -> ExitCode {
+        FileHandle.standardError.write(Data("nibble: \(error)\n".utf8))
+        return ExitCode(1)
     }
 
     /// Turns the first signal into a request to stop; a second one ends the process at once.

@@ -37,6 +37,9 @@ enum Text {
     /// `7.01`
     static func bits(_ value: Double) -> String { String(format: "%.2f", value) }
 
+    /// A number with a fixed number of digits after the point.
+    static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+
     /// Rows in columns as wide as their widest cell; the columns in `right` aligned at the right.
     static func table(_ rows: [[String]], right: Set<Int> = []) -> String {
         let widths = (0..<(rows.first?.count ?? 0)).map { column in rows.map { $0[column].count }.max() ?? 0 }
@@ -49,5 +52,15 @@ enum Text {
             while line.last == " " { line.removeLast() }
             return line
         }.joined(separator: "\n")
+    }
+
+    /// The same rows as a Markdown table, the first one its head.
+    static func markdown(_ rows: [[String]], right: Set<Int> = []) -> String {
+        let lines = rows.map { row in
+            "| " + row.map { $0.replacingOccurrences(of: "|", with: "\\|") }.joined(separator: " | ") + " |"
+        }
+        let rule = (0..<(rows.first?.count ?? 0)).map { right.contains($0) ? "---:" : "---" }
+        return (lines.prefix(1) + ["| " + rule.joined(separator: " | ") + " |"] + lines.dropFirst())
+            .joined(separator: "\n")
     }
 }

@@ -86,6 +86,14 @@ public struct CheckpointLayout: Sendable {
 }
 
 extension CheckpointLayout {
+    /// A single file of any kind at `path`.
+    package static func file(path: String, header: [UInt8], size: Int) -> CheckpointLayout {
+        CheckpointLayout(
+            folder: FilePath.folder(of: path), isFolder: false,
+            files: [File(name: FilePath.name(of: path), header: header, size: size)], placements: [],
+            companions: [])
+    }
+
     /// A GGUF file at `path`; or, with `splitSize` and more than that many bytes of tensors, shards named
     /// `name-00001-of-00003.gguf`, cut as `llama-gguf-split --split-max-size` cuts them.
     public static func gguf(

@@ -1,0 +1,103 @@
+internal import Nibble
+
+/// An evaluation as text and as JSON.
+struct PerplexityReport {
+    private let result: PerplexityResult
+
+    init(_ result: PerplexityResult) { self.result = result }
+
+    /// `PPL = 17.1134 +/- 0.51234`, as llama-perplexity's final estimate.
+    static func text(_ estimate: PerplexityEstimate) -> String {
+        guard estimate.count > 0 else { return "PPL: nothing was evaluated" }
+        let value = "PPL = " + Text.fixed(estimate.perplexity, 4)
+        return estimate.count < 2 ? value : value + " +/- " + Text.fixed(estimate.perplexityError, 5)
+    }
+
+    /// How far an evaluation is, in one line.
+    static func line(
+        chunksDone: Int, of chunksPlanned: Int, _ estimate: PerplexityEstimate, elapsed: Duration
+    ) -> String {
+        let seconds = elapsed / .seconds(1)
+        let left = chunksDone > 0 ? seconds / Double(chunksDone) * Double(chunksPlanned - chunksDone) : 0
+        let time = chunksDone > 0 ? "  \(Text.time(left)) left" : ""
+        return "chunk \(chunksDone) of \(chunksPlanned)  \(text(estimate))" + time
+    }
+
+    // MARK: - Text
+
+    /// The texts where there are several, the speed, the tables of a comparison, and the estimate as last line.
+    var text: String {
+        var sections: [String] = []
+        if let divergence = result.divergence, divergence.count > 0 {
+            var table = divergence.table
+            if divergence.count < DivergenceStatistics.meaningfulCount {
+                table += "\n(\(divergence.count) tokens: too few for these numbers to mean much)"
+            }
+            sections.append(table)
+        }
+        if result.texts.count > 1 { sections.append(textTable) }
+        var lines = [speed]
+        if !result.isComplete {
+            lines.append("stopped after \(result.chunksDone) of \(result.chunksPlanned) chunks")
+        }
+        lines.append(Self.text(result.pooled))
+        return (sections + [lines.joined(separator: "\n")]).joined(separator: "\n\n")
+    }
+
+    private var textTable: String {
+        var rows = [["text", "tokens", "chunks", "scored", "perplexity", "+/-"]]
+        for text in result.texts {
+            let (estimate, isBegun) = (text.estimate, text.estimate.count > 0)
+            rows.append([
+                text.name, String(text.tokenCount), Self.chunks(text), String(estimate.count),
+                isBegun ? Text.fixed(estimate.perplexity, 4) : "",
+                estimate.count > 1 ? Text.fixed(estimate.perplexityError, 5) : "",
+            ])
+        }
+        return Text.table(rows, right: [1, 2, 3, 4, 5])
+    }
+
+    private static func chunks(_ text: PerplexityResult.TextResult) -> String {
+        text.chunksDone == text.chunksPlanned
+            ? String(text.chunksDone) : "\(text.chunksDone) of \(text.chunksPlanned)"
+    }
+
+    private var speed: String {
+        let stride = result.stride.map { ", stride \($0)" } ?? ""
+        return "\(result.chunksDone) chunks of \(result.context) tokens\(stride), \(result.precision): "
+            + "\(result.tokensEvaluated) tokens in \(Text.time(result.seconds)), "
+            + "\(Text.fixed(result.tokensPerSecond, 1)) tokens/s"
+    }
+
+    // MARK: - JSON
+
+    var json: String {
+        var members: [JSONValue.Member] = [
+            .init("model", .string(result.model)),
+            .init("context", .integer(result.context)),
+            .init("stride", result.stride.map { .integer($0) } ?? .null),
+            .init("precision", .string(result.precision)),
+            .init("threads", .integer(result.threads)),
+            .init("complete", .bool(result.isComplete)),
+            .init("chunks", .integer(result.chunksDone)),
+            .init("chunks_planned", .integer(result.chunksPlanned)),
+            .init("seconds", .real(result.seconds)),
+            .init("tokens_evaluated", .integer(result.tokensEvaluated)),
+            .init("tokens_per_second", .real(result.tokensPerSecond)),
+            .init("estimate", result.pooled.json),
+            .init("texts", .array(result.texts.map(Self.json))),
+        ]
+        if let divergence = result.divergence { members.append(.init("divergence", divergence.json)) }
+        return String(JSONValue.object(members).serialized().dropLast())
+    }
+
+    private static func json(_ text: PerplexityResult.TextResult) -> JSONValue {
+        .object([
+            .init("name", .string(text.name)),
+            .init("tokens", .integer(text.tokenCount)),
+            .init("chunks", .integer(text.chunksDone)),
+            .init("chunks_planned", .integer(text.chunksPlanned)),
+            .init("estimate", text.estimate.json),
+        ])
+    }
+}

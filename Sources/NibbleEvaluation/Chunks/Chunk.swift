@@ -1,0 +1,20 @@
+/// Tokens that are evaluated together, from position 0 and an empty cache, and the positions that count.
+public struct Chunk: Sendable, Equatable {
+    /// The tokens to evaluate, the first replaced where the method says so.
+    public var tokens: [Int32]
+    /// Positions in ``tokens`` whose logits are scored.
+    public var scored: Range<Int>
+    /// What each scored position should have predicted: the token after it.
+    public var targets: [Int32]
+
+    /// Creates a chunk.
+    public init(tokens: [Int32], scored: Range<Int>, targets: [Int32]) {
+        precondition(scored.count == targets.count, "\(scored.count) positions, \(targets.count) targets")
+        precondition(
+            scored.lowerBound >= 0 && scored.upperBound <= tokens.count,
+            "positions \(scored) of \(tokens.count)")
+        self.tokens = tokens
+        self.scored = scored
+        self.targets = targets
+    }
+}

@@ -1,0 +1,21 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// Numbers as C's `printf` writes them, without Foundation.
+enum FixedDecimal {
+    /// `%{width}.{digits}f`
+    static func text(_ value: Double, digits: Int, width: Int = 0) -> String {
+        // The largest Double has 309 digits before the point.
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: 400) { buffer in
+            guard let start = buffer.baseAddress else { return "" }
+            let arguments: [any CVarArg] = [Int32(width), Int32(min(digits, 30)), value]
+            _ = withVaList(arguments) { vsnprintf(start, buffer.count, "%*.*f", $0) }
+            return String(cString: start)
+        }
+    }
+}
