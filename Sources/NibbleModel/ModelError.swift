@@ -1,3 +1,5 @@
+public import NibbleCheckpoint
+
 /// A forward pass that cannot be computed.
 public enum ModelError: Error, Equatable, Sendable {
     /// A token number beyond the embedding.
@@ -9,19 +11,24 @@ public enum ModelError: Error, Equatable, Sendable {
 
 extension ModelError: CustomStringConvertible {
     /// What happened and what to do.
-    public var description: String {
+    public var description: String { checkpointError.description }
+
+    /// The same as an error of the checkpoint.
+    public var checkpointError: CheckpointError {
         switch self {
         case .tokenOutOfRange(let token, let size, let path):
-            return "\(path): token \(token) is not among the \(size) of the vocabulary; "
-                + "the text was cut by the tokenizer of another model"
+            return CheckpointError(
+                .inconsistent, path: path, subject: "token \(token)",
+                "is not among the \(size) of the vocabulary",
+                advice: "the text was cut by the tokenizer of another model")
         case .nonFinite(let layer, let count, let path):
             let place =
                 layer < 0
                 ? "the token embedding"
                 : layer >= count ? "the vocabulary head" : "block \(layer) of \(count)"
-            return
-                "\(path): \(place) is the first to give NaN or infinity; the checkpoint is damaged, was trained "
-                + "to divergence, or needs --precision f32"
+            return CheckpointError(
+                .invalidValue, path: path, subject: place, "is the first to give NaN or infinity",
+                advice: "the checkpoint is damaged or was trained to divergence")
         }
     }
 }

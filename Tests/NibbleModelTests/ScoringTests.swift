@@ -31,8 +31,9 @@ struct ScoringTests {
         let texts = sequences(3, length: 37, vocabulary: model.vocabularySize)
         let positions = 18..<36
         let targets = texts.map { Array($0[19...]) }
-        let scores = try LanguageModel.scores(
-            [base, model], sequences: texts, positions: positions, targets: targets)
+        let scores = try ScoringPass(
+            [base, model], sequences: texts, positions: positions
+        ).scores(targets: targets)
         for (sequence, text) in texts.enumerated() {
             for (index, position) in positions.enumerated() {
                 let p = try logProbabilities(base, text, position)

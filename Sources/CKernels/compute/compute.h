@@ -26,6 +26,7 @@ struct nibble_compute {
                           struct nibble_softmax_sums sums);
     void (*add_cross)(const float *base, const float *other, size_t tokens, size_t width,
                       const float *base_maximum, double *cross);
+    void (*lower_minimum)(const float *logits, size_t tokens, size_t width, float *minimum);
 };
 
 extern const struct nibble_compute nibble_compute_scalar;

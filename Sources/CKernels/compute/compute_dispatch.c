@@ -103,3 +103,7 @@ void nibble_add_cross(const float *base, const float *other, size_t tokens, size
                       const float *base_maximum, double *cross, int32_t level) {
     table(level)->add_cross(base, other, tokens, width, base_maximum, cross);
 }
+
+void nibble_lower_minimum(const float *logits, size_t tokens, size_t width, float *minimum, int32_t level) {
+    table(level)->lower_minimum(logits, tokens, width, minimum);
+}

@@ -126,6 +126,9 @@ int32_t nibble_add_logits(const float *logits, size_t tokens, size_t width, int3
 void nibble_add_cross(const float *base, const float *other, size_t tokens, size_t width,
                       const float *base_maximum, double *cross, int32_t level);
 
+/// Lowers minimum[t] to the smallest of logits [tokens][width].
+void nibble_lower_minimum(const float *logits, size_t tokens, size_t width, float *minimum, int32_t level);
+
 #ifdef __cplusplus
 }
 #endif

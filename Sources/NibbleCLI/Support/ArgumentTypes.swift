@@ -19,6 +19,11 @@ extension GGMLType: ExpressibleByArgument {
     }
 }
 
+extension Precision: ExpressibleByArgument {
+    /// Any case.
+    public init?(argument: String) { self.init(rawValue: argument.lowercased()) }
+}
+
 /// A size in bytes as llama-gguf-split takes it: `4G`, `500M`, powers of 1000; or plain bytes.
 struct ByteSize: ExpressibleByArgument {
     var bytes: Int

@@ -13,6 +13,17 @@ struct PerplexityReport {
         return estimate.count < 2 ? value : value + " +/- " + Text.fixed(estimate.perplexityError, 5)
     }
 
+    /// What is about to happen, so that it can be repeated.
+    static func banner(_ evaluator: Evaluator) -> String {
+        let paths = evaluator.models.map(\.path).joined(separator: ", ")
+        let plan = evaluator.plans[0].plan
+        let texts = evaluator.plans.count == 1 ? "" : " of \(evaluator.plans.count) texts"
+        let stride = plan.stride.map { ", stride \($0)" } ?? ""
+        let compute = evaluator.models[0].compute
+        return "\(paths): \(evaluator.chunksPlanned) chunks\(texts) of \(plan.window) tokens\(stride), "
+            + "precision \(compute.precision.rawValue): \(compute.summary)"
+    }
+
     /// How far an evaluation is, in one line.
     static func line(
         chunksDone: Int, of chunksPlanned: Int, _ estimate: PerplexityEstimate, elapsed: Duration

@@ -15,6 +15,9 @@ final class Session: Sendable {
 
     private init(kernels: KernelLevel) { self.kernels = kernels }
 
+    /// Ends a command that was interrupted after it printed what it had, with exit code 130.
+    func endIfInterrupted() throws { if isInterrupted { throw ExitCode(130) } }
+
     /// Runs a command's work; its errors become one line on standard error and an exit code:
     /// 1 for failures, 130 for an interrupt.
     static func run(_ work: (Session) throws -> Void) throws {

@@ -83,8 +83,14 @@ public struct LogitsFileReader: Sendable {
 
     /// The chunks to evaluate a model on, so that it can be compared with the base model.
     ///
-    /// - Parameter bos: the BOS token of a vocabulary that adds one, else nil.
-    public func plan(bos: Int32?) -> ChunkPlan { ChunkPlan(cut: tokens, context: context, bos: bos) }
+    /// - Parameters:
+    ///   - bos: the BOS token of a vocabulary that adds one, else nil.
+    ///   - limit: the largest number of chunks; nil for all.
+    public func plan(bos: Int32?, limit: Int? = nil) throws(EvaluationError) -> ChunkPlan {
+        if let limit, limit < 1 { throw .invalidChunkLimit(limit) }
+        let count = min(chunkCount, limit ?? chunkCount) * context
+        return ChunkPlan(cut: Array(tokens.prefix(count)), context: context, bos: bos)
+    }
 
     /// The record of scored position `index` of a chunk, where 0 is the first of `ChunkPlan.scored`.
     ///

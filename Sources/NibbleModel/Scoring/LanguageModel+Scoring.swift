@@ -12,34 +12,7 @@ extension LanguageModel {
     public func scores(
         sequences: [[Int32]], positions: Range<Int>, targets: [[Int32]]
     ) throws(ModelError) -> [[TokenScore]] {
-        try Self.scores([self], sequences: sequences, positions: positions, targets: targets)[0]
-    }
-
-    /// Scores of several models with one vocabulary side by side; the first is the base of all divergences.
-    ///
-    /// The vocabulary is walked in slices, so that memory does not grow with context times vocabulary.
-    ///
-    /// - Returns: for every model, every sequence a score for each position.
-    public static func scores(
-        _ models: [LanguageModel], sequences: [[Int32]], positions: Range<Int>, targets: [[Int32]]
-    ) throws(ModelError) -> [[[TokenScore]]] {
-        var heads: [VocabularyHead] = []
-        for model in models {
-            let states = model.finalStates(try model.residual(sequences), positions: positions)
-            heads.append(model.vocabularyHead(states))
-        }
-        guard let sums = VocabularySums(heads, targets: targets.flatMap { $0 }, compute: models[0].compute)
-        else {
-            for model in models { try model.findNonFinite(sequences) }
-            throw .nonFinite(
-                layer: models[0].configuration.layerCount, layerCount: models[0].configuration.layerCount,
-                path: models[0].path)
-        }
-        return models.indices.map { model in
-            (0..<sequences.count).map { sequence in
-                (0..<positions.count).map { sums.score(model: model, token: sequence * positions.count + $0) }
-            }
-        }
+        try ScoringPass([self], sequences: sequences, positions: positions).scores(targets: targets)[0]
     }
 
     func vocabularyHead(_ states: Tensor) -> VocabularyHead {
@@ -48,7 +21,7 @@ extension LanguageModel {
     }
 
     /// Throws where the forward pass of `sequences` first gives a value that is not finite.
-    private func findNonFinite(_ sequences: [[Int32]]) throws(ModelError) {
+    func findNonFinite(_ sequences: [[Int32]]) throws(ModelError) {
         let (count, path) = (configuration.layerCount, path)
         _ = try residual(sequences) { (layer, stream) throws(ModelError) in
             if !stream.isFinite { throw .nonFinite(layer: layer, layerCount: count, path: path) }

@@ -11,9 +11,9 @@ public struct TokenScore: Sendable, Equatable {
 }
 
 extension VocabularySums {
-    func score(model: Int, token: Int) -> TokenScore {
+    func score(source: Int, token: Int) -> TokenScore {
         TokenScore(
-            negativeLogLikelihood: negativeLogLikelihood(head: model, token: token),
-            top: top(head: model, token: token), divergence: divergence(head: model, token: token))
+            negativeLogLikelihood: negativeLogLikelihood(source: source, token: token),
+            top: top(source: source, token: token), divergence: divergence(source: source, token: token))
     }
 }

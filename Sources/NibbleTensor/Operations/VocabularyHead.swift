@@ -1,10 +1,10 @@
 internal import CKernels
 
 /// The last product: final states of some tokens against the rows of the vocabulary, a slice at a time.
-public final class VocabularyHead: Sendable {
-    /// The states.
+public final class VocabularyHead: LogitSource {
+    /// The layout of the states.
     public var layout: PanelLayout { operand.tensor.layout }
-    let weight: Matrix
+    private let weight: Matrix
     private let operand: Operand
     private let softcap: Float?
     private let compute: Compute
@@ -22,16 +22,20 @@ public final class VocabularyHead: Sendable {
         operand = compute.operand(states, for: weight)
     }
 
-    /// Rows that are worked on at a time.
-    var sliceHeight: Int { WeightSlab.height(kernel) }
+    /// Rows of the vocabulary.
+    public var vocabularySize: Int { weight.rows }
+    /// Rows that are decoded at a time.
+    public var sliceHeight: Int { WeightSlab.height(kernel) }
+    /// False: the sum of the exponentials is still to be divided by.
+    public var isNormalized: Bool { false }
 
-    /// Some rows, prepared for all panels.
-    func slab(_ rows: Range<Int>) -> WeightSlab { WeightSlab(weight, rows, kernel: kernel, compute: compute) }
-
-    /// Logits `[rows][width]` of a panel.
-    func logits(_ slab: WeightSlab, panel: Int, into logits: UnsafeMutablePointer<Float>) {
-        slab.multiply(operand, panel: panel, into: logits)
-        if let softcap { nibble_softcap(logits, slab.rows * layout.width, softcap, compute.levelNumber) }
+    /// Prepares some rows.
+    public func slice(_ rows: Range<Int>) -> (_ panel: Int, _ logits: UnsafeMutablePointer<Float>) -> Void {
+        let slab = WeightSlab(weight, rows, kernel: kernel, compute: compute)
+        return { [self] panel, logits in
+            slab.multiply(operand, panel: panel, into: logits)
+            if let softcap { nibble_softcap(logits, slab.rows * layout.width, softcap, compute.levelNumber) }
+        }
     }
 
     /// All logits, `[token][vocabulary]`. For few tokens: everything is held.
@@ -41,11 +45,11 @@ public final class VocabularyHead: Sendable {
         let results = (0..<layout.length).map { _ in compute.pool.take(bytes: weight.rows * 4) }
         compute.workers.forEach(slices) { slice in
             let rows = slice * height..<min((slice + 1) * height, weight.rows)
-            let slab = slab(rows)
+            let fill = self.slice(rows)
             let buffer = compute.pool.take(bytes: height * width * 4)
             let values = buffer.bound(to: Float.self)
             for panel in 0..<layout.panels {
-                logits(slab, panel: panel, into: values)
+                fill(panel, values)
                 for lane in 0..<min(width, layout.length - panel * width) {
                     let target = results[panel * width + lane].bound(to: Float.self) + rows.lowerBound
                     for row in 0..<rows.count { target[row] = values[row * width + lane] }

@@ -1,0 +1,102 @@
+public import NibbleCheckpoint
+internal import NibbleModel
+public import NibbleTensor
+internal import NibbleTokenizer
+
+/// Models and texts by their paths, and how to evaluate them.
+///
+/// ```swift
+/// var request = EvaluationRequest(models: ["gemma.bf16.gguf", "gemma.q4_0.gguf"], texts: ["wiki.txt"], threads: 2)
+/// request.chunkLimit = 40
+/// let evaluator = try Evaluator(request)
+/// let evaluation = try evaluator.run()
+/// print(evaluation.comparison(of: evaluator.models).rows[1].perplexity.value)
+/// ```
+public struct EvaluationRequest: Sendable {
+    /// Paths of the models; the first is the base of divergences.
+    public var models: [String]
+    /// Paths of the texts.
+    public var texts: [String]
+    /// Tokens of a chunk.
+    public var context = 512
+    /// Distance of chunks, where they shall overlap.
+    public var stride: Int?
+    /// The largest number of chunks of each text.
+    public var chunkLimit: Int?
+    /// In which numbers products are computed.
+    public var precision = Precision.automatic
+    /// Threads.
+    public var threads: Int
+    /// A file of base logits to compare the model with, instead of a base model and texts.
+    public var logits: String?
+    /// Where to write the first model's logits.
+    public var savedLogits: String?
+    /// Whether an existing file at ``savedLogits`` is replaced.
+    public var replacesLogits = false
+
+    /// Creates a request with llama-perplexity's defaults.
+    public init(models: [String], texts: [String], threads: Int) {
+        self.models = models
+        self.texts = texts
+        self.threads = threads
+    }
+}
+
+extension Evaluator {
+    /// Opens models and texts.
+    ///
+    /// - Throws: ``CheckpointError`` where one cannot be read, tokenizers give different tokens, or the machine cannot
+    ///   compute in the precision asked for.
+    public convenience init(_ request: EvaluationRequest) throws(CheckpointError) {
+        precondition(!request.models.isEmpty, "no models")
+        guard request.precision.isSupported else {
+            throw CheckpointError(
+                .unsupported, path: request.models[0],
+                "precision \(request.precision.rawValue) needs AVX-512 BF16, which this processor lacks",
+                advice: "choose auto or f32")
+        }
+        let compute = Compute(threads: request.threads, precision: request.precision)
+        var models: [LanguageModel] = []
+        var tokenizers: [Tokenizer] = []
+        for path in request.models {
+            let checkpoint = try ModelCheckpoint(path: path)
+            models.append(try LanguageModel(checkpoint, compute: compute))
+            tokenizers.append(try Tokenizer(checkpoint))
+        }
+        let bos = tokenizers[0].addsBeginning ? tokenizers[0].beginning : nil
+        if let logits = request.logits {
+            try self.init(
+                models[0], logits: try LogitsFileReader(path: logits), chunkLimit: request.chunkLimit,
+                bos: bos)
+            return
+        }
+        var texts: [(name: String, tokens: [Int32])] = []
+        for path in request.texts {
+            let text = try EvaluationText(path: path)
+            texts.append((path, try Self.tokens(of: text, tokenizers, request.models)))
+        }
+        try self.init(
+            models, texts: texts, context: request.context, stride: request.stride,
+            chunkLimit: request.chunkLimit, bos: bos, logitsPath: request.savedLogits,
+            replacesLogits: request.replacesLogits)
+    }
+
+    /// The tokens of a text, which must be the same for all models.
+    private static func tokens(
+        of text: EvaluationText, _ tokenizers: [Tokenizer], _ paths: [String]
+    ) throws(CheckpointError) -> [Int32] {
+        let tokens = try text.tokens(tokenizers[0], path: paths[0])
+        for (tokenizer, path) in zip(tokenizers, paths).dropFirst() {
+            let others = try text.tokens(tokenizer, path: path)
+            guard others != tokens else { continue }
+            let index =
+                zip(tokens, others).enumerated().first { $1.0 != $1.1 }?.offset
+                ?? min(tokens.count, others.count)
+            throw CheckpointError(
+                .inconsistent, path: path, subject: "tokenizer",
+                "cuts \(text.name) into other tokens than \(paths[0]) does, from token \(index) on",
+                advice: "compare models of one tokenizer")
+        }
+        return tokens
+    }
+}

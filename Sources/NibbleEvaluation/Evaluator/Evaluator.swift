@@ -1,0 +1,212 @@
+public import NibbleCheckpoint
+public import NibbleModel
+internal import NibbleTensor
+
+/// Evaluates one or more models with one vocabulary on texts, side by side: every chunk passes through all of them
+/// before the next, so that divergences need no file of logits.
+///
+/// ```swift
+/// let evaluator = try Evaluator([base, quantized], texts: [("wiki.txt", tokens)], bos: 2)
+/// let evaluation = try evaluator.run()
+/// print(evaluation.texts[0].estimates[1].perplexity, evaluation.texts[0].divergences[1].meanDivergence)
+/// ```
+public final class Evaluator {
+    /// The models; the first is the base of divergences.
+    public let models: [LanguageModel]
+    /// The texts, cut in chunks.
+    public let plans: [(name: String, plan: ChunkPlan)]
+    /// Where base logits are read from instead of a base model.
+    private let recorded: LogitsFileReader?
+    /// Where the first model's logits are written.
+    private let recorder: LogitsRecorder?
+
+    /// Tokens that pass through a model at a time, where a chunk is not longer: more would only take memory.
+    private static let batch = 1024
+
+    /// Cuts the texts.
+    ///
+    /// - Parameters:
+    ///   - texts: names and tokens.
+    ///   - context, stride, chunkLimit: see ``ChunkPlan``.
+    ///   - bos: the token that begins every chunk, where the vocabulary adds one.
+    ///   - logitsPath: where to write the first model's logits; for a single text.
+    /// - Throws: ``CheckpointError`` where a text is too short, the context too long for a model, or vocabularies
+    ///   differ in size.
+    public init(
+        _ models: [LanguageModel], texts: [(name: String, tokens: [Int32])], context: Int = 512,
+        stride: Int? = nil,
+        chunkLimit: Int? = nil, bos: Int32?, logitsPath: String? = nil, replacesLogits: Bool = false
+    ) throws(CheckpointError) {
+        precondition(!models.isEmpty && !texts.isEmpty, "nothing to evaluate")
+        self.models = models
+        var plans: [(name: String, plan: ChunkPlan)] = []
+        for text in texts {
+            do throws(EvaluationError) {
+                let plan = try ChunkPlan(
+                    tokens: text.tokens, context: context, stride: stride, limit: chunkLimit, bos: bos)
+                plans.append((text.name, plan))
+            } catch {
+                throw error.checkpointError(path: text.name)
+            }
+        }
+        self.plans = plans
+        recorded = nil
+        if let logitsPath {
+            guard plans.count == 1 else {
+                throw CheckpointError(
+                    .invalidRequest, path: logitsPath, "a file of logits holds one text, not \(plans.count)",
+                    advice: "name one text")
+            }
+            recorder = try LogitsRecorder(
+                path: logitsPath, plan: plans[0].plan, model: models[0], replacing: replacesLogits)
+        } else {
+            recorder = nil
+        }
+        try check(context: plans[0].plan.window)
+    }
+
+    /// Compares a model with the base logits of a file, whose chunks it takes.
+    public init(
+        _ model: LanguageModel, logits: LogitsFileReader, chunkLimit: Int? = nil, bos: Int32?
+    ) throws(CheckpointError) {
+        models = [model]
+        guard logits.vocabularySize == model.vocabularySize else {
+            throw CheckpointError(
+                .inconsistent, path: logits.path,
+                "has logits for \(logits.vocabularySize) tokens, \(model.path) has \(model.vocabularySize)",
+                advice: "write the file with a model of the same vocabulary")
+        }
+        do throws(EvaluationError) {
+            plans = [(logits.path, try logits.plan(bos: bos, limit: chunkLimit))]
+        } catch {
+            throw error.checkpointError(path: logits.path)
+        }
+        recorded = logits
+        recorder = nil
+        try check(context: logits.context)
+    }
+
+    private func check(context: Int) throws(CheckpointError) {
+        for model in models {
+            guard context <= model.configuration.contextLength else {
+                throw CheckpointError(
+                    .invalidRequest, path: model.path,
+                    "was made for \(model.configuration.contextLength) tokens, the context is \(context)",
+                    advice: "choose a smaller --context")
+            }
+            guard model.vocabularySize == models[0].vocabularySize else {
+                throw CheckpointError(
+                    .inconsistent, path: model.path,
+                    "has \(model.vocabularySize) tokens, \(models[0].path) has \(models[0].vocabularySize)",
+                    advice: "compare models of one vocabulary")
+            }
+        }
+    }
+
+    /// Chunks of all texts.
+    public var chunksPlanned: Int { plans.reduce(0) { $0 + $1.plan.count } }
+
+    /// Evaluates.
+    ///
+    /// - Parameters:
+    ///   - progress: called after every batch with what there is so far.
+    ///   - isCancelled: asked before every batch; then what is done is returned.
+    /// - Throws: ``CheckpointError`` where a model gives NaN, or a file of logits cannot be read or written.
+    public func run(
+        progress: (Evaluation) -> Void = { _ in }, isCancelled: () -> Bool = { false }
+    ) throws(CheckpointError) -> Evaluation {
+        let start = ContinuousClock.now
+        var evaluation = Evaluation(
+            texts: plans.map { Evaluation.Text(name: $0.name, plan: $0.plan, models: models.count) })
+        for (index, (name, plan)) in plans.enumerated() {
+            let size = max(1, Self.batch / plan.window)
+            for first in stride(from: 0, to: plan.count, by: size) {
+                if isCancelled() {
+                    recorder?.abort()
+                    return evaluation
+                }
+                let chunks = first..<min(first + size, plan.count)
+                let tokens = try evaluate(plan, chunks)
+                do throws(EvaluationError) {
+                    try add(tokens, to: &evaluation.texts[index])
+                } catch {
+                    throw error.checkpointError(path: name)
+                }
+                evaluation.texts[index].chunksDone = chunks.upperBound
+                evaluation.elapsed = start.duration(to: .now)
+                progress(evaluation)
+            }
+        }
+        try recorder?.commit()
+        return evaluation
+    }
+
+    /// What all models make of some chunks: `[model][chunk][scored token]`.
+    private func evaluate(
+        _ plan: ChunkPlan, _ range: Range<Int>
+    ) throws(CheckpointError) -> [[[TokenDivergence]]] {
+        let chunks = range.map { plan[$0] }
+        let base = try recordedLogits(plan, range)
+        defer { if let recorded { for chunk in range { recorded.release(chunk: chunk) } } }
+        let (pass, sums): (ScoringPass, VocabularySums)
+        do throws(ModelError) {
+            pass = try ScoringPass(
+                models, recorded: base, sequences: chunks.map(\.tokens), positions: plan.scored)
+            sums = try pass.sums(targets: chunks.map(\.targets))
+        } catch {
+            throw error.checkpointError
+        }
+        try recorder?.write(pass.sources[0], sums: sums, chunks: range, compute: models[0].compute)
+        return divergences(pass.scores(sums), recorded: base, chunks: chunks)
+    }
+
+    private func recordedLogits(_ plan: ChunkPlan, _ range: Range<Int>) throws(CheckpointError)
+        -> RecordedLogits?
+    {
+        guard let recorded else { return nil }
+        var records: [LogitsRecord] = []
+        for chunk in range {
+            recorded.prefetch(chunk: chunk)
+            for index in 0..<recorded.scoredPerChunk {
+                records.append(try recorded.record(chunk: chunk, index: index))
+            }
+        }
+        return RecordedLogits(
+            records, layout: ScoringPass.layout(models[0], sequences: range.count, positions: plan.scored))
+    }
+
+    /// Pairs every model's scores with the base's: the recorded one or the first model.
+    private func divergences(
+        _ scores: [[[TokenScore]]], recorded: RecordedLogits?, chunks: [Chunk]
+    ) -> [[[TokenDivergence]]] {
+        let first = recorded == nil ? 0 : 1
+        return models.indices.map { model in
+            chunks.indices.map { chunk in
+                scores[first + model][chunk].indices.map { index in
+                    let (base, own) = (scores[0][chunk][index], scores[first + model][chunk][index])
+                    let token = chunk * chunks[chunk].targets.count + index
+                    return TokenDivergence(
+                        nll: own.negativeLogLikelihood,
+                        baseNll: recorded?.negativeLogLikelihood(
+                            token: token, target: chunks[chunk].targets[index])
+                            ?? base.negativeLogLikelihood,
+                        divergence: own.divergence, sameTop: own.top == base.top)
+                }
+            }
+        }
+    }
+
+    private func add(
+        _ tokens: [[[TokenDivergence]]], to text: inout Evaluation.Text
+    ) throws(EvaluationError) {
+        for model in models.indices {
+            for token in tokens[model].joined() {
+                try text.estimates[model].add(token.nll)
+                if hasBase, recorded != nil || model > 0 { try text.divergences[model].add(token) }
+            }
+        }
+    }
+
+    /// Whether divergences from a base are measured.
+    public var hasBase: Bool { models.count > 1 || recorded != nil }
+}

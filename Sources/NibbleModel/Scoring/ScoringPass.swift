@@ -1,0 +1,71 @@
+internal import NibbleCheckpoint
+public import NibbleTensor
+
+/// One batch through one or more models with one vocabulary, up to the logits of the positions that count.
+///
+/// Logits are never held as a whole: ``scores(targets:)`` computes them a slice of
+/// the vocabulary at a time.
+public struct ScoringPass: Sendable {
+    /// Where the logits come from: the recorded ones, if any, then each model's.
+    public let sources: [any LogitSource]
+    private let models: [LanguageModel]
+    private let sequences: [[Int32]]
+    private let positions: Range<Int>
+    private var compute: Compute { models[0].compute }
+
+    /// Passes sequences of equal length, each from position 0, through the models.
+    ///
+    /// - Parameters:
+    ///   - recorded: logits of the same tokens from elsewhere, in ``layout(_:sequences:positions:)``; they come first
+    ///     in ``sources``.
+    ///   - positions: whose predictions count, the same for all sequences.
+    public init(
+        _ models: [LanguageModel], recorded: (any LogitSource)? = nil, sequences: [[Int32]],
+        positions: Range<Int>
+    ) throws(ModelError) {
+        precondition(!models.isEmpty, "no models")
+        var sources = recorded.map { [$0] } ?? []
+        for model in models {
+            let states = model.finalStates(try model.residual(sequences), positions: positions)
+            sources.append(model.vocabularyHead(states))
+        }
+        self.sources = sources
+        self.models = models
+        self.sequences = sequences
+        self.positions = positions
+    }
+
+    /// How the scored tokens of a batch lie side by side: sequence after sequence.
+    public static func layout(_ model: LanguageModel, sequences: Int, positions: Range<Int>) -> PanelLayout {
+        model.compute.layout(sequences: 1, length: sequences * positions.count)
+    }
+
+    /// Sums over the vocabulary for all scored tokens, in the order of ``layout(_:sequences:positions:)``.
+    ///
+    /// - Parameter targets: for every sequence the tokens that follow the positions in the text.
+    /// - Throws: ``ModelError/nonFinite(layer:layerCount:path:)``.
+    public func sums(targets: [[Int32]]) throws(ModelError) -> VocabularySums {
+        if let sums = VocabularySums(sources, targets: targets.flatMap { $0 }, compute: compute) {
+            return sums
+        }
+        for model in models { try model.findNonFinite(sequences) }
+        let count = models[0].configuration.layerCount
+        throw .nonFinite(layer: count, layerCount: count, path: models[0].path)
+    }
+
+    /// For every source, every sequence a score for each position.
+    public func scores(targets: [[Int32]]) throws(ModelError) -> [[[TokenScore]]] {
+        scores(try sums(targets: targets))
+    }
+
+    /// ``scores(targets:)`` from sums that are there.
+    public func scores(_ sums: VocabularySums) -> [[[TokenScore]]] {
+        sources.indices.map { source in
+            sequences.indices.map { sequence in
+                (0..<positions.count).map {
+                    sums.score(source: source, token: sequence * positions.count + $0)
+                }
+            }
+        }
+    }
+}
