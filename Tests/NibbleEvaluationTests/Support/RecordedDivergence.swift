@@ -2,7 +2,7 @@ import Foundation
 import NibbleEvaluation
 import NibbleTestSupport
 
-/// What llama-perplexity measured and printed: `Tests/Fixtures/logits/divergence.json`.
+/// What llama-perplexity measured and printed: `Tests/Fixtures/perplexity/divergence.json`.
 struct RecordedDivergence: Decodable {
     var context: Int
     var chunks: Int
@@ -29,10 +29,10 @@ struct RecordedDivergence: Decodable {
     }
 
     /// The file of the base model's logits.
-    static let logits = Fixtures.path("logits/llama2-spm.logits")
+    static let logits = Fixtures.path("perplexity/llama2-spm.logits")
 
     static func read() throws -> RecordedDivergence {
-        let data = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path("logits/divergence.json")))
+        let data = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path("perplexity/divergence.json")))
         return try JSONDecoder().decode(RecordedDivergence.self, from: data)
     }
 

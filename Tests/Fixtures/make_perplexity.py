@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Record what llama-perplexity measures of a tiny model.
 
-    python make_logits_file.py --llama-cpp FOLDER
+    python make_perplexity.py --llama-cpp FOLDER
 
 FOLDER is what Benchmarks/peers/build-llama-tools.sh made: the source and its build. Writes
-    logits/llama2-spm.logits   the logits of hub/llama2-spm.expected.gguf on a seeded text, as written by
-                               llama-perplexity --kl-divergence-base
-    logits/divergence.json     for the same model in Q4_0: `records`, the numbers of each scored token (negative log
-                               likelihood, that of the base model, KL divergence, difference of probabilities, same
-                               top), `lines` and `table` as llama-perplexity --kl-divergence printed them, `base` and
-                               `running`, the final estimate of the base model's run and that after each chunk, and
-                               `figures`, the errors of `table` recomputed in double precision
+    perplexity/llama2-spm.logits   the logits of hub/llama2-spm.expected.gguf on a seeded text, as written by
+                                   llama-perplexity --kl-divergence-base
+    perplexity/divergence.json     for the same model in Q4_0: `records`, the numbers of each scored token (negative
+                                   log likelihood, that of the base model, KL divergence, difference of probabilities,
+                                   same top); `lines` and `table` as llama-perplexity --kl-divergence printed them;
+                                   `base` and `running`, the final estimate of the base model's run and that after
+                                   each chunk; and `figures`, the table's values and errors in double precision
 
 The numbers of each token come from a llama-perplexity which is compiled here from its source, made to print them and
 to score tokens in order on one thread. llama.cpp multiplies single tokens' numbers in single precision and sums in
@@ -129,8 +129,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--llama-cpp", required=True, type=Path)
     llama = parser.parse_args().llama_cpp.resolve()
-    (HERE / "logits").mkdir(exist_ok=True)
-    logits = HERE / f"logits/{MODEL}.logits"
+    (HERE / "perplexity").mkdir(exist_ok=True)
+    logits = HERE / f"perplexity/{MODEL}.logits"
     model = HERE / f"hub/{MODEL}.expected.gguf"
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
@@ -161,7 +161,7 @@ def main():
     # One record a line.
     text = re.sub(r"\[\s+((?:[-0-9.e]+,\s+){4})(true|false)\s+\]",
                   lambda m: "[" + re.sub(r"\s+", " ", m[1]) + m[2] + "]", text)
-    (HERE / "logits/divergence.json").write_text(text + "\n")
+    (HERE / "perplexity/divergence.json").write_text(text + "\n")
 
 
 if __name__ == "__main__":
