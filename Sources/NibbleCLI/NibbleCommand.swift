@@ -14,6 +14,9 @@ struct NibbleCommand: ParsableCommand {
             overrides it. All levels give the same bytes.
             """,
         version: NibbleVersion.current,
-        subcommands: [ConvertCommand.self, InspectCommand.self, TokenizeCommand.self]
+        subcommands: [
+            ConvertCommand.self, InspectCommand.self, PerplexityCommand.self, CompareCommand.self,
+            TokenizeCommand.self,
+        ]
     )
 }
