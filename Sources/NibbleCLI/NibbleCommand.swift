@@ -16,7 +16,7 @@ struct NibbleCommand: ParsableCommand {
         version: NibbleVersion.current,
         subcommands: [
             ConvertCommand.self, InspectCommand.self, PerplexityCommand.self, CompareCommand.self,
-            TokenizeCommand.self,
+            GenerateCommand.self, TokenizeCommand.self,
         ]
     )
 }

@@ -49,13 +49,8 @@ extension Evaluator {
     ///   compute in the precision asked for.
     public convenience init(_ request: EvaluationRequest) throws(CheckpointError) {
         precondition(!request.models.isEmpty, "no models")
-        guard request.precision.isSupported else {
-            throw CheckpointError(
-                .unsupported, path: request.models[0],
-                "precision \(request.precision.rawValue) needs AVX-512 BF16, which this processor lacks",
-                advice: "choose auto or f32")
-        }
-        let compute = Compute(threads: request.threads, precision: request.precision)
+        let compute = try Compute.checked(
+            threads: request.threads, precision: request.precision, path: request.models[0])
         var models: [LanguageModel] = []
         var tokenizers: [Tokenizer] = []
         for path in request.models {
