@@ -41,6 +41,10 @@ void nibble_quantize_activations(const float *x, size_t features, size_t width, 
 void nibble_int8_product(const uint8_t *w, const float *scales, const float *minima, int32_t zero, size_t rows,
                          size_t blocks, const int8_t *codes, const float *x_scales, const int32_t *sums,
                          size_t width, float *y) { abort(); }
+void nibble_quantize_vector(const float *x, size_t features, int8_t *codes, float *scales, int32_t *sums) { abort(); }
+void nibble_int8_vector_product(const uint8_t *w, const float *scales, const float *minima, int32_t zero,
+                                size_t rows, size_t blocks, const int8_t *codes, const float *x_scales,
+                                const int32_t *sums, float *y) { abort(); }
 
 #endif
 

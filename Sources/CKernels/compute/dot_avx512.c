@@ -171,4 +171,42 @@ VNNI void nibble_int8_product(const uint8_t *w, const float *scales, const float
 #undef TILE
 }
 
+// MARK: - One vector
+
+VNNI void nibble_quantize_vector(const float *x, size_t features, int8_t *codes, float *scales, int32_t *sums) {
+    for (size_t b = 0; b < features / 32; b++) {
+        const __m512 low = _mm512_loadu_ps(x + 32 * b), high = _mm512_loadu_ps(x + 32 * b + 16);
+        const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high)));
+        const float scale = largest * (1.0f / 127.0f);
+        const __m512 inverse = _mm512_set1_ps(scale > 0 ? 1.0f / scale : 0);
+        const __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
+        const __m512i c = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
+        _mm_storeu_si128((__m128i *)(codes + 32 * b), _mm512_cvtepi32_epi8(a));
+        _mm_storeu_si128((__m128i *)(codes + 32 * b + 16), _mm512_cvtepi32_epi8(c));
+        scales[b] = scale;
+        sums[b] = _mm512_reduce_add_epi32(_mm512_add_epi32(a, c));
+    }
+}
+
+VNNI void nibble_int8_vector_product(const uint8_t *w, const float *scales, const float *minima, int32_t zero,
+                                     size_t rows, size_t blocks, const int8_t *codes, const float *x_scales,
+                                     const int32_t *sums, float *y) {
+    for (size_t r = 0; r < rows; r++, w += 32 * blocks, scales += blocks) {
+        __m256 total = _mm256_setzero_ps();
+        float rest = 0;
+        for (size_t b = 0; b < blocks; b++) {
+            const __m256i weights = _mm256_loadu_si256((const __m256i *)(w + 32 * b));
+            const __m256i tokens = _mm256_loadu_si256((const __m256i *)(codes + 32 * b));
+            const __m256i whole = _mm256_dpbusd_epi32(_mm256_setzero_si256(), weights, tokens);
+            const float scale = scales[b] * x_scales[b];
+            total = _mm256_fmadd_ps(_mm256_cvtepi32_ps(whole), _mm256_set1_ps(scale), total);
+            rest -= scale * (float)(zero * sums[b]);
+            if (minima != NULL) rest += minima[r * blocks + b] * x_scales[b] * (float)sums[b];
+        }
+        const __m128 half = _mm_add_ps(_mm256_castps256_ps128(total), _mm256_extractf128_ps(total, 1));
+        const __m128 pair = _mm_add_ps(half, _mm_movehl_ps(half, half));
+        y[r] = _mm_cvtss_f32(_mm_add_ss(pair, _mm_movehdup_ps(pair))) + rest;
+    }
+}
+
 #endif

@@ -74,6 +74,14 @@ void nibble_int8_product(const uint8_t *w, const float *scales, const float *min
                          size_t blocks, const int8_t *codes, const float *x_scales, const int32_t *sums,
                          size_t width, float *y);
 
+/// nibble_quantize_activations for one vector: codes [features], scales and sums [features / 32].
+void nibble_quantize_vector(const float *x, size_t features, int8_t *codes, float *scales, int32_t *sums);
+
+/// y[r] = nibble_int8_product for one vector in the form of nibble_quantize_vector.
+void nibble_int8_vector_product(const uint8_t *w, const float *scales, const float *minima, int32_t zero,
+                                size_t rows, size_t blocks, const int8_t *codes, const float *x_scales,
+                                const int32_t *sums, float *y);
+
 // MARK: - Other operations of a transformer block
 
 /// y[f][t] = x[f][t] * weight[f] / sqrt(mean over f of x[f][t]^2 + epsilon). `y` may be `x`.

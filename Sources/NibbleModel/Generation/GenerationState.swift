@@ -72,7 +72,7 @@ public final class GenerationState {
         precondition(lengths.allSatisfy { $0 < capacity }, "the capacity of \(capacity) tokens is used up")
         _ = try model.check(tokens.map { [$0] })
         let compute = model.compute
-        let layout = compute.layout(sequences: 1, length: tokens.count)
+        let layout = compute.stepLayout(count: tokens.count)
         let positions = lengths
         let angles = model.angles { frequencies in
             compute.rotaryAngles(

@@ -53,6 +53,14 @@ public final class Compute: Sendable {
         return PanelLayout(width: hasBF16 && width > 16 ? 32 : width, sequences: sequences, length: length)
     }
 
+    /// How the next tokens of `count` sequences lie: side by side in one sequence.
+    public func stepLayout(count: Int) -> PanelLayout {
+        let layout = layout(sequences: 1, length: count)
+        // Up to here a product for each token costs less than one for a panel of 16.
+        return PanelLayout(
+            width: layout.width, sequences: 1, length: count, isStep: count <= 4)
+    }
+
     /// What computes, in words: `bf16 and int8 products (AVX-512), 2 threads`.
     public var summary: String {
         let products =

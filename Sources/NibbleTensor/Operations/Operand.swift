@@ -10,12 +10,22 @@ public final class Operand: Sendable {
     private let codes: Buffer?
     /// `[panel][features / 32][width]` scales, then as many sums of codes.
     private let scales: Buffer?
+    /// What vectors are multiplied in, for a step; then the others are not made.
+    let vectors: [ActivationVector]
 
     init(_ tensor: Tensor, kernels: Set<ProductKernel>, compute: Compute) {
         self.tensor = tensor
         let layout = tensor.layout
         let (features, width) = (tensor.features, layout.width)
         let pool = compute.pool
+        if layout.isStep {
+            vectors = (0..<layout.length).map {
+                ActivationVector(tensor, token: $0, isInt8: kernels.contains(.int8), pool: pool)
+            }
+            (pairs, codes, scales) = (nil, nil, nil)
+            return
+        }
+        vectors = []
         let pairs =
             kernels.contains(.bf16) ? pool.take(bytes: Self.pairCount(tensor) * layout.panels * 4) : nil
         let blocks = features / 32 * width

@@ -6,6 +6,7 @@ internal import NibbleNumerics
 struct WeightSlab {
     let rows: Int
     let columns: Int
+    private let level: Int32
     private let form: Form
     /// What the pointers of ``form`` point into, where that is not the file.
     private let buffer: Buffer?
@@ -24,6 +25,7 @@ struct WeightSlab {
     init(_ matrix: Matrix, _ rows: Range<Int>, kernel: ProductKernel, compute: Compute) {
         self.rows = rows.count
         columns = matrix.columns
+        level = compute.levelNumber
         switch kernel {
         case .f32:
             let buffer = compute.pool.take(bytes: Self.height(kernel) * columns * 4)
@@ -77,6 +79,7 @@ struct WeightSlab {
     /// `y[row][token]` = the product with a panel of `operand`.
     func multiply(_ operand: Operand, panel: Int, into y: UnsafeMutablePointer<Float>) {
         let width = operand.tensor.layout.width
+        if operand.tensor.layout.isStep { return multiply(vectors: operand.vectors, width: width, into: y) }
         switch form {
         case .f32(let weights):
             cblas_sgemm(
@@ -91,6 +94,33 @@ struct WeightSlab {
                 weights.codes, weights.scales, weights.minima, weights.zero, rows, columns / 32, x.codes,
                 x.scales,
                 x.sums, width, y)
+        }
+    }
+
+    /// `y[row][token]`, zero beyond the last token.
+    private func multiply(vectors: [ActivationVector], width: Int, into y: UnsafeMutablePointer<Float>) {
+        y.update(repeating: 0, count: rows * width)
+        withUnsafeTemporaryAllocation(of: Float.self, capacity: rows) { column in
+            guard let result = column.baseAddress else { return }
+            for (token, vector) in vectors.enumerated() {
+                multiply(vector, into: result)
+                for row in 0..<rows { y[row * width + token] = result[row] }
+            }
+        }
+    }
+
+    private func multiply(_ vector: ActivationVector, into y: UnsafeMutablePointer<Float>) {
+        switch form {
+        case .f32(let weights):
+            cblas_sgemv(
+                CblasRowMajor, CblasNoTrans, blasint(rows), blasint(columns), 1, weights, blasint(columns),
+                vector.values, 1, 0, y, 1)
+        case .bf16(let weights, let stride):
+            nibble_bf16_vector_product(weights, stride, rows, columns, vector.values, y, level)
+        case .int8(let weights):
+            nibble_int8_vector_product(
+                weights.codes, weights.scales, weights.minima, weights.zero, rows, columns / 32, vector.codes,
+                vector.scales, vector.sums, y)
         }
     }
 

@@ -10,13 +10,16 @@ public struct PanelLayout: Sendable, Equatable {
     public let sequences: Int
     /// Tokens of each sequence.
     public let length: Int
+    /// Whether the tokens are the next ones of as many sequences, so few that weights are read for vectors.
+    public let isStep: Bool
 
-    init(width: Int, sequences: Int, length: Int) {
+    init(width: Int, sequences: Int, length: Int, isStep: Bool = false) {
         precondition(width > 0 && width.isMultiple(of: 16), "panels of \(width) tokens")
         precondition(sequences > 0 && length > 0, "\(sequences) sequences of \(length) tokens")
         self.width = width
         self.sequences = sequences
         self.length = length
+        self.isStep = isStep
     }
 
     /// Panels of a sequence.
