@@ -43,7 +43,7 @@ struct LogitsFileTests {
         #expect(reader.chunkCount == 10)
         #expect(reader.scoredPerChunk == 11)
         #expect(reader.tokens.count == 240)
-        let plan = reader.plan(bos: 1)
+        let plan = try reader.plan(bos: 1)
         #expect(plan.count == 10)
         #expect(plan.scoredCount == recorded.records.count)
         for (number, chunk) in plan.enumerated() {

@@ -49,7 +49,7 @@ struct TokenDivergenceTests {
     @Test("A model does not differ from its own record but by the rounding to 16 bits")
     func itself() throws {
         let reader = try LogitsFileReader(path: RecordedDivergence.logits)
-        for (index, target) in reader.plan(bos: nil)[2].targets.enumerated() {
+        for (index, target) in try reader.plan(bos: nil)[2].targets.enumerated() {
             let record = try reader.record(chunk: 2, index: index)
             let logits = record.codes.indices.map { record.logProbability(of: $0) + 3 }
             let token = logits.withUnsafeBufferPointer {
