@@ -22,7 +22,7 @@ let package = Package(
         // Floor 2: files that hold models.
         .target(name: "NibbleCheckpoint", dependencies: ["NibbleNumerics"]),
 
-        // Floor 2: text to tokens and back.
+        // Floor 3: text to tokens and back.
         .target(name: "NibbleTokenizer", dependencies: ["NibbleCheckpoint"]),
 
         // Floor 4: which tensor becomes what, and the stream that does it.
