@@ -8,6 +8,7 @@ only); --peers names the Python that has `transformers`. Prints a line for each 
 where tokens differ from llama.cpp's.
 """
 import argparse
+import json
 import os
 import pathlib
 import subprocess
@@ -49,15 +50,6 @@ def difference(ours, theirs):
     return f"DIFFER at {place}: {ours[place:place + 6]} instead of {theirs[place:place + 6]}"
 
 
-def shared(ours, theirs):
-    """The share of tokens that differ, by alignment of equal runs of 8 at a time."""
-    import difflib
-
-    matcher = difflib.SequenceMatcher(None, ours, theirs, autojunk=False)
-    same = sum(block.size for block in matcher.get_matching_blocks())
-    return 1 - same / max(len(ours), len(theirs), 1)
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
@@ -87,8 +79,6 @@ def main():
             if run.returncode:
                 print(f"  tokenizers: {run.stderr.strip().splitlines()[-1]}")
                 continue
-            import json
-
             theirs = json.loads(run.stdout)
             ours, _ = nibble(arguments.nibble, arguments.hub, text, ["--parse-special"])
             print(f"  tokenizers: {len(theirs)} tokens, {difference(ours, theirs)}", flush=True)

@@ -10,13 +10,15 @@ public import NibbleCheckpoint
 ///
 /// Tokens are those of llama.cpp (`llama_tokenize`), for any text and any bytes, wherever the vocabulary comes
 /// from. What differs from it, and from the `tokenizers` library, on purpose:
+/// - a U+2581 in a text beside spaces is not part of a run of spaces (Gemma has tokens for these); the
+///   `tokenizers` library takes both for the same;
 /// - where `tokenizer.json` asks for Unicode normalization (Qwen 2: NFC), llama.cpp has none, and neither has
 ///   this;
 /// - texts of special tokens are cut out by length before all else, not from left to right;
 /// - characters beyond U+10FFFF and bytes without a token, for which llama.cpp ends with an exception, become
 ///   replacement characters and the token for the unknown.
 ///
-/// A value is immutable and may encode on many threads at once. It holds tables of about 60 bytes a token.
+/// A value is immutable and may encode on many threads at once. It holds tables of about 200 bytes a token.
 public struct Tokenizer: Sendable {
     /// The vocabulary as it was read.
     public let vocabulary: Vocabulary

@@ -104,7 +104,7 @@ struct LogitsFileTests {
         try writer.commit()
         let reader = try LogitsFileReader(path: folder.file("a"))
         #expect(reader.tokens == plan.tokens)
-        #expect(reader.plan(bos: 0).map(\.tokens) == [[0, 2, 3, 0], [0, 2, 3, 0]])
+        #expect(try reader.plan(bos: 0).map(\.tokens) == [[0, 2, 3, 0], [0, 2, 3, 0]])
         #expect(try reader.record(chunk: 1, index: 0).logProbability(of: 3) == -0.5)
     }
 

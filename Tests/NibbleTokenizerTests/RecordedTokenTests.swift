@@ -80,4 +80,18 @@ struct RecordedTokenTests {
         }
         try check(tokenizer, model, seed: recorded.seed, size: recorded.realSize)
     }
+
+    @Test(
+        "for the real models, as to what ends a generation",
+        .enabled(if: RealModels.folder != nil, Comment(rawValue: RealModels.hint)))
+    func realEnds() throws {
+        // Printed by llama-tokenize -lv 5 as EOG tokens; </s> is a tag of HTML in Gemma's vocabulary.
+        let gemma = try Tokenizer(path: RealModels.source("gemma-3-270m"))
+        #expect(gemma.endsOfGeneration == [1, 106, 212])
+        #expect(gemma.beginning == 2 && gemma.end == 1 && gemma.endOfTurn == 106)
+        #expect(gemma.addsBeginning && !gemma.addsEnd && gemma.vocabularySize == 262_144)
+        let smollm = try Tokenizer(path: RealModels.source("smollm2-135m"))
+        #expect(smollm.endsOfGeneration == [0, 2, 4])
+        #expect(smollm.beginning == 1 && smollm.end == 2 && !smollm.addsBeginning && !smollm.addsEnd)
+    }
 }

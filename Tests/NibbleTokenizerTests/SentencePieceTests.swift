@@ -86,4 +86,11 @@ struct SentencePieceTests {
         #expect(tokens.count == 125_001)
         #expect(tokenizer.decode(tokens) == text)
     }
+
+    @Test("Tokens that nest without end are an error, not a table without end")
+    func nested() {
+        let pieces = (1...2000).map { String(repeating: "a", count: $0) }
+        let error = #expect(throws: CheckpointError.self) { try tokenizer(pieces) }
+        #expect(error?.code == .unsupported)
+    }
 }

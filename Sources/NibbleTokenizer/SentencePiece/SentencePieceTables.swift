@@ -49,10 +49,16 @@ struct SentencePieceTables: Sendable {
         lengths = texts.map { Int32($0.utf8.count) }
         let byteTokens = bytes
         fallbacks = texts[tokenCount...].map { $0.utf8.map { byteTokens[Int($0)] } }
-        pairs = Self.pairs(vocabulary, texts.count == tokenCount ? index : TokenIndex(texts))
+        pairs = try Self.pairs(
+            vocabulary, texts.count == tokenCount ? index : TokenIndex(texts), path: path)
     }
 
-    private static func pairs(_ vocabulary: Vocabulary, _ index: TokenIndex) -> PairTable {
+    /// Bytes of all pairs that are allowed for each byte of the vocabulary; those of Gemma 3 need 2.
+    private static let maximumGrowth = 64
+
+    private static func pairs(
+        _ vocabulary: Vocabulary, _ index: TokenIndex, path: String
+    ) throws(CheckpointError) -> PairTable {
         let count = vocabulary.tokens.count
         let scores = vocabulary.scores ?? Array(repeating: 0, count: count)
         // Of equal scores, the leftmost pair goes first, so they need the same rank; -0 equals 0.
@@ -64,10 +70,20 @@ struct SentencePieceTables: Sendable {
             ranks[token] = rank
         }
         var pairs = PairTable(minimumCapacity: 3 * count)
-        for token in 0..<count {
+        var budget = maximumGrowth * (index.byteCount + 1024)
+        for token in 0..<count where budget > 0 {
+            let length = index.bytes(of: token).count
             index.forEachSplit(of: token) { _, left, right in
+                budget -= length
+                guard budget > 0 else { return }
                 pairs.insert(Int32(left), Int32(right), rank: ranks[token], result: Int32(token))
             }
+        }
+        guard budget > 0 else {
+            throw CheckpointError(
+                .unsupported, path: path, subject: "tokenizer",
+                "has tokens that nest in one another so deeply that their pairs outgrow them "
+                    + "\(maximumGrowth) times")
         }
         return pairs
     }

@@ -30,10 +30,11 @@ struct SpecialPartition: Sendable {
     ) {
         var start = 0
         var position = trie.isEmpty ? bytes.count : 0
+        var overlap = Overlap(tokenCount: tokens.count)
         while position < bytes.count {
             position = trie.candidate(bytes, from: position)
             guard position < bytes.count else { break }
-            var overlap = Overlap(start: position)
+            overlap.restart(at: position)
             extend(&overlap, bytes, at: position)
             guard overlap.end > position else {
                 position += 1
@@ -58,17 +59,31 @@ struct SpecialPartition: Sendable {
 
     /// A stretch of text in which occurrences overlap.
     private struct Overlap {
-        var start: Int
-        var end: Int
-        /// What occurs, by place in `tokens`.
-        var present: Set<Int> = []
-        /// Number of occurrences, up to where they need no list.
-        var first: (index: Int, start: Int)?
-        var count = 0
+        private(set) var start = 0
+        private(set) var end = 0
+        /// What occurs, by place in `tokens`, each once.
+        private(set) var present: [Int] = []
+        /// Where the first one occurs, and how many do.
+        private(set) var first = 0
+        private(set) var count = 0
+        private var isPresent: [Bool]
 
-        init(start: Int) {
-            self.start = start
-            end = start
+        init(tokenCount: Int) { isPresent = Array(repeating: false, count: tokenCount) }
+
+        mutating func restart(at position: Int) {
+            for index in present { isPresent[index] = false }
+            present.removeAll(keepingCapacity: true)
+            (start, end, count) = (position, position, 0)
+        }
+
+        @inline(__always)
+        mutating func add(_ index: Int, at position: Int, length: Int) {
+            end = max(end, position + length)
+            if count == 0 { first = position }
+            count += 1
+            guard !isPresent[index] else { return }
+            isPresent[index] = true
+            present.append(index)
         }
     }
 
@@ -79,22 +94,13 @@ struct SpecialPartition: Sendable {
 
     private func extend(_ overlap: inout Overlap, _ bytes: UnsafeBufferPointer<UInt8>, at position: Int) {
         trie.forEachMatch(bytes, at: position) { index, length in
-            overlap.end = max(overlap.end, position + length)
-            overlap.count += 1
-            if overlap.count == 1 {
-                overlap.first = (index, position)
-            } else {
-                if let first = overlap.first { overlap.present.insert(first.index) }
-                overlap.present.insert(index)
-            }
+            overlap.add(index, at: position, length: length)
         }
     }
 
     /// Which occurrences are taken, from left to right.
     private func resolve(_ overlap: Overlap, _ bytes: UnsafeBufferPointer<UInt8>) -> [Found] {
-        if overlap.count == 1, let first = overlap.first {
-            return [Found(index: first.index, start: first.start)]
-        }
+        if overlap.count == 1 { return [Found(index: overlap.present[0], start: overlap.first)] }
         var found: [Found] = []
         var gaps = [overlap.start..<overlap.end]
         for index in overlap.present.sorted() {
