@@ -11,7 +11,7 @@ public struct PanelLayout: Sendable, Equatable {
     /// Tokens of each sequence.
     public let length: Int
 
-    init(width: Int, sequences: Int, length: Int) {
+    package init(width: Int, sequences: Int, length: Int) {
         precondition(width > 0 && width.isMultiple(of: 16), "panels of \(width) tokens")
         precondition(sequences > 0 && length > 0, "\(sequences) sequences of \(length) tokens")
         self.width = width
