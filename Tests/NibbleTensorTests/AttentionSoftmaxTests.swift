@@ -83,4 +83,20 @@ struct AttentionSoftmaxTests {
         }
     }
 
+    @Test("a visible NaN or +infinity shows, a hidden one does not", arguments: KernelLevel.available)
+    func special(level: KernelLevel) {
+        for value in [Float.nan, .infinity, -.nan] {
+            var scores = [Float](repeating: 0.5, count: 32 * 16)
+            // Lane 5 is the query at position 5; the keys at 3 and 9 are before and behind it.
+            scores[3 * 16 + 5] = value
+            scores[9 * 16 + 6] = value
+            var inverse = [Float](repeating: 0, count: 16)
+            nibble_attention_softmax(&scores, 32, 16, 0, 0, 0, &inverse, level.number)
+            let results = (0..<16).map { lane in
+                (0..<32).reduce(Float(0)) { $0 + scores[$1 * 16 + lane] } * inverse[lane]
+            }
+            #expect(results[5].isNaN)
+            for lane in 0..<16 where lane != 5 { #expect(abs(results[lane] - 1) < 1e-5) }
+        }
+    }
 }

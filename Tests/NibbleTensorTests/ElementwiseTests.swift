@@ -152,6 +152,28 @@ struct ElementwiseTests {
         comparison.check()
     }
 
+    @Test("NaN stays NaN through gates and caps", arguments: KernelLevel.available)
+    func nan(level: KernelLevel) {
+        for value in [Float.nan, -Float.nan, Float(bitPattern: 0x7FC0_0001), Float(bitPattern: 0xFFFF_FFFF)] {
+            var capped = [Float](repeating: 1, count: 16)
+            capped[5] = value
+            nibble_softcap(&capped, 16, 30, level.number)
+            #expect(capped[5].isNaN && capped[4].isFinite)
+            for activation in Self.activations {
+                var gate = [Float](repeating: 1, count: 16)
+                gate[5] = value
+                nibble_gate(
+                    &gate, [Float](repeating: 1, count: 16), 16, Self.number(activation), level.number)
+                #expect(gate[5].isNaN && gate[4].isFinite)
+                var up = [Float](repeating: 1, count: 16)
+                up[5] = value
+                gate = [Float](repeating: 1, count: 16)
+                nibble_gate(&gate, up, 16, Self.number(activation), level.number)
+                #expect(gate[5].isNaN && gate[4].isFinite)
+            }
+        }
+    }
+
     @Test("sums, biases and factors of lanes are rounded once", arguments: KernelLevel.available)
     func exact(level: KernelLevel) {
         for (features, width) in [(1, 16), (3, 32), (17, 48)] {

@@ -85,7 +85,7 @@ void nibble_rms_norm(const float *x, const float *weight, float epsilon, size_t 
 void nibble_rotate(float *x, const float *cosines, const float *sines, size_t head, size_t width,
                    int32_t interleaved, float scale, int32_t level);
 
-/// gate = activation(gate) * up.
+/// gate = activation(gate) * up. The exponential is clamped: left of -88 a gate is not 0 but below |x| / 2^126.
 void nibble_gate(float *gate, const float *up, size_t count, int32_t activation, int32_t level);
 
 /// x += y.
@@ -97,14 +97,14 @@ void nibble_add_bias(float *x, const float *bias, size_t features, size_t width,
 /// Softmax of attention scores [keys][width], in place and not yet divided by the sum, whose reciprocal goes to
 /// `inverse_sums[width]`. Lane t is the query at position `first_query` + t and sees the keys at positions
 /// p with p <= position and p > position - window (`window` 0: no limit); row j is the key at
-/// `first_key` + j. A lane that sees no key gets zeros.
+/// `first_key` + j. A lane that sees no key gets zeros; one that sees NaN or +infinity a sum of NaN.
 void nibble_attention_softmax(float *scores, size_t keys, size_t width, int64_t first_key, int64_t first_query,
                               int64_t window, float *inverse_sums, int32_t level);
 
 /// x[f][t] *= factors[t].
 void nibble_scale_lanes(float *x, const float *factors, size_t features, size_t width, int32_t level);
 
-/// x = cap * tanh(x / cap).
+/// x = cap * tanh(x / cap); NaN stays NaN.
 void nibble_softcap(float *x, size_t count, float cap, int32_t level);
 
 // MARK: - Sums over the vocabulary
