@@ -96,12 +96,14 @@ struct Int8ProductTests {
         var random = SeededGenerator(seed: 21)
         var x = random.normal(features * width)
         for feature in 0..<features {
-            // One block of zeros, one of very different sizes, ties, huge values.
+            // One block of zeros, one of very different sizes, ties, subnormals, huge values.
             if feature < 32 { x[feature * width] = 0 }
             x[feature * width + 1] *= Float(sign: .plus, exponent: -(feature % 40), significand: 1)
             x[feature * width + 2] = Float(feature % 255 - 127) / 2
             x[feature * width + 3] = feature % 32 == 0 ? 127 : Float(feature % 9) + 0.5
+            x[feature * width + 4] *= 0x1p-140
             x[feature * width + 5] *= 1e37
+            x[feature * width + 6] *= 1e-36
         }
         let found = Activations(x, features: features, width: width)
         for lane in 0..<width {
@@ -192,6 +194,21 @@ struct Int8ProductTests {
         #expect(y[..<(7 * 16)].allSatisfy { $0 == 0 })
     }
 
+    @Test("one NaN or infinity among the activations reaches the result", arguments: GGMLType.withByteCodes)
+    func special(type: GGMLType) throws {
+        let weights = try Weights(type, rows: 7, columns: 256, seed: 6)
+        for (feature, value) in [(40, Float.nan), (63, .nan), (32, .nan), (40, .infinity), (63, -.infinity)] {
+            var random = SeededGenerator(seed: 7)
+            var values = random.normal(256 * 16)
+            values[feature * 16 + 3] = value
+            let x = Activations(values, features: 256, width: 16)
+            let y = Self.product(Unpacked(type, weights.bytes), x, rows: 7, blocks: 8)
+            for row in 0..<7 {
+                #expect(!y[row * 16 + 3].isFinite, "row \(row), \(value) in feature \(feature)")
+                #expect(y[row * 16 + 2].isFinite && y[row * 16 + 4].isFinite)
+            }
+        }
+    }
 }
 
 extension Int8ProductTests.Unpacked {

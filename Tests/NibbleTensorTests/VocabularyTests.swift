@@ -291,4 +291,25 @@ struct VocabularySumsTests {
             for token in 0..<3 { #expect(sums.top(source: 0, token: token) == Int32(first)) }
         }
     }
+
+    @Test(
+        "NaN and infinity among the states give nil", arguments: Precision.supported, [nil, 30] as [Float?])
+    func invalid(precision: Precision, softcap: Float?) throws {
+        let compute = Compute(threads: 2, precision: precision)
+        for type in [GGMLType.f32, .q4_0, .q8_0, .q4_1] {
+            let weights = try Weights(type, rows: 300, columns: Self.features, seed: 4)
+            for value in [Float.nan, .infinity] {
+                var states = randomBatch(sequences: 1, length: 3, features: Self.features, seed: 1)[0]
+                states[1][5] = value
+                let head = Self.head(compute, states, weights, softcap: softcap)
+                // Infinite logits of both signs come back from a cap as numbers; without one they do not.
+                if value == .infinity && softcap != nil && compute.kernel(for: type, columns: 32) != .int8 {
+                    continue
+                }
+                #expect(
+                    VocabularySums([head], targets: [0, 0, 0], compute: compute) == nil,
+                    "\(type), \(value), cap \(softcap ?? 0)")
+            }
+        }
+    }
 }

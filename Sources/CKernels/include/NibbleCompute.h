@@ -53,6 +53,8 @@ void nibble_store_values_bf16(const float *x, size_t head, size_t width, size_t 
 // MARK: - int8 products (only where nibble_has_int8_dot)
 
 /// Blocks of 32 features in 8 bits: scale = absmax / 127 for each block and token, codes = round(x / scale).
+/// Where the scale is below the smallest normal number, codes are 0; where a value is NaN or infinite the scale is,
+/// and what is multiplied with the block becomes NaN.
 /// codes: [block][8][width][4], four neighbouring features of a token together; scales: [block][width];
 /// sums: [block][width], sum of the codes of the block.
 void nibble_quantize_activations(const float *x, size_t features, size_t width, int8_t *codes, float *scales,
