@@ -26,6 +26,7 @@ struct AttentionSoftmaxTests {
         Shape(keys: 64, width: 32, firstKey: 32, firstQuery: 64, window: 17),
         Shape(keys: 64, width: 128, firstKey: 0, firstQuery: 0, window: 33),
         Shape(keys: 32, width: 16, firstKey: 1 << 40, firstQuery: 1 << 40, window: 7),
+        Shape(keys: 32, width: 16, firstKey: 0, firstQuery: 0, window: .max),
         // Queries that see none of these keys: before them all, and with a window that ends after them.
         Shape(keys: 32, width: 16, firstKey: 8, firstQuery: 0, window: 0),
         Shape(keys: 32, width: 48, firstKey: 0, firstQuery: 30, window: 4),
