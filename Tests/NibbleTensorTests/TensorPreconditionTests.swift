@@ -29,6 +29,26 @@ struct TensorPreconditionTests {
         }
     }
 
+    @Test("a token that the table lacks", arguments: [2, -1] as [Int32])
+    func token(token: Int32) async {
+        await #expect(processExitsWith: .failure) { [token] in
+            let compute = Compute(threads: 1, precision: .f32)
+            let layout = compute.layout(sequences: 1, length: 1)
+            _ = compute.embed([[token]], try Self.matrix(), scale: 1, layout: layout)
+        }
+    }
+
+    @Test("a target that the vocabulary lacks", arguments: [2, -1] as [Int32])
+    func target(target: Int32) async {
+        await #expect(processExitsWith: .failure) { [target] in
+            let compute = Compute(threads: 1, precision: .f32)
+            let head = VocabularyHead(
+                compute.tensor([[[1, 2, 3, 4]]], padding: 0), weight: try Self.matrix(), softcap: nil,
+                compute: compute)
+            _ = VocabularySums([head], targets: [target], compute: compute)
+        }
+    }
+
     @Test("more positions than the cache has")
     func cache() async {
         await #expect(processExitsWith: .failure) {
@@ -36,6 +56,26 @@ struct TensorPreconditionTests {
             let x = compute.tensor([[[1, 2]]])
             let cache = compute.keyValueCache(sequences: 1, positions: 32, heads: 1, head: 2)
             _ = compute.attention(query: x, key: x, value: x, cache: cache, start: 32, window: nil)
+        }
+    }
+
+    @Test("a window without keys")
+    func window() async {
+        await #expect(processExitsWith: .failure) {
+            let compute = Compute(threads: 1, precision: .f32)
+            let x = compute.tensor([[[1, 2]]])
+            let cache = compute.keyValueCache(sequences: 1, positions: 32, heads: 1, head: 2)
+            _ = compute.attention(query: x, key: x, value: x, cache: cache, window: 0)
+        }
+    }
+
+    @Test("keys of another width than the cache's")
+    func keys() async {
+        await #expect(processExitsWith: .failure) {
+            let compute = Compute(threads: 1, precision: .f32)
+            let (x, wide) = (compute.tensor([[[1, 2]]]), compute.tensor([[[1, 2, 3, 4]]]))
+            let cache = compute.keyValueCache(sequences: 1, positions: 32, heads: 2, head: 2)
+            _ = compute.attention(query: wide, key: x, value: x, cache: cache, window: nil)
         }
     }
 
