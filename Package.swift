@@ -59,6 +59,9 @@ let package = Package(
 
         .target(name: "NibbleTestSupport", path: "Tests/NibbleTestSupport"),
         .testTarget(name: "NibbleNumericsTests", dependencies: ["NibbleNumerics", "NibbleTestSupport"]),
+        .testTarget(
+            name: "NibbleTensorTests",
+            dependencies: ["CKernels", "NibbleNumerics", "NibbleTensor", "NibbleTestSupport"]),
         .testTarget(name: "NibbleCheckpointTests", dependencies: ["NibbleCheckpoint", "NibbleTestSupport"]),
         .testTarget(name: "NibbleTokenizerTests", dependencies: ["NibbleTokenizer", "NibbleTestSupport"]),
         .testTarget(

@@ -6,6 +6,7 @@
 
 #if defined(__x86_64__)
 
+#include <float.h>
 #include <immintrin.h>
 
 #define BF16 __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512bf16,avx2,fma")))
@@ -76,20 +77,22 @@ VNNI void nibble_quantize_activations(const float *x, size_t features, size_t wi
     for (size_t b = 0; b < features / 32; b++) {
         for (size_t lane = 0; lane < width; lane += 16) {
             const float *block = x + b * 32 * width + lane;
-            __m512 largest = _mm512_setzero_ps();
+            // Magnitudes are compared as integers: there NaN is larger than infinity and does not get lost.
+            __m512i bits = _mm512_setzero_si512();
             for (size_t k = 0; k < 32; k++) {
-                largest = _mm512_max_ps(largest, _mm512_abs_ps(_mm512_loadu_ps(block + k * width)));
+                bits = _mm512_max_epi32(bits, (__m512i)_mm512_abs_ps(_mm512_loadu_ps(block + k * width)));
             }
-            const __m512 scale = _mm512_mul_ps(largest, _mm512_set1_ps(1.0f / 127.0f));
-            const __mmask16 nonzero = _mm512_cmp_ps_mask(scale, _mm512_setzero_ps(), _CMP_GT_OQ);
-            const __m512 inverse = _mm512_maskz_div_ps(nonzero, _mm512_set1_ps(1.0f), scale);
+            const __m512 scale = _mm512_mul_ps((__m512)bits, _mm512_set1_ps(1.0f / 127.0f));
+            const __mmask16 large = _mm512_cmp_ps_mask(scale, _mm512_set1_ps(FLT_MIN), _CMP_GT_OQ);
+            const __mmask16 usable = _mm512_mask_cmp_ps_mask(large, scale, _mm512_set1_ps(FLT_MAX), _CMP_LE_OQ);
+            const __m512 inverse = _mm512_maskz_div_ps(usable, _mm512_set1_ps(1.0f), scale);
             _mm512_storeu_ps(scales + b * width + lane, scale);
             __m512i sum = _mm512_setzero_si512();
             for (size_t k = 0; k < 32; k += 4) {
                 __m512i four = _mm512_setzero_si512();
                 for (size_t i = 0; i < 4; i++) {
                     const __m512 value = _mm512_mul_ps(_mm512_loadu_ps(block + (k + i) * width), inverse);
-                    const __m512i code = _mm512_cvtps_epi32(value);
+                    const __m512i code = _mm512_maskz_cvtps_epi32(usable, value);
                     sum = _mm512_add_epi32(sum, code);
                     const __m512i byte = _mm512_and_si512(code, _mm512_set1_epi32(0xFF));
                     four = _mm512_or_si512(four, _mm512_sllv_epi32(byte, _mm512_set1_epi32((int)(8 * i))));

@@ -53,6 +53,8 @@ void nibble_store_values_bf16(const float *x, size_t head, size_t width, size_t 
 // MARK: - int8 products (only where nibble_has_int8_dot)
 
 /// Blocks of 32 features in 8 bits: scale = absmax / 127 for each block and token, codes = round(x / scale).
+/// Where the scale is below the smallest normal number, codes are 0; where a value is NaN or infinite the scale is,
+/// and what is multiplied with the block becomes NaN.
 /// codes: [block][8][width][4], four neighbouring features of a token together; scales: [block][width];
 /// sums: [block][width], sum of the codes of the block.
 void nibble_quantize_activations(const float *x, size_t features, size_t width, int8_t *codes, float *scales,
@@ -93,7 +95,7 @@ void nibble_rms_norm(const float *x, const float *weight, float epsilon, size_t 
 void nibble_rotate(float *x, const float *cosines, const float *sines, size_t head, size_t width,
                    int32_t interleaved, float scale, int32_t level);
 
-/// gate = activation(gate) * up.
+/// gate = activation(gate) * up. The exponential is clamped: left of -88 a gate is not 0 but below |x| / 2^126.
 void nibble_gate(float *gate, const float *up, size_t count, int32_t activation, int32_t level);
 
 /// x += y.
@@ -105,14 +107,14 @@ void nibble_add_bias(float *x, const float *bias, size_t features, size_t width,
 /// Softmax of attention scores [keys][width], in place and not yet divided by the sum, whose reciprocal goes to
 /// `inverse_sums[width]`. Lane t is the query at position `first_query` + t and sees the keys at positions
 /// p with p <= position and p > position - window (`window` 0: no limit); row j is the key at
-/// `first_key` + j. A lane that sees no key gets zeros.
+/// `first_key` + j. A lane that sees no key gets zeros; one that sees NaN or +infinity a sum of NaN.
 void nibble_attention_softmax(float *scores, size_t keys, size_t width, int64_t first_key, int64_t first_query,
                               int64_t window, float *inverse_sums, int32_t level);
 
 /// x[f][t] *= factors[t].
 void nibble_scale_lanes(float *x, const float *factors, size_t features, size_t width, int32_t level);
 
-/// x = cap * tanh(x / cap).
+/// x = cap * tanh(x / cap); NaN stays NaN.
 void nibble_softcap(float *x, size_t count, float cap, int32_t level);
 
 // MARK: - Sums over the vocabulary

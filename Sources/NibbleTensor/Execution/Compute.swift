@@ -15,9 +15,9 @@ public final class Compute: Sendable {
     /// The instruction level of everything but the dot products.
     public let level: KernelLevel
     /// ``level`` as the kernels take it.
-    let levelNumber: Int32
+    package let levelNumber: Int32
     /// Memory for tensors, reused.
-    let pool = BufferPool()
+    package let pool = BufferPool()
     private let hasBF16: Bool
     private let hasInt8: Bool
 
@@ -37,7 +37,7 @@ public final class Compute: Sendable {
     }
 
     /// The product for weights stored as `type` with rows of `columns`.
-    func kernel(for type: GGMLType, columns: Int) -> ProductKernel {
+    package func kernel(for type: GGMLType, columns: Int) -> ProductKernel {
         guard hasBF16 else { return .f32 }
         return hasInt8 && ByteCodes.supports(type) && columns.isMultiple(of: 32) ? .int8 : .bf16
     }

@@ -18,7 +18,7 @@ public enum Precision: String, CaseIterable, Sendable {
 }
 
 /// The product that is used with weights of one type.
-enum ProductKernel: Sendable {
+package enum ProductKernel: Sendable {
     case f32
     case bf16
     case int8

@@ -16,7 +16,7 @@ public struct Workers: Sendable {
     }
 
     /// Calls `body` with every number of `0 ..< iterations`, each once, and returns when all are done.
-    func forEach(_ iterations: Int, _ body: (Int) -> Void) {
+    package func forEach(_ iterations: Int, _ body: (Int) -> Void) {
         guard count > 1, iterations > 1 else {
             for index in 0..<iterations { body(index) }
             return

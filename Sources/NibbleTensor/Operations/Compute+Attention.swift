@@ -18,6 +18,7 @@ extension Compute {
         precondition(
             first + layout.sequences <= cache.sequences && start + layout.length <= cache.capacity,
             "cache too small")
+        check(query: query, key: key, value: value, cache: cache, window: window)
         let heads = query.features / cache.head
         store(key, value, in: cache, first: first, start: start)
         let result = tensor(features: query.features, layout: layout)
@@ -39,6 +40,17 @@ extension Compute {
             job.run(self)
         }
         return result
+    }
+
+    /// Checks the widths of what meets in attention, and the window.
+    func check(query: Tensor, key: Tensor, value: Tensor, cache: KeyValueCache, window: Int?) {
+        precondition(key.layout == query.layout && value.layout == query.layout, "keys of another layout")
+        precondition(
+            key.features == cache.heads * cache.head && value.features == key.features,
+            "\(key.features) and \(value.features) features for \(cache.heads) heads of \(cache.head)")
+        precondition(
+            query.features.isMultiple(of: key.features), "\(query.features) features to \(key.features)")
+        precondition(window ?? 1 > 0, "a window of \(window ?? 0) keys")
     }
 
     private func store(_ key: Tensor, _ value: Tensor, in cache: KeyValueCache, first: Int, start: Int) {

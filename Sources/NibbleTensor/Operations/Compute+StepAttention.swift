@@ -23,7 +23,8 @@ extension Compute {
         precondition(layout.sequences == 1 && layout.length == positions.count, "one lane a sequence")
         precondition(
             positions.count <= cache.sequences, "\(positions.count) sequences, \(cache.sequences) cached")
-        precondition(positions.allSatisfy { $0 < cache.capacity }, "position beyond the cache")
+        precondition(positions.allSatisfy { 0 <= $0 && $0 < cache.capacity }, "position beyond the cache")
+        check(query: query, key: key, value: value, cache: cache, window: window)
         let heads = query.features / cache.head
         let result = tensor(features: query.features, layout: layout)
         result.fill(0)

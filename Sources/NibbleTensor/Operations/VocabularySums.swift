@@ -31,6 +31,9 @@ public struct VocabularySums: Sendable {
     public init?(_ sources: [any LogitSource], targets: [Int32], compute: Compute) {
         let tokens = sources[0].layout.length
         precondition(targets.count == tokens, "\(targets.count) targets for \(tokens) tokens")
+        let size = sources[0].vocabularySize
+        precondition(
+            targets.allSatisfy { $0 >= 0 && Int($0) < size }, "a target beyond a vocabulary of \(size)")
         let walk = VocabularyWalk(sources, targets: targets, segments: Self.segments, compute: compute)
         guard walk.run() else { return nil }
         self.sources = sources.count

@@ -1,7 +1,7 @@
 internal import Synchronization
 
 /// Memory that is handed out again and again: fresh pages cost more than the arithmetic on them.
-final class BufferPool: Sendable {
+package final class BufferPool: Sendable {
     // The pointers in it are owned by nobody else.
     private struct Free: @unchecked Sendable {
         var bySize: [Int: [UnsafeMutableRawPointer]] = [:]
@@ -9,8 +9,10 @@ final class BufferPool: Sendable {
 
     private let free = Mutex(Free())
 
+    package init() {}
+
     /// A buffer of at least `bytes` bytes, aligned to 64; its contents are arbitrary.
-    func take(bytes: Int) -> Buffer {
+    package func take(bytes: Int) -> Buffer {
         let size = Self.sizeClass(bytes)
         if let pointer = free.withLock({ $0.bySize[size]?.popLast() }) {
             return Buffer(pointer: pointer, size: size, pool: self)
@@ -39,8 +41,8 @@ final class BufferPool: Sendable {
 
 // @unchecked: the memory belongs to the buffer; who writes where is settled by the loops that share it.
 /// A piece of memory that returns to its pool.
-final class Buffer: @unchecked Sendable {
-    let pointer: UnsafeMutableRawPointer
+package final class Buffer: @unchecked Sendable {
+    package let pointer: UnsafeMutableRawPointer
     private let size: Int
     private let pool: BufferPool
 
@@ -52,7 +54,7 @@ final class Buffer: @unchecked Sendable {
 
     deinit { pool.give(pointer, size: size) }
 
-    func bound<Element>(to type: Element.Type) -> UnsafeMutablePointer<Element> {
+    package func bound<Element>(to type: Element.Type) -> UnsafeMutablePointer<Element> {
         pointer.bindMemory(to: type, capacity: size / MemoryLayout<Element>.stride)
     }
 

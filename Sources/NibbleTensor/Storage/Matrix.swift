@@ -36,7 +36,11 @@ public struct Matrix: @unchecked Sendable {
 
     /// The stored bytes of some rows.
     func stored(_ rows: Range<Int>) -> UnsafeRawBufferPointer {
-        UnsafeRawBufferPointer(rebasing: bytes[rows.lowerBound * rowBytes..<rows.upperBound * rowBytes])
+        // Slices of unsafe pointers are not checked in release builds.
+        precondition(
+            rows.lowerBound >= 0 && rows.upperBound <= self.rows, "rows \(rows) of a matrix of \(self.rows)")
+        return UnsafeRawBufferPointer(
+            rebasing: bytes[rows.lowerBound * rowBytes..<rows.upperBound * rowBytes])
     }
 
     /// Decodes some rows: `rows.count * columns` values.

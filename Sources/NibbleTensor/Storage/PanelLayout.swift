@@ -13,7 +13,7 @@ public struct PanelLayout: Sendable, Equatable {
     /// Whether the tokens are the next ones of as many sequences, so few that weights are read for vectors.
     public let isStep: Bool
 
-    init(width: Int, sequences: Int, length: Int, isStep: Bool = false) {
+    package init(width: Int, sequences: Int, length: Int, isStep: Bool = false) {
         precondition(width > 0 && width.isMultiple(of: 16), "panels of \(width) tokens")
         precondition(sequences > 0 && length > 0, "\(sequences) sequences of \(length) tokens")
         self.width = width

@@ -21,7 +21,7 @@ public final class Tensor: @unchecked Sendable {
     var panelCount: Int { features * layout.width }
 
     /// Panel `index`: `[features][width]`.
-    func panel(_ index: Int) -> UnsafeMutablePointer<Float> { values + index * panelCount }
+    package func panel(_ index: Int) -> UnsafeMutablePointer<Float> { values + index * panelCount }
 
     /// The features of one token.
     public func column(sequence: Int, position: Int) -> [Float] {
