@@ -179,11 +179,15 @@ VNNI void nibble_int8_product(const uint8_t *w, const float *scales, const float
 VNNI void nibble_quantize_vector(const float *x, size_t features, int8_t *codes, float *scales, int32_t *sums) {
     for (size_t b = 0; b < features / 32; b++) {
         const __m512 low = _mm512_loadu_ps(x + 32 * b), high = _mm512_loadu_ps(x + 32 * b + 16);
-        const float largest = _mm512_reduce_max_ps(_mm512_max_ps(_mm512_abs_ps(low), _mm512_abs_ps(high)));
+        const __m512i magnitudes = _mm512_max_epi32((__m512i)_mm512_abs_ps(low), (__m512i)_mm512_abs_ps(high));
+        const int bits = _mm512_reduce_max_epi32(magnitudes);
+        float largest;
+        memcpy(&largest, &bits, sizeof largest);
         const float scale = largest * (1.0f / 127.0f);
-        const __m512 inverse = _mm512_set1_ps(scale > 0 ? 1.0f / scale : 0);
-        const __m512i a = _mm512_cvtps_epi32(_mm512_mul_ps(low, inverse));
-        const __m512i c = _mm512_cvtps_epi32(_mm512_mul_ps(high, inverse));
+        const __mmask16 usable = scale > FLT_MIN && scale <= FLT_MAX ? 0xFFFF : 0;
+        const __m512 inverse = _mm512_set1_ps(usable ? 1.0f / scale : 0);
+        const __m512i a = _mm512_maskz_cvtps_epi32(usable, _mm512_mul_ps(low, inverse));
+        const __m512i c = _mm512_maskz_cvtps_epi32(usable, _mm512_mul_ps(high, inverse));
         _mm_storeu_si128((__m128i *)(codes + 32 * b), _mm512_cvtepi32_epi8(a));
         _mm_storeu_si128((__m128i *)(codes + 32 * b + 16), _mm512_cvtepi32_epi8(c));
         scales[b] = scale;

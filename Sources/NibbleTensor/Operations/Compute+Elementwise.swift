@@ -56,7 +56,7 @@ extension Compute {
         let from = x.layout
         precondition(
             positions.lowerBound >= 0 && positions.upperBound <= from.length, "positions \(positions)")
-        if from.sequences == 1, positions == 0..<from.length { return x }
+        if from.isStep, positions == 0..<from.length { return x }
         let to = layout(sequences: 1, length: from.sequences * positions.count)
         let y = tensor(features: x.features, layout: to)
         workers.forEach(to.panels) { panel in
