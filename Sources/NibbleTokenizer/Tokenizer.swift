@@ -12,6 +12,8 @@ public import NibbleCheckpoint
 /// from. What differs from it, and from the `tokenizers` library, on purpose:
 /// - a U+2581 in a text beside spaces is not part of a run of spaces (Gemma has tokens for these); the
 ///   `tokenizers` library takes both for the same;
+/// - bytes for which a byte-level vocabulary has no token (SmolLM2 lacks some control characters) are left out
+///   after merging, in `tokenizers` before;
 /// - where `tokenizer.json` asks for Unicode normalization (Qwen 2: NFC), llama.cpp has none, and neither has
 ///   this;
 /// - texts of special tokens are cut out by length before all else, not from left to right;
