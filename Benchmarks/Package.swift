@@ -9,7 +9,12 @@ let package = Package(
     targets: [
         .executableTarget(
             name: "CodecBenchmark", dependencies: [.product(name: "Nibble", package: "nibble")],
-            linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))])
+            linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
+        .target(name: "CPeak"),
+        .executableTarget(
+            name: "KernelBenchmark",
+            dependencies: ["CPeak", .product(name: "Nibble", package: "nibble")],
+            linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
     ],
     swiftLanguageModes: [.v6]
 )
