@@ -1,0 +1,103 @@
+#!/usr/bin/env bash
+set -euo pipefail
+
+ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
+# shellcheck source=scripts/lib/common.sh
+source "$ROOT/scripts/lib/common.sh"
+
+usage() {
+    cat <<'END_OF_USAGE'
+Usage: scripts/fetch-text.sh [FOLDER] [--text FILE]
+
+Brings a text to measure perplexity on: 219 kB, some 48,000 tokens, of English
+prose from The Debian Administrator's Handbook, as plain UTF-8. It is made of
+the package debian-handbook, which apt-get downloads and nothing installs; on
+systems without apt-get, name a text of your own with --text.
+
+What is in FOLDER already is not fetched again. Prints on stdout text=PATH,
+sha256=DIGEST and licence=NAME; progress goes to stderr. Another version of the
+package gives another text and thus another digest.
+
+  --text FILE  use this file instead; only its path and digest are printed
+  --help       print this
+
+Environment:
+  NIBBLE_CACHE  FOLDER is $NIBBLE_CACHE/texts by default; NIBBLE_CACHE itself
+                is ${XDG_CACHE_HOME:-$HOME/.cache}/nibble by default
+END_OF_USAGE
+}
+
+package=debian-handbook
+pages=usr/share/doc/debian-handbook/html/en-US
+bytes=200000
+licence="GPL-2.0-or-later or CC-BY-SA-3.0"
+
+folder=
+own=
+while (($#)); do
+    case $1 in
+        --text)
+            (($# >= 2)) || misuse "--text needs a file"
+            own=$2
+            shift
+            ;;
+        -h | --help)
+            usage
+            exit 0
+            ;;
+        -*) misuse "unknown option '$1'" ;;
+        *)
+            [[ -z $folder ]] || misuse "unexpected argument '$1'"
+            folder=$1
+            ;;
+    esac
+    shift
+done
+
+if [[ -n $own ]]; then
+    [[ -z $folder ]] || misuse "--text uses a file where it is: leave out '$folder'"
+    [[ -f $own && -r $own ]] || die "$own is not a file that can be read."
+    own=$(cd -- "$(dirname -- "$own")" && pwd)/$(basename -- "$own")
+    printf 'text=%s\n' "$own"
+    printf 'sha256=%s\n' "$(sha256_of "$own")"
+    exit 0
+fi
+
+folder=${folder:-$NIBBLE_CACHE/texts}
+mkdir -p -- "$folder"
+folder=$(cd -- "$folder" && pwd)
+text=$folder/$package.txt
+copyright=$folder/$package.copyright
+lock "$folder/.fetch-$package.lock"
+
+# MARK: The package
+
+fetch() {
+    local tool
+    for tool in apt-get dpkg-deb python3; do
+        command -v "$tool" >/dev/null || die "$tool is needed; or name a text of your own with --text FILE."
+    done
+    download=$(mktemp -d -- "$folder/.download-$package.XXXXXX")
+    trap 'rm -rf -- "$download"' EXIT
+    log "Downloading the package $package (35 MB)"
+    # As root, apt-get would give the download to a user that cannot write here,
+    # and warn about it.
+    (cd -- "$download" && apt-get download --quiet --quiet -o APT::Sandbox::User=root "$package") >&2 ||
+        die "$package could not be downloaded: run apt-get update first, or name a text of your own with --text FILE."
+    dpkg-deb --extract "$download/$package"_*.deb "$download/content" || die "the package could not be unpacked."
+    python3 "$ROOT/scripts/lib/handbook_text.py" "$download/content/$pages" "$bytes" >"$download/text" ||
+        die "the text could not be extracted."
+    cp -- "$download/content/usr/share/doc/$package/copyright" "$download/copyright"
+    # Same file system: each file appears whole or not at all.
+    mv -f -- "$download/copyright" "$copyright"
+    mv -f -- "$download/text" "$text"
+    rm -rf -- "$download"
+    trap - EXIT
+}
+
+[[ -s $text && -s $copyright ]] || fetch
+
+log "The Debian Administrator's Handbook is under $licence: $copyright"
+printf 'text=%s\n' "$text"
+printf 'sha256=%s\n' "$(sha256_of "$text")"
+printf 'licence=%s\n' "$licence"
