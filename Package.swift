@@ -22,18 +22,18 @@ let package = Package(
         // Floor 1: how numbers are stored.
         .target(name: "NibbleNumerics", dependencies: ["CKernels"]),
 
-        // Floor 2: files that hold models; text to tokens and back; activations and what is computed with them
-        // (the only importer of OpenBLAS).
+        // Floor 2: files that hold models; activations and what is computed with them (the only importer of
+        // OpenBLAS).
         .target(name: "NibbleCheckpoint", dependencies: ["NibbleNumerics"]),
-        .target(name: "NibbleTokenizer", dependencies: ["NibbleCheckpoint"]),
         .target(name: "NibbleTensor", dependencies: ["CKernels", "COpenBLAS", "NibbleNumerics"]),
 
-        // Floor 3: forward passes and generation.
+        // Floor 3: text to tokens and back.
+        .target(name: "NibbleTokenizer", dependencies: ["NibbleCheckpoint"]),
+
+        // Floor 4: forward passes and generation; which tensor becomes what, and the stream that does it.
         .target(
             name: "NibbleModel",
             dependencies: ["NibbleCheckpoint", "NibbleNumerics", "NibbleTensor", "NibbleTokenizer"]),
-
-        // Floor 4: which tensor becomes what, and the stream that does it.
         .target(name: "NibbleQuantization", dependencies: ["NibbleCheckpoint", "NibbleNumerics"]),
 
         // Floor 5: what quantization cost.
