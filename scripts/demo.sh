@@ -7,15 +7,18 @@ source "$ROOT/scripts/lib/common.sh"
 
 usage() {
     cat <<'END'
-Usage: scripts/demo.sh [--model MODEL] [--output FILE]
+Usage: scripts/demo.sh [--model MODEL] [--output FILE] [--text FILE]
 
-From nothing to a 4-bit model that runs: sets up, builds nibble, fetches a small
-real model, converts it from BF16 to Q4_0, shows what is in the result, and lets
-llama.cpp continue "The capital of France is" with it.
+From nothing to a 4-bit model that runs, and what the 4 bits cost: sets up,
+builds nibble, fetches a small real model, converts it from BF16 to Q4_0, lets
+llama.cpp continue "The capital of France is" with the result, and compares both
+forms of the model on a text.
 
   --model MODEL  gemma-3-270m (default) or smollm2-135m
   --output FILE  where to keep the Q4_0 file, ending in .gguf; without it the
                  file is removed at the end
+  --text FILE    what to compare on; without it, a part of The Debian
+                 Administrator's Handbook (scripts/fetch-text.sh)
   --help         print this
 
 Environment: NIBBLE_CACHE and NIBBLE, see scripts/setup.sh and
@@ -25,6 +28,7 @@ END
 
 model=gemma-3-270m
 output=
+text_options=()
 while (($#)); do
     case $1 in
         --model)
@@ -35,6 +39,12 @@ while (($#)); do
         --output)
             (($# >= 2)) || misuse "--output needs a file"
             output=$2
+            shift
+            ;;
+        --text)
+            (($# >= 2)) || misuse "--text needs a file"
+            [[ -f $2 ]] || misuse "there is no file '$2'"
+            text_options=(--text "$2")
             shift
             ;;
         -h | --help)
@@ -62,6 +72,10 @@ log "== Fetching $model"
 paths=$(NIBBLE=$nibble "$ROOT/scripts/fetch-model.sh" "$model")
 bf16=$(sed -n 's/^bf16=//p' <<<"$paths")
 
+log "== Fetching a text"
+paths=$("$ROOT/scripts/fetch-text.sh" "${text_options[@]}")
+text=$(sed -n 's/^text=//p' <<<"$paths")
+
 if [[ -z $output ]]; then
     folder=$(mktemp -d "${TMPDIR:-/tmp}/nibble-demo.XXXXXX")
     trap 'rm -rf -- "$folder"' EXIT
@@ -76,5 +90,8 @@ log "== What is in it"
 
 log "== Running it with llama.cpp"
 prompt="The capital of France is"
-text=$("$python" "$ROOT/scripts/run_gguf.py" "$output" --prompt "$prompt" --tokens 24)
-printf '%s\n' "$prompt$text"
+continuation=$("$python" "$ROOT/scripts/run_gguf.py" "$output" --prompt "$prompt" --tokens 24)
+printf '%s\n' "$prompt$continuation"
+
+log "== What the 4 bits cost"
+"$nibble" compare "$bf16" "$output" --text "$text" --chunks 16

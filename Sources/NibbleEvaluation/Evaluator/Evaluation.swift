@@ -68,9 +68,10 @@ public struct Evaluation: Sendable {
     /// A row for each model, the base first.
     public func comparison(of models: [LanguageModel]) -> ModelComparison {
         let base = models[0]
+        let names = Self.names(of: models)
         var result = ModelComparison(
             base: ComparisonRow(
-                base: base.path, bytes: base.weightBytes, bitsPerWeight: base.bitsPerWeight,
+                base: names[0], bytes: base.weightBytes, bitsPerWeight: base.bitsPerWeight,
                 chunksDone: chunksDone,
                 estimate: pooled(model: 0)),
             texts: texts.map(\.name), context: texts[0].context, chunksPlanned: chunksPlanned,
@@ -78,11 +79,17 @@ public struct Evaluation: Sendable {
             seconds: elapsed / .seconds(1))
         for (index, model) in models.enumerated().dropFirst() {
             result.append(
-                model.path, bytes: model.weightBytes, bitsPerWeight: model.bitsPerWeight,
+                names[index], bytes: model.weightBytes, bitsPerWeight: model.bitsPerWeight,
                 chunksDone: chunksDone,
                 statistics: divergence(model: index))
         }
         return result
+    }
+
+    /// The last part of each path, or the whole paths where that does not tell the models apart.
+    private static func names(of models: [LanguageModel]) -> [String] {
+        let names = models.map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
+        return Set(names).count == names.count ? names : models.map(\.path)
     }
 }
 
