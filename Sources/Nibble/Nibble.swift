@@ -19,5 +19,5 @@
 /// The version of Nibble.
 public enum NibbleVersion {
     /// Semantic version, as tagged.
-    public static let current = "0.1.0"
+    public static let current = "0.2.0"
 }
