@@ -14,7 +14,7 @@ struct GenerationTests {
             ModelCheckpoint(path: Fixtures.path(name)), compute: Compute(threads: 2, precision: precision))
     }
 
-    /// Step by step, sums run in another order, and in BF16 keys of a step meet a query that is not rounded.
+    /// Step by step, sums run in another order, and weights in BF16 meet activations that are not rounded.
     private func bound(_ precision: Precision) -> Float { precision == .f32 ? 1e-4 : 0.05 }
 
     @Test(

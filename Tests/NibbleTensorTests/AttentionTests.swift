@@ -35,29 +35,28 @@ struct AttentionTests {
 
     /// Compares results for the positions from `start` on with Double.
     private static func compare(
-        _ found: [[[Float]]], _ inputs: Inputs, start: Int, window: Int?, inBF16: Bool,
+        _ found: [[[Float]]], _ inputs: Inputs, start: Int, window: Int?,
         _ comparison: inout Comparison
     ) {
-        func round(_ value: Float) -> Float { inBF16 ? Reference.bf16(value) : value }
         for sequence in found.indices {
             for index in 0..<queryHeads {
                 let features = index * head..<(index + 1) * head
                 let group = index * keyHeads / queryHeads
                 let shared = group * head..<(group + 1) * head
-                let value = inputs.value[sequence].map { $0[shared].map(round) }
+                let value = inputs.value[sequence].map { Array($0[shared]) }
                 let expected = Reference.attention(
-                    query: inputs.query[sequence][start...].map { $0[features].map(round) },
-                    key: inputs.key[sequence].map { $0[shared].map(round) }, value: value, start: start,
+                    query: inputs.query[sequence][start...].map { Array($0[features]) },
+                    key: inputs.key[sequence].map { Array($0[shared]) }, value: value, start: start,
                     window: window)
                 let largest = value.joined().reduce(0) { max($0, Double(abs($1))) }
                 for (position, (result, magnitude)) in expected.enumerated() {
                     // A score that is off by e changes the weights by 2e at most, relatively; then come the
-                    // exponential, the sums over the keys, and in BF16 the rounding of the weights.
+                    // exponential and the sums over the keys.
                     let score = Bound.sum(terms: head, magnitude: magnitude)
                     let keys = Double(start + position + 1 + 64)
                     let relative =
                         2 * score + 2 * magnitude * Bound.rounding + 2 * Bound.exponential
-                        + 3 * keys * Bound.rounding + (inBF16 ? Bound.bf16Rounding : 0)
+                        + 3 * keys * Bound.rounding
                     for feature in 0..<head {
                         comparison.add(
                             found[sequence][position][index * head + feature], result[feature],
@@ -73,7 +72,6 @@ struct AttentionTests {
     func whole(precision: Precision, length: Int) {
         for level in KernelLevel.available {
             let compute = Compute(threads: 2, precision: precision, level: level)
-            let inBF16 = compute.kernel(for: .bf16, columns: 64) == .bf16
             for window in [nil, 1, 5, 40] {
                 let inputs = Inputs(sequences: 3, length: length, seed: UInt64(length))
                 compute.poison()
@@ -84,7 +82,7 @@ struct AttentionTests {
                     value: compute.tensor(inputs.value), cache: cache, window: window)
                 var comparison = Comparison()
                 Self.compare(
-                    result.batch, inputs, start: 0, window: window, inBF16: inBF16, &comparison)
+                    result.batch, inputs, start: 0, window: window, &comparison)
                 comparison.check()
             }
         }
@@ -93,7 +91,6 @@ struct AttentionTests {
     @Test("of later parts sees the cache", arguments: Precision.supported)
     func parts(precision: Precision) {
         let compute = Compute(threads: 2, precision: precision)
-        let inBF16 = compute.kernel(for: .bf16, columns: 64) == .bf16
         for window in [nil, 1, 20] {
             let inputs = Inputs(sequences: 2, length: 103, seed: 5)
             compute.poison()
@@ -107,7 +104,7 @@ struct AttentionTests {
                     value: compute.tensor(part.value), cache: cache, start: range.lowerBound, window: window)
                 Self.compare(
                     result.batch, inputs.cut(0..<range.upperBound), start: range.lowerBound, window: window,
-                    inBF16: inBF16, &comparison)
+                    &comparison)
             }
             comparison.check()
         }
@@ -137,7 +134,6 @@ struct AttentionTests {
     func steps(precision: Precision) {
         for level in KernelLevel.available {
             let compute = Compute(threads: 2, precision: precision, level: level)
-            let inBF16 = compute.kernel(for: .bf16, columns: 64) == .bf16
             for window in [nil, 1, 20] {
                 // Sequence i has 40 + 3i tokens in the cache before its step.
                 let inputs = Inputs(sequences: 5, length: 60, seed: 7)
@@ -162,29 +158,11 @@ struct AttentionTests {
                     one.query = [one.query[sequence]]
                     one.key = [one.key[sequence]]
                     one.value = [one.value[sequence]]
-                    // The query and the weights stay Float here; the bound of BF16 scores covers the query.
-                    Self.compareStep(
-                        result[sequence], one, position: position, window: window, inBF16: inBF16,
-                        &comparison)
+                    Self.compare([[result[sequence]]], one, start: position, window: window, &comparison)
                 }
                 comparison.check()
             }
         }
-    }
-
-    /// As ``compare``, for a step: it rounds keys and values to BF16, but not the query.
-    private static func compareStep(
-        _ found: [Float], _ inputs: Inputs, position: Int, window: Int?, inBF16: Bool,
-        _ comparison: inout Comparison
-    ) {
-        guard inBF16 else {
-            compare([[found]], inputs, start: position, window: window, inBF16: false, &comparison)
-            return
-        }
-        var rounded = inputs
-        rounded.key = inputs.key.map { $0.map { $0.map(Reference.bf16) } }
-        rounded.value = inputs.value.map { $0.map { $0.map(Reference.bf16) } }
-        compare([[found]], rounded, start: position, window: window, inBF16: false, &comparison)
     }
 
     @Test("gives the same bits for every number of threads", arguments: Precision.supported)

@@ -139,24 +139,4 @@ struct BF16RoundingTests {
             #expect(halves[count] == 0xA5A5)
         }
     }
-
-    @Test("keys are stored by token, values by feature", arguments: KernelLevel.available)
-    func store(level: KernelLevel) {
-        for (head, width, count) in [(4, 16, 1), (6, 32, 32), (64, 32, 17), (2, 304, 300)] {
-            let capacity = count + 7
-            var random = SeededGenerator(seed: UInt64(count))
-            let x = random.normal(head * width)
-            var keys = [UInt16](repeating: 0xA5A5, count: (count + 1) * head)
-            nibble_store_keys_bf16(x, head, width, count, &keys, level.number)
-            var values = [UInt16](repeating: 0xA5A5, count: head * capacity)
-            nibble_store_values_bf16(x, head, width, count, capacity, &values, level.number)
-            for feature in 0..<head {
-                for token in 0..<capacity {
-                    let expected = token < count ? Half.bf16(x[feature * width + token]) : 0xA5A5
-                    #expect(values[feature * capacity + token] == expected)
-                    if token <= count { #expect(keys[token * head + feature] == expected) }
-                }
-            }
-        }
-    }
 }

@@ -9,9 +9,9 @@ struct nibble_compute {
     void (*bf16_vector_product)(const uint16_t *w, size_t stride, size_t rows, size_t columns, const float *x,
                                 float *y);
     void (*round_bf16)(const float *x, size_t count, uint16_t *out);
-    void (*store_keys_bf16)(const float *x, size_t head, size_t width, size_t count, uint16_t *rows);
-    void (*store_values_bf16)(const float *x, size_t head, size_t width, size_t count, size_t capacity,
-                              uint16_t *columns);
+    void (*f32_product)(const float *w, size_t stride, size_t rows, size_t columns, const float *x, size_t width,
+                        float *y);
+    void (*transpose)(const float *x, size_t features, size_t width, size_t count, float *rows);
     void (*rms_norm)(const float *x, const float *weight, float epsilon, size_t features, size_t width, float *y);
     void (*rotate)(float *x, const float *cosines, const float *sines, size_t head, size_t width,
                    int32_t interleaved, float scale);

@@ -6,6 +6,8 @@
 #if defined(__x86_64__)
 
 #define LEVEL(name) name##_avx512
+#define TILE_ROWS 12
+#define TILE_VECTORS 2
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx2,fma,f16c"))), apply_to = function)
 #include "compute.inc"

@@ -57,14 +57,13 @@ void nibble_round_bf16(const float *x, size_t count, uint16_t *out, int32_t leve
     table(level)->round_bf16(x, count, out);
 }
 
-void nibble_store_keys_bf16(const float *x, size_t head, size_t width, size_t count, uint16_t *rows,
-                            int32_t level) {
-    table(level)->store_keys_bf16(x, head, width, count, rows);
+void nibble_f32_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x, size_t width,
+                        float *y, int32_t level) {
+    table(level)->f32_product(w, stride, rows, columns, x, width, y);
 }
 
-void nibble_store_values_bf16(const float *x, size_t head, size_t width, size_t count, size_t capacity,
-                              uint16_t *columns, int32_t level) {
-    table(level)->store_values_bf16(x, head, width, count, capacity, columns);
+void nibble_transpose(const float *x, size_t features, size_t width, size_t count, float *rows, int32_t level) {
+    table(level)->transpose(x, features, width, count, rows);
 }
 
 void nibble_rms_norm(const float *x, const float *weight, float epsilon, size_t features, size_t width, float *y,

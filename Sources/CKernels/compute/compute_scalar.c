@@ -4,5 +4,7 @@
 #include "compute.h"
 
 #define LEVEL(name) name##_scalar
+#define TILE_ROWS 3
+#define TILE_VECTORS 1
 
 #include "compute.inc"

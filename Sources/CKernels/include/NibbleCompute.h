@@ -42,13 +42,15 @@ void nibble_bf16_vector_product(const uint16_t *w, size_t stride, size_t rows, s
 /// F32 to BF16, nearest, ties to even.
 void nibble_round_bf16(const float *x, size_t count, uint16_t *out, int32_t level);
 
-/// Keys of one head for BF16 products: rows[t][f] = bf16(x[f][t]) for the first `count` tokens of a panel.
-void nibble_store_keys_bf16(const float *x, size_t head, size_t width, size_t count, uint16_t *rows,
-                            int32_t level);
+// MARK: - F32 products
 
-/// Values of one head for BF16 products: columns[f][t] = bf16(x[f][t]), rows `capacity` elements apart.
-void nibble_store_values_bf16(const float *x, size_t head, size_t width, size_t count, size_t capacity,
-                              uint16_t *columns, int32_t level);
+/// y[r][t] = sum over k of w[r][k] x[k][t]: `rows` rows of `columns` floats, `stride` elements apart, times a
+/// panel: what attention multiplies with, where matrices are too small for a library to gain anything.
+void nibble_f32_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x, size_t width,
+                        float *y, int32_t level);
+
+/// rows[t][f] = x[f][t] for the first `count` tokens of a panel.
+void nibble_transpose(const float *x, size_t features, size_t width, size_t count, float *rows, int32_t level);
 
 // MARK: - int8 products (only where nibble_has_int8_dot)
 

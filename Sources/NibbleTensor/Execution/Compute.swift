@@ -42,9 +42,6 @@ public final class Compute: Sendable {
         return hasInt8 && ByteCodes.supports(type) && columns.isMultiple(of: 32) ? .int8 : .bf16
     }
 
-    /// Whether attention is computed with BF16 products.
-    var attendsInBF16: Bool { hasBF16 }
-
     /// How `sequences` of `length` tokens lie in panels.
     public func layout(sequences: Int, length: Int) -> PanelLayout {
         // The dot products take 16 or 32 tokens at a time; OpenBLAS gains from more.

@@ -1,5 +1,4 @@
 internal import CKernels
-internal import COpenBLAS
 
 extension Compute {
     /// Causal attention of a batch whose sequences begin at position `start`.
@@ -88,43 +87,12 @@ private struct AttentionJob {
         let sums = compute.pool.take(bytes: width * 4)
         let inverse = sums.bound(to: Float.self)
         let level = compute.levelNumber
-        if cache.isBF16 {
-            let packed = compute.pool.take(bytes: max(size, cache.head * width) * 2)
-            let pairs = packed.bound(to: UInt32.self)
-            nibble_pack_bf16_pairs(query, cache.head, width, pairs)
-            let rows = cache.keys(UInt16.self, sequence: sequence, head: head)
-            nibble_bf16_product(
-                rows + keys.lowerBound * cache.head, cache.head, keys.count, cache.head / 2, pairs, width, s)
-            softmax(s, inverse, level)
-            nibble_pack_bf16_pairs(s, keys.count, width, pairs)
-            let columns = cache.values(UInt16.self, sequence: sequence, head: head)
-            nibble_bf16_product(
-                columns + keys.lowerBound, cache.capacity, cache.head, keys.count / 2, pairs, width, result)
-        } else {
-            let rows = cache.keys(Float.self, sequence: sequence, head: head)
-            product(rows + keys.lowerBound * cache.head, cache.head, keys.count, cache.head, query, s)
-            softmax(s, inverse, level)
-            let columns = cache.values(Float.self, sequence: sequence, head: head)
-            product(columns + keys.lowerBound, cache.capacity, cache.head, keys.count, s, result)
-        }
-        nibble_scale_lanes(result, inverse, cache.head, width, level)
-    }
-
-    private func softmax(
-        _ scores: UnsafeMutablePointer<Float>, _ inverse: UnsafeMutablePointer<Float>, _ level: Int32
-    ) {
+        let rows = cache.keys(sequence: sequence, head: head) + keys.lowerBound * cache.head
+        nibble_f32_product(rows, cache.head, keys.count, cache.head, query, width, s, level)
         nibble_attention_softmax(
-            scores, keys.count, width, Int64(keys.lowerBound), Int64(firstQuery), Int64(window), inverse,
-            level)
-    }
-
-    /// y `[rows][width]` = a `[rows][columns]` times x `[columns][width]`.
-    private func product(
-        _ a: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ columns: Int, _ x: UnsafePointer<Float>,
-        _ y: UnsafeMutablePointer<Float>
-    ) {
-        cblas_sgemm(
-            CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(width), blasint(columns), 1, a,
-            blasint(stride), x, blasint(width), 0, y, blasint(width))
+            s, keys.count, width, Int64(keys.lowerBound), Int64(firstQuery), Int64(window), inverse, level)
+        let columns = cache.values(sequence: sequence, head: head) + keys.lowerBound
+        nibble_f32_product(columns, cache.capacity, cache.head, keys.count, s, width, result, level)
+        nibble_scale_lanes(result, inverse, cache.head, width, level)
     }
 }

@@ -1,4 +1,3 @@
-internal import CKernels
 internal import COpenBLAS
 
 #if canImport(Glibc)
@@ -67,23 +66,12 @@ private struct AttentionStep {
         let scores = buffer.bound(to: Float.self)
         let (vector, sum) = (scores + keys.count, scores + keys.count + cache.head)
         for feature in 0..<cache.head { vector[feature] = query[feature * width] }
-        if cache.isBF16 {
-            let rows = cache.keys(UInt16.self, sequence: sequence, head: head) + keys.lowerBound * cache.head
-            nibble_bf16_vector_product(
-                rows, cache.head, keys.count, cache.head, vector, scores, compute.levelNumber)
-            let inverse = Self.softmax(scores, keys.count)
-            let columns = cache.values(UInt16.self, sequence: sequence, head: head) + keys.lowerBound
-            nibble_bf16_vector_product(
-                columns, cache.capacity, cache.head, keys.count, scores, sum, compute.levelNumber)
-            for feature in 0..<cache.head { result[feature * width] = sum[feature] * inverse }
-        } else {
-            let rows = cache.keys(Float.self, sequence: sequence, head: head) + keys.lowerBound * cache.head
-            Self.product(rows, cache.head, keys.count, cache.head, vector, scores)
-            let inverse = Self.softmax(scores, keys.count)
-            let columns = cache.values(Float.self, sequence: sequence, head: head) + keys.lowerBound
-            Self.product(columns, cache.capacity, cache.head, keys.count, scores, sum)
-            for feature in 0..<cache.head { result[feature * width] = sum[feature] * inverse }
-        }
+        let rows = cache.keys(sequence: sequence, head: head) + keys.lowerBound * cache.head
+        Self.product(rows, cache.head, keys.count, cache.head, vector, scores)
+        let inverse = Self.softmax(scores, keys.count)
+        let columns = cache.values(sequence: sequence, head: head) + keys.lowerBound
+        Self.product(columns, cache.capacity, cache.head, keys.count, scores, sum)
+        for feature in 0..<cache.head { result[feature * width] = sum[feature] * inverse }
     }
 
     /// exp(x - maximum) in place; returns the reciprocal of the sum.
