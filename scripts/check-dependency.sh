@@ -49,10 +49,26 @@ func roundTrip() throws -> (bytes: Int, error: Float) {
     return (encoded.count, zip(weights, decoded).map { abs($0 - $1) }.max() ?? 0)
 }
 
+/// The README's sample, with paths from the command line.
+func convertAndCompare(_ source: String, _ output: String, _ text: String) throws {
+    let conversion = ConversionRequest(
+        input: source, output: output, plan: QuantizationPlan(.q4_0), threads: 2)
+    let summary = try Converter(conversion).run()
+    print(summary.outputBytes)
+
+    let evaluator = try Evaluator(
+        EvaluationRequest(models: [source, output], texts: [text], threads: 2))
+    let evaluation = try evaluator.run()
+    print(evaluation.pooled(model: 1).perplexity, evaluation.divergence(model: 1).meanDivergence)
+}
+
 let result = try roundTrip()
 print("Nibble \(NibbleVersion.current): 64 weights in \(result.bytes) bytes, largest error \(result.error)")
 precondition(result.bytes == 36 && result.error <= 1, "the codec is wrong")
+let arguments = CommandLine.arguments
+try convertAndCompare(arguments[1], arguments[2], arguments[3])
 PROGRAM
 
 cd "$work/user"
-swift run -c release --quiet User
+# The tiny model's vocabulary has letters, so that any text will do.
+swift run -c release --quiet User "$root/Tests/Fixtures/hub/llama2-spm" "$work/model.gguf" "$root/README.md"
