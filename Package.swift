@@ -69,7 +69,12 @@ let package = Package(
             dependencies: ["NibbleModel", "NibbleQuantization", "NibbleTensor", "NibbleTestSupport"]),
         .testTarget(
             name: "NibbleQuantizationTests", dependencies: ["NibbleQuantization", "NibbleTestSupport"]),
-        .testTarget(name: "NibbleEvaluationTests", dependencies: ["NibbleEvaluation", "NibbleTestSupport"]),
+        .testTarget(
+            name: "NibbleEvaluationTests",
+            dependencies: [
+                "NibbleEvaluation", "NibbleModel", "NibbleNumerics", "NibbleQuantization", "NibbleTensor",
+                "NibbleTestSupport",
+            ]),
         .testTarget(name: "NibbleCLITests", dependencies: ["NibbleCLI", "NibbleTestSupport"]),
     ],
     swiftLanguageModes: [.v6]

@@ -11,13 +11,13 @@ usage() {
 Usage: scripts/test.sh [--quick] [--peers] [-- ARGUMENT...]
 
 Everything a change has to pass: sets up, checks the format, builds with
-warnings as errors, fetches two real models, runs the tests, and builds a second
-package that depends on this one by git URL and version.
+warnings as errors, fetches two real models and a text, runs the tests, and
+builds a second package that depends on this one by git URL and version.
 
 All stages run even if one fails, as far as they can; the last line says which
 failed, and the exit status is 0 only if none did.
 
-  --quick   no real models and no slow tests
+  --quick   no real models, no text and no slow tests
   --peers   also set up PyTorch and transformers for the tests that compare
             against them (see scripts/setup.sh)
   --help    print this
@@ -27,6 +27,7 @@ The tests see, besides NIBBLE_CACHE (see scripts/setup.sh):
   NIBBLE_PYTHON        Python with gguf, libgguf, numpy and xllamacpp
   NIBBLE_PEERS_PYTHON  Python with PyTorch and transformers, with --peers
   NIBBLE_MODELS        folder of the real models, not with --quick
+  NIBBLE_TEXT          text for their perplexity, not with --quick
   NIBBLE_QUICK         1 with --quick
 END
 }
@@ -140,6 +141,12 @@ fetch_models() {
     export NIBBLE_MODELS=$NIBBLE_CACHE/models
 }
 
+fetch_text() {
+    scripts/fetch-text.sh >"$logs/text" || return
+    NIBBLE_TEXT=$(sed -n 's/^text=//p' "$logs/text")
+    export NIBBLE_TEXT
+}
+
 # Another scratch path than the build's: tests need code that is compiled with
 # -enable-testing, and alternating would compile everything each time.
 run_tests() {
@@ -151,7 +158,7 @@ run_tests() {
     no_warnings "$logs/test"
 }
 
-unset NIBBLE_MODELS NIBBLE_QUICK
+unset NIBBLE_MODELS NIBBLE_TEXT NIBBLE_QUICK
 if $quick; then
     export NIBBLE_QUICK=1
 fi
@@ -162,6 +169,7 @@ stage format check_format || true
 if stage build build; then
     if ! $quick; then
         stage models fetch_models || true
+        stage text fetch_text || true
     fi
 fi
 stage tests run_tests "$@" || true

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Record what llama-perplexity measures of a tiny model.
+"""Record what llama-perplexity measures of tiny models.
 
     python make_perplexity.py --llama-cpp FOLDER
 
@@ -11,6 +11,10 @@ FOLDER is what Benchmarks/peers/build-llama-tools.sh made: the source and its bu
                                    same top); `lines` and `table` as llama-perplexity --kl-divergence printed them;
                                    `base` and `running`, the final estimate of the base model's run and that after
                                    each chunk; and `figures`, the table's values and errors in double precision
+    perplexity/tiny.json           for every model of hub/, context and text of texts/: `perplexity` and `error` of
+                                   the BF16 file as it is, `f32` and `f32Error` of the same weights in F32 (K and V in
+                                   F32, no flash attention), and the number of `chunks`; with a `stride`, which has no
+                                   final estimate, the perplexity after the last window
 
 The numbers of each token come from a llama-perplexity which is compiled here from its source, made to print them and
 to score tokens in order on one thread. llama.cpp multiplies single tokens' numbers in single precision and sums in
@@ -119,6 +123,46 @@ def check(records, table):
         assert f"{label}: {value:6.3f} ± {error:5.3f} %" in table, (label, value, error)
 
 
+TINY_CASES = [
+    # context, stride, text
+    (32, None, "english"), (64, None, "english"), (32, None, "code"), (64, 16, "english"),
+]
+
+
+def tiny(llama, folder):
+    """What llama-perplexity measures of all models of hub/."""
+    tools = llama / "build/bin"
+    records = []
+    for model in sorted(HERE.glob("hub/*.expected.gguf")):
+        run(tools / "llama-quantize", model, folder / "f32.gguf", "f32", 1)
+        for context, stride, text in TINY_CASES:
+            options = ["-f", HERE / f"texts/{text}.txt", "-c", context, "-b", context, "-t", 1]
+            options += ["--ppl-stride", stride] if stride else []
+            plain = ["-ctk", "f32", "-ctv", "f32", "-fa", "off"]
+            chunks, value, error = estimate(tools, "-m", model, *options)
+            _, exact, exact_error = estimate(tools, "-m", folder / "f32.gguf", *options, *plain)
+            records.append({
+                "model": model.name.removesuffix(".expected.gguf"), "text": text, "context": context, "stride": stride,
+                "chunks": chunks, "perplexity": value, "error": error, "f32": exact, "f32Error": exact_error,
+            })
+    lines = ",\n".join(" " + json.dumps(record) for record in records)
+    (HERE / "perplexity/tiny.json").write_text(f"[\n{lines}\n]\n")
+
+
+def estimate(tools, *options):
+    """Chunks, perplexity and its error, None with a stride."""
+    for _ in range(20):
+        output = run(tools / "llama-perplexity", *options)
+        planned = int(re.search(r"over (\d+) chunks", output)[1])
+        running = re.findall(r"\[(\d+)\]([0-9.]+),", output)
+        final = re.search(r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)$", output, re.M)
+        # llama.cpp may exit before its log is written.
+        if len(running) == planned and (final or "--ppl-stride" in options):
+            value, error = map(float, final.groups()) if final else (float(running[-1][1]), None)
+            return len(running), value, error
+    raise RuntimeError("no estimate: " + output[-2000:])
+
+
 def run(*arguments, **environment):
     result = subprocess.run(list(map(str, arguments)), check=True, text=True, env=os.environ | environment,
                             stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -134,6 +178,7 @@ def main():
     model = HERE / f"hub/{MODEL}.expected.gguf"
     with tempfile.TemporaryDirectory() as folder:
         folder = Path(folder)
+        tiny(llama, folder)
         perplexity = instrumented(llama, folder)
         (folder / "text.txt").write_text(seeded_text())
         run(llama / "build/bin/llama-quantize", "--pure", model, folder / "q4_0.gguf", "q4_0", 1)

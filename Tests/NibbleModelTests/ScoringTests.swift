@@ -117,4 +117,23 @@ struct ScoringTests {
             try model.scores(sequences: [[1, 2, 3]], positions: 0..<2, targets: [[2, 3]])
         }
     }
+
+    @Test("NaN in the head of one of several models is reported with its path", arguments: precisions)
+    func nonFiniteHead(precision: Precision) throws {
+        let folder = try TemporaryFolder()
+        let whole = try model("hub/qwen3.expected.gguf", precision)
+        let source = try GGUFFile(path: whole.path)
+        var bytes = try contents(whole.path)
+        let tensor = try #require(source.tensors.first { $0.name == "output.weight" })
+        // Quiet NaN as BF16.
+        bytes.replaceSubrange(tensor.range.lowerBound..<tensor.range.lowerBound + 2, with: [0xC0, 0x7F])
+        let path = try folder.write(bytes, to: "nan.gguf")
+        let damaged = try LanguageModel(ModelCheckpoint(path: path), compute: whole.compute)
+        let count = damaged.configuration.layerCount
+        for models in [[damaged], [whole, damaged], [damaged, whole]] {
+            #expect(throws: ModelError.nonFinite(layer: count, layerCount: count, path: path)) {
+                try ScoringPass(models, sequences: [[1, 2, 3]], positions: 0..<2).scores(targets: [[2, 3]])
+            }
+        }
+    }
 }

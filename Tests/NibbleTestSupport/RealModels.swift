@@ -17,6 +17,16 @@ package enum RealModels {
         return (folder ?? "") + "/" + (files[name] ?? name)
     }
 
+    /// The BF16 file of a model.
+    package static func bf16(_ name: String) -> String { (folder ?? "") + "/\(name).bf16.gguf" }
+
+    /// The text that `scripts/fetch-text.sh` brings, where the environment names one.
+    package static let text = ProcessInfo.processInfo.environment["NIBBLE_TEXT"]
+
+    /// Why tests with the text do not run.
+    package static let textHint =
+        "NIBBLE_TEXT names no text, or NIBBLE_MODELS no folder with the real models; scripts/test.sh does"
+
     /// What llama-quantize makes of a model, by type: `Tests/Fixtures/real-models.json`.
     package static func digests(_ name: String) throws -> [String: String] {
         let data = try Data(contentsOf: URL(fileURLWithPath: Fixtures.path("real-models.json")))

@@ -49,8 +49,14 @@ public struct ScoringPass: Sendable {
             return sums
         }
         for model in models { try model.findNonFinite(sequences) }
-        let count = models[0].configuration.layerCount
-        throw .nonFinite(layer: count, layerCount: count, path: models[0].path)
+        // All states are finite: a head is not. Sums of one model at a time tell whose.
+        let targets = targets.flatMap { $0 }
+        let model =
+            zip(models, sources.suffix(models.count)).first { _, source in
+                VocabularySums([source], targets: targets, compute: compute) == nil
+            }?.0 ?? models[0]
+        let count = model.configuration.layerCount
+        throw .nonFinite(layer: count, layerCount: count, path: model.path)
     }
 
     /// For every source, every sequence a score for each position.
