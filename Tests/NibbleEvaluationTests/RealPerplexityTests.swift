@@ -58,9 +58,11 @@ struct RealPerplexityTests {
     /// Compares the figures that rounding of activations permits.
     ///
     /// Both programs round activations, to 8 bits in blocks of 32 where weights are Q4_0 and Q8_0, to BF16 where they
-    /// are BF16, after sums in another order. That adds a divergence of its own, some 0.001 nats, in which the two
-    /// differ; Q8_0 costs little more than it. K-quants are computed with BF16 activations here, with 8-bit ones in
-    /// blocks of 256 there, which cost up to 0.004 nats more: there, ours is the smaller divergence.
+    /// are BF16, after sums in another order. That adds a divergence of its own, some 0.002 nats, in which the two
+    /// differ. It is a hundredth of what Q4_0 costs: there the body of the figures agrees within 2 %, and what the
+    /// last percent (102 tokens) decides within 4 %. It is nearly all of Q8_0: there the means are compared as two
+    /// measurements, within 2 % or three standard errors. K-quants are computed with BF16 activations here, with
+    /// 8-bit ones in blocks of 256 there, which cost up to 0.004 nats more: there, ours is the smaller divergence.
     ///
     /// Not compared: extremes and the 0.1 % at either end, which are one or ten tokens of 10,200; percentiles below
     /// the median of divergences and in the middle of differences, which are the noise itself and printed with few
@@ -97,23 +99,29 @@ struct RealPerplexityTests {
             #expect(100 * statistics.sameTop.value > (try value("same_top")) - 0.5)
             return
         }
-        // The last percent are 102 tokens.
-        let (body, tail) = type == "q4_0" ? (0.01, 0.04) : (0.05, 0.1)
+        let estimates: [(key: String, value: Estimate, unit: Double)] = [
+            ("ratio", perplexities.ratio, 1), ("difference", perplexities.difference, 1),
+            ("kld mean", statistics.meanDivergence, 1),
+            ("dp mean", statistics.meanProbabilityDifference, 100),
+            ("dp rms", statistics.rootMeanSquareDifference, 100), ("same_top", statistics.sameTop, 100),
+        ]
+        for (key, estimate, unit) in estimates {
+            let printed = try #require(expected[key])
+            let (found, foundError) = (unit * estimate.value, unit * estimate.error)
+            let noise = (foundError * foundError + printed[1] * printed[1]).squareRoot()
+            #expect(
+                isNear(found, printed[0], within: 0.02) || abs(found - printed[0]) < 3 * noise,
+                "\(type), \(key): \(found)")
+        }
+        guard type == "q4_0" else { return }
         for (key, figure) in divergences + probabilities {
             let isTail = key == "kld 99.0%" || key.hasPrefix("dp") && key.hasSuffix("%")
             #expect(
-                isNear(figure, try value(key), within: isTail ? tail : body), "\(type), \(key): \(figure)")
+                isNear(figure, try value(key), within: isTail ? 0.04 : 0.02), "\(type), \(key): \(figure)")
         }
-        #expect(
-            abs(100 * statistics.meanProbabilityDifference.value - (try value("dp mean"))) < 0.05, "\(type)")
-        #expect(abs(100 * statistics.sameTop.value - (try value("same_top"))) < 0.5, "\(type)")
-        for (key, error) in [
-            ("ratio", perplexities.ratio.error), ("difference", perplexities.difference.error),
-            ("kld mean", statistics.meanDivergence.error),
-        ] {
+        for (key, estimate, _) in estimates[..<3] {
             let printed = try #require(expected[key]?.last)
-            // Six digits after the point were printed.
-            #expect(abs(error - printed) < 0.1 * printed + 1e-6, "\(type), error of \(key): \(error)")
+            #expect(isNear(estimate.error, printed, within: 0.02), "error of \(key): \(estimate.error)")
         }
     }
 
