@@ -29,7 +29,8 @@ import sys
 import tempfile
 import time
 
-CLOCK = r"^(\d+)\.(\d+)\.(\d+)\.(\d+) "
+# The clock is not always at the start of a line: half of a line before it may have gone to the other output.
+CLOCK = r"(\d+)\.(\d\d)\.(\d{3})\.(\d{3}) I "
 
 
 def run(command):
@@ -72,8 +73,8 @@ def llama(arguments, context):
     command += ["--chunks", str(arguments.chunks)] if arguments.chunks else []
     for _ in range(3):
         _, output, elapsed, resident = run(command)
-        begin = re.search(CLOCK + r".*calculating perplexity over (\d+) chunks.*$", output, re.M)
-        end = re.search(CLOCK + r".*Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)$", output, re.M)
+        begin = re.search(CLOCK + r"perplexity: calculating perplexity over (\d+) chunks.*$", output, re.M)
+        end = re.search(CLOCK + r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)$", output, re.M)
         if begin and end:
             tokens = int(begin[5]) * context
             return {"perplexity": float(end[5]), "error": float(end[6]), "tokens": tokens,
