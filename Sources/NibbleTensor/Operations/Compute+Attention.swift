@@ -28,11 +28,10 @@ extension Compute {
             let index = panel % layout.panelsPerSequence
             let position = start + index * layout.width
             let last = start + min((index + 1) * layout.width, layout.length)
-            // Blocks of 32 keys, so that pairs and vectors are whole.
-            let lowest = max(0, window.map { position - $0 + 1 } ?? 0) / 32 * 32
+            let lowest = max(0, window.map { position - $0 + 1 } ?? 0)
             let job = AttentionJob(
                 query: query.panel(panel) + head * cache.head * layout.width, width: layout.width,
-                firstQuery: position, keys: lowest..<(last + 31) / 32 * 32, window: window ?? 0,
+                firstQuery: position, keys: lowest..<last, window: window ?? 0,
                 sequence: first + panel / layout.panelsPerSequence, head: head * cache.heads / heads,
                 cache: cache,
                 result: result.panel(panel) + head * cache.head * layout.width)

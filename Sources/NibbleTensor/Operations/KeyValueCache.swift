@@ -6,7 +6,7 @@ internal import CKernels
 public final class KeyValueCache: @unchecked Sendable {
     /// Sequences.
     public let sequences: Int
-    /// Positions of each, a multiple of 32.
+    /// Positions of each.
     public let capacity: Int
     /// Key and value heads.
     public let heads: Int
@@ -17,15 +17,12 @@ public final class KeyValueCache: @unchecked Sendable {
 
     init(sequences: Int, positions: Int, heads: Int, head: Int, compute: Compute) {
         self.sequences = sequences
-        capacity = (positions + 31) / 32 * 32
+        capacity = positions
         self.heads = heads
         self.head = head
         let bytes = sequences * heads * capacity * head * 4
         keys = compute.pool.take(bytes: bytes)
         values = compute.pool.take(bytes: bytes)
-        // Products run over whole blocks of positions; what is not filled yet is multiplied by zero.
-        keys.clear()
-        values.clear()
     }
 
     /// Elements before those of a head: `[sequence][head][capacity * head]`.

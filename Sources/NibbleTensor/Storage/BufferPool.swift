@@ -57,7 +57,4 @@ package final class Buffer: @unchecked Sendable {
     package func bound<Element>(to type: Element.Type) -> UnsafeMutablePointer<Element> {
         pointer.bindMemory(to: type, capacity: size / MemoryLayout<Element>.stride)
     }
-
-    /// Sets all bytes to zero.
-    func clear() { pointer.initializeMemory(as: UInt8.self, repeating: 0, count: size) }
 }
