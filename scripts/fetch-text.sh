@@ -72,6 +72,12 @@ lock "$folder/.fetch-$package.lock"
 
 # MARK: The package
 
+# download_package: into $download. As root, apt-get would give the download to a
+# user that cannot write there, and warn about it.
+download_package() {
+    (cd -- "$download" && apt-get download --quiet --quiet -o APT::Sandbox::User=root "$package") >&2
+}
+
 fetch() {
     local tool
     for tool in apt-get dpkg-deb python3; do
@@ -80,10 +86,12 @@ fetch() {
     download=$(mktemp -d -- "$folder/.download-$package.XXXXXX")
     trap 'rm -rf -- "$download"' EXIT
     log "Downloading the package $package (35 MB)"
-    # As root, apt-get would give the download to a user that cannot write here,
-    # and warn about it.
-    (cd -- "$download" && apt-get download --quiet --quiet -o APT::Sandbox::User=root "$package") >&2 ||
-        die "$package could not be downloaded: run apt-get update first, or name a text of your own with --text FILE."
+    if ! download_package; then
+        # The lists of packages may be absent or old.
+        run_apt update || true
+        download_package ||
+            die "$package could not be downloaded: name a text of your own with --text FILE."
+    fi
     dpkg-deb --extract "$download/$package"_*.deb "$download/content" || die "the package could not be unpacked."
     python3 "$ROOT/scripts/lib/handbook_text.py" "$download/content/$pages" "$bytes" >"$download/text" ||
         die "the text could not be extracted."

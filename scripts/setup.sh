@@ -53,16 +53,6 @@ is_installed() {
     [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]
 }
 
-# run_apt ARGUMENT...: apt-get as root, asking nothing.
-run_apt() {
-    local as_root=()
-    if ((EUID != 0)); then
-        command -v sudo >/dev/null || die "apt-get needs root: run as root, or install sudo."
-        as_root=(sudo)
-    fi
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=3 "$@" >&2
-}
-
 apt_updated=false
 
 # update_packages: once, and only where something is to be installed.

@@ -58,3 +58,13 @@ lock() {
         flock "$lock_descriptor"
     fi
 }
+
+# run_apt ARGUMENT...: apt-get as root, asking nothing.
+run_apt() {
+    local as_root=()
+    if ((EUID != 0)); then
+        command -v sudo >/dev/null || die "apt-get needs root: run as root, or install sudo."
+        as_root=(sudo)
+    fi
+    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o Acquire::Retries=3 "$@" >&2
+}
