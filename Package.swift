@@ -66,7 +66,9 @@ let package = Package(
         .testTarget(name: "NibbleTokenizerTests", dependencies: ["NibbleTokenizer", "NibbleTestSupport"]),
         .testTarget(
             name: "NibbleModelTests",
-            dependencies: ["NibbleModel", "NibbleQuantization", "NibbleTensor", "NibbleTestSupport"]),
+            dependencies: [
+                "NibbleModel", "NibbleQuantization", "NibbleTensor", "NibbleTokenizer", "NibbleTestSupport",
+            ]),
         .testTarget(
             name: "NibbleQuantizationTests", dependencies: ["NibbleQuantization", "NibbleTestSupport"]),
         .testTarget(

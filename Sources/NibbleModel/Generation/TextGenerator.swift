@@ -137,12 +137,14 @@ public struct TextGenerator: Sendable {
 }
 
 /// Holds back the bytes of a character that is not complete.
-struct CharacterBuffer {
+package struct CharacterBuffer {
     /// Bytes of the incomplete character.
-    private(set) var rest: [UInt8] = []
+    package private(set) var rest: [UInt8] = []
+
+    package init() {}
 
     /// Adds bytes; returns those of whole characters.
-    mutating func append(_ bytes: some Sequence<UInt8>) -> [UInt8] {
+    package mutating func append(_ bytes: some Sequence<UInt8>) -> [UInt8] {
         rest += bytes
         let count = rest.count - Self.incompleteCount(rest)
         defer { rest.removeFirst(count) }
