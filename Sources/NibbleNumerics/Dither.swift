@@ -53,7 +53,7 @@ public struct Dither: Sendable, Hashable {
         guard let codec = type.codec else { preconditionFailure("\(type) cannot be decoded") }
         guard type.isQuantized else { return codec.decode(bytes, columns: columns, into: &rows) }
         codec.checkDecoding(bytes, columns, rows.count)
-        let key = Self.mix(Self.mix(seed &+ Self.gamma) ^ stream)
+        let key = SplitMix64.mix(SplitMix64.mix(seed &+ SplitMix64.gamma) ^ stream)
         unsafe bytes.withUnsafeBytes { bytes in
             unsafe rows.withUnsafeMutableBufferPointer { rows in
                 unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.batch) { upper in
@@ -64,7 +64,7 @@ public struct Dither: Sendable, Hashable {
                         let lower = unsafe UnsafeMutableBufferPointer(rebasing: rows[start..<start + count])
                         unsafe Self.cells(type, input, lower, upper)
                         let first = firstElement &+ UInt64(start)
-                        unsafe Self.draw(lower, upper, counter: key &+ Self.gamma &* (first &+ 1))
+                        unsafe Self.draw(lower, upper, counter: key &+ SplitMix64.gamma &* (first &+ 1))
                     }
                 }
             }
@@ -91,22 +91,13 @@ public struct Dither: Sendable, Hashable {
     ) {
         var counter = counter
         for index in values.indices {
-            let bits = UInt32(truncatingIfNeeded: mix(counter) >> 41)
+            let bits = UInt32(truncatingIfNeeded: SplitMix64.mix(counter) >> 41)
             // 1 + k / 2²³ - (1 - 2⁻²⁴), exact.
             let uniform = Float(bitPattern: 0x3F80_0000 | bits) - 0x1.FFFFFEp-1
             let (low, high) = unsafe (values[index], upper[index])
             let value = low + (high - low) * uniform
             unsafe values[index] = value < low ? low : value > high ? high : value
-            counter &+= gamma
+            counter &+= SplitMix64.gamma
         }
-    }
-
-    private static let gamma: UInt64 = 0x9E37_79B9_7F4A_7C15
-
-    private static func mix(_ value: UInt64) -> UInt64 {
-        var z = value
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

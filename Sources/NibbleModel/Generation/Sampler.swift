@@ -1,3 +1,5 @@
+internal import NibbleNumerics
+
 #if canImport(Glibc)
     internal import Glibc
 #elseif canImport(Musl)
@@ -39,7 +41,7 @@ public struct Sampler: Sendable {
     /// - Parameter stream: numbers samplers with one seed, so that sequences side by side differ.
     public init(_ options: SamplingOptions, stream: Int = 0) {
         self.options = options
-        state = Self.mix(options.seed &+ Self.mix(UInt64(truncatingIfNeeded: stream)))
+        state = SplitMix64.mix(options.seed &+ SplitMix64.mix(UInt64(truncatingIfNeeded: stream)))
     }
 
     /// Draws a token.
@@ -117,16 +119,9 @@ public struct Sampler: Sendable {
 
     // MARK: - Random numbers
 
-    /// SplitMix64 (Steele, Lea, Flood 2014): uniform in [0, 1) with 53 bits.
+    /// Uniform in [0, 1) with 53 bits.
     private mutating func uniform() -> Double {
-        state &+= 0x9E37_79B9_7F4A_7C15
-        return Double(Self.mix(state) >> 11) * 0x1p-53
-    }
-
-    private static func mix(_ value: UInt64) -> UInt64 {
-        var z = value
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
+        state &+= SplitMix64.gamma
+        return Double(SplitMix64.mix(state) >> 11) * 0x1p-53
     }
 }

@@ -81,9 +81,9 @@ extension LanguageModel {
 
     /// Angles of global and of sliding layers.
     func angles(_ make: (_ frequencies: [Float]) -> RotaryAngles) -> LayerAngles {
-        LayerAngles(
-            global: make(configuration.rotaryFrequencies(isSliding: false)),
-            sliding: make(configuration.rotaryFrequencies(isSliding: true)))
+        let global = make(configuration.rotaryFrequencies(isSliding: false))
+        guard configuration.slidingWindow != nil else { return LayerAngles(global: global, sliding: global) }
+        return LayerAngles(global: global, sliding: make(configuration.rotaryFrequencies(isSliding: true)))
     }
 
     /// An empty cache of one layer.
