@@ -70,8 +70,7 @@ struct ConvertCommand: ParsableCommand {
             valueName: "seed"))
     var dither: UInt64?
 
-    @Option(help: ArgumentHelp("Threads; by default one for each processor.", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var threads: ThreadOptions
 
     @Flag(help: "Replace the output if it exists.")
     var force = false
@@ -88,15 +87,9 @@ struct ConvertCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.")
     var json = false
 
-    func validate() throws {
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is \(threads), expected 1 to 1024")
-        }
-    }
-
     func run() throws {
         try Session.run { session in
-            let converter = try Converter(try request(threads: threads ?? session.processorCount))
+            let converter = try Converter(try request(threads: threads.count(session)))
             let report = ConversionReport(converter)
             if dryRun {
                 print(json ? report.planJSON : report.planTable)

@@ -48,8 +48,7 @@ struct GenerateCommand: ParsableCommand {
             "Where the random numbers start; by default another one each time.", valueName: "seed"))
     var seed: UInt64?
 
-    @Option(help: ArgumentHelp("Threads; by default one for each processor.", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var threads: ThreadOptions
 
     @Option(help: ArgumentHelp("How products are computed: f32, bf16 or auto.", valueName: "precision"))
     var precision = Precision.automatic
@@ -58,9 +57,6 @@ struct GenerateCommand: ParsableCommand {
     var quiet = false
 
     func validate() throws {
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is \(threads), expected 1 to 1024")
-        }
         guard limit > 0 else { throw ValidationError("--tokens is \(limit), expected 1 or more") }
         guard temperature >= 0, temperature.isFinite else {
             throw ValidationError("--temperature is \(temperature), expected 0 or more")
@@ -73,7 +69,7 @@ struct GenerateCommand: ParsableCommand {
     func run() throws {
         try Session.run { session in
             let generator = try TextGenerator(
-                path: model, threads: threads ?? session.processorCount, precision: precision)
+                path: model, threads: threads.count(session), precision: precision)
             let options = SamplingOptions(
                 temperature: temperature, topK: topK, topP: topP,
                 seed: seed ?? UInt64.random(in: 0...UInt64(UInt32.max)))

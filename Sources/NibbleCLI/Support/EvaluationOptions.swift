@@ -14,8 +14,7 @@ struct EvaluationOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Evaluate this many chunks of each text at most.", valueName: "n"))
     var chunks: Int?
 
-    @Option(help: ArgumentHelp("Threads; by default one for each processor.", valueName: "n"))
-    var threads: Int?
+    @OptionGroup var threads: ThreadOptions
 
     @Option(
         help: ArgumentHelp(
@@ -31,16 +30,13 @@ struct EvaluationOptions: ParsableArguments {
     var quiet = false
 
     func validate() throws {
-        if let threads, !(1...1024).contains(threads) {
-            throw ValidationError("--threads is \(threads), expected 1 to 1024")
-        }
         guard context > 0 else { throw ValidationError("--context is \(context), expected 1 or more") }
         if let chunks, chunks < 1 { throw ValidationError("--chunks is \(chunks), expected 1 or more") }
     }
 
     func request(models: [String], _ session: Session) -> EvaluationRequest {
         var request = EvaluationRequest(
-            models: models, texts: text, threads: threads ?? session.processorCount)
+            models: models, texts: text, threads: threads.count(session))
         request.context = context
         request.chunkLimit = chunks
         request.precision = precision
