@@ -10,7 +10,9 @@ let package = Package(
         .executable(name: "nibble", targets: ["NibbleCLI"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-protobuf", from: "1.39.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
     ],
     targets: [
         // Floor 0: hot loops in C, one copy per instruction level.
@@ -36,7 +38,15 @@ let package = Package(
             dependencies: ["NibbleCheckpoint", "NibbleNumerics", "NibbleTensor", "NibbleTokenizer"]),
         .target(name: "NibbleQuantization", dependencies: ["NibbleCheckpoint", "NibbleNumerics"]),
 
-        // Floor 5: what quantization cost.
+        // Floor 5: training toward the unquantized model, and what quantization cost.
+        .target(
+            name: "NibbleTraining",
+            dependencies: [
+                "NibbleNumerics", "NibbleCheckpoint", "NibbleTensor", "NibbleTokenizer", "NibbleModel",
+                "NibbleQuantization",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "Yams", package: "Yams"),
+            ]),
         .target(
             name: "NibbleEvaluation",
             dependencies: ["NibbleCheckpoint", "NibbleModel", "NibbleTensor", "NibbleTokenizer"]),
@@ -46,7 +56,7 @@ let package = Package(
             name: "Nibble",
             dependencies: [
                 "NibbleNumerics", "NibbleCheckpoint", "NibbleTokenizer", "NibbleTensor", "NibbleModel",
-                "NibbleQuantization", "NibbleEvaluation",
+                "NibbleQuantization", "NibbleTraining", "NibbleEvaluation",
             ]
         ),
         .executableTarget(
@@ -71,6 +81,12 @@ let package = Package(
             ]),
         .testTarget(
             name: "NibbleQuantizationTests", dependencies: ["NibbleQuantization", "NibbleTestSupport"]),
+        .testTarget(
+            name: "NibbleTrainingTests",
+            dependencies: [
+                "NibbleCheckpoint", "NibbleModel", "NibbleNumerics", "NibbleQuantization", "NibbleTensor",
+                "NibbleTokenizer", "NibbleTraining", "NibbleTestSupport",
+            ]),
         .testTarget(
             name: "NibbleEvaluationTests",
             dependencies: [

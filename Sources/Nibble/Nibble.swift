@@ -15,6 +15,7 @@
 @_exported public import NibbleQuantization
 @_exported public import NibbleTensor
 @_exported public import NibbleTokenizer
+@_exported public import NibbleTraining
 
 /// The version of Nibble.
 public enum NibbleVersion {
