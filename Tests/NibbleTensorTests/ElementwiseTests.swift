@@ -75,7 +75,7 @@ struct ElementwiseTests {
             let x = random.normal(head * width)
             for scale: Float in [1, 0.125] {
                 var y = x
-                nibble_rotate(&y, cosines, sines, head, width, interleaved ? 1 : 0, scale, level.number)
+                nibble_rotate(&y, cosines, sines, head, width, interleaved ? 1 : 0, scale, 0, level.number)
                 for pair in 0..<head / 2 {
                     let first = interleaved ? 2 * pair : pair
                     let second = interleaved ? 2 * pair + 1 : pair + head / 2

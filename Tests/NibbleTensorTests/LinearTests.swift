@@ -143,7 +143,7 @@ struct LinearTests {
         let bias = random.normal(70)
         let x = compute.operand(compute.tensor(batch), for: weights.matrix)
         let plain = compute.linear(x, weights.matrix).batch
-        let biased = compute.linear(x, weights.matrix, bias: bias).batch
+        let biased = compute.linear(x, weights.matrix, bias: Vector(bias)).batch
         #expect(biased == plain.map { $0.map { zip($0, bias).map { $0 + $1 } } })
     }
 

@@ -130,7 +130,7 @@ struct TensorTests {
         compute.add(compute.tensor(other), to: x)
         #expect(x.batch == zip(batch, other).map { zip($0, $1).map { zip($0, $1).map { $0 + $1 } } })
         let weight: [Float] = [1, 2, 3, 4, 5, 6, 7, 8]
-        let y = compute.normalize(compute.tensor(batch), weight: weight, epsilon: 1e-5)
+        let y = compute.normalize(compute.tensor(batch), weight: Vector(weight), epsilon: 1e-5)
         var comparison = Comparison()
         for (found, values) in zip(y.batch.joined(), batch.joined()) {
             let mean = values.reduce(0.0) { $0 + Double($1) * Double($1) } / 8
@@ -153,8 +153,8 @@ struct TensorTests {
             let x = compute.tensor(batch)
             let angles = compute.rotaryAngles(
                 layout: x.layout, frequencies: frequencies, isInterleaved: interleaved, start: start)
-            compute.prepareHeads(
-                x, head: 4, norm: usesNorm ? norm : nil, epsilon: 1e-6, rotary: angles, scale: 0.5)
+            _ = compute.prepareHeads(
+                x, head: 4, norm: usesNorm ? Vector(norm) : nil, epsilon: 1e-6, rotary: angles, scale: 0.5)
             var comparison = Comparison()
             for sequence in 0..<2 {
                 for position in 0..<20 {

@@ -36,6 +36,15 @@ int32_t nibble_has_int8_dot(void) {
 void nibble_pack_bf16_pairs(const float *x, size_t features, size_t width, uint32_t *out) { abort(); }
 void nibble_bf16_product(const uint16_t *w, size_t stride, size_t rows, size_t pairs, const uint32_t *x,
                          size_t width, float *y) { abort(); }
+void nibble_bf16_rows_product(const uint32_t *w, size_t stride, size_t rows, size_t pairs, const uint32_t *x,
+                              size_t width, float *y, size_t y_stride, int32_t accumulate) { abort(); }
+void nibble_bf16_columns_product(const uint32_t *w, size_t stride, size_t rows, size_t pairs, const uint32_t *x,
+                                 size_t width, float *y, int32_t accumulate) { abort(); }
+void nibble_pack_bf16_rows(const float *x, size_t features, size_t width, uint16_t *out, size_t stride) { abort(); }
+void nibble_pack_bf16_transposed(const float *x, size_t features, size_t width, uint32_t *out,
+                                 size_t group_stride) { abort(); }
+void nibble_interleave_bf16(const uint16_t *even, const uint16_t *odd, size_t columns, size_t block, size_t stride,
+                            uint32_t *out) { abort(); }
 void nibble_quantize_activations(const float *x, size_t features, size_t width, int8_t *codes, float *scales,
                                  int32_t *sums) { abort(); }
 void nibble_int8_product(const uint8_t *w, const float *scales, const float *minima, int32_t zero, size_t rows,
@@ -72,8 +81,8 @@ void nibble_rms_norm(const float *x, const float *weight, float epsilon, size_t 
 }
 
 void nibble_rotate(float *x, const float *cosines, const float *sines, size_t head, size_t width,
-                   int32_t interleaved, float scale, int32_t level) {
-    table(level)->rotate(x, cosines, sines, head, width, interleaved, scale);
+                   int32_t interleaved, float scale, int32_t inverse, int32_t level) {
+    table(level)->rotate(x, cosines, sines, head, width, interleaved, scale, inverse);
 }
 
 void nibble_gate(float *gate, const float *up, size_t count, int32_t activation, int32_t level) {
@@ -110,3 +119,48 @@ void nibble_add_cross(const float *base, const float *other, size_t tokens, size
 void nibble_lower_minimum(const float *logits, size_t tokens, size_t width, float *minimum, int32_t level) {
     table(level)->lower_minimum(logits, tokens, width, minimum);
 }
+
+// MARK: - Gradients
+
+void nibble_f32_rows_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x,
+                             size_t width, float *y, size_t y_stride, int32_t accumulate, int32_t level) {
+    table(level)->f32_rows_product(w, stride, rows, columns, x, width, y, y_stride, accumulate);
+}
+
+void nibble_f32_columns_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x,
+                                size_t width, float *y, int32_t accumulate, int32_t level) {
+    table(level)->f32_columns_product(w, stride, rows, columns, x, width, y, accumulate);
+}
+
+void nibble_rms_norm_backward(const float *x, const float *weight, float epsilon, const float *dy, size_t features,
+                              size_t width, float *dx, float *dweight, int32_t level) {
+    table(level)->rms_norm_backward(x, weight, epsilon, dy, features, width, dx, dweight);
+}
+
+void nibble_gate_backward(float *gate, float *up, const float *dy, size_t count, int32_t activation, int32_t level) {
+    table(level)->gate_backward(gate, up, dy, count, activation);
+}
+
+void nibble_softcap_backward(const float *y, float *dy, size_t count, float cap, int32_t level) {
+    table(level)->softcap_backward(y, dy, count, cap);
+}
+
+void nibble_softmax_backward(const float *p, float *dp, size_t keys, size_t width, int32_t level) {
+    table(level)->softmax_backward(p, dp, keys, width);
+}
+
+void nibble_sum_lanes(const float *x, size_t features, size_t width, float *out, int32_t level) {
+    table(level)->sum_lanes(x, features, width, out);
+}
+
+void nibble_distillation_gradient(const float *student, const float *teacher, size_t tokens, size_t width,
+                                  const struct nibble_distillation *coefficients, float *g, int32_t level) {
+    table(level)->distillation_gradient(student, teacher, tokens, width, coefficients, g);
+}
+
+void nibble_adamw_step(float *p, const float *g, float *m, float *v, size_t count, const struct nibble_adamw *c,
+                       int32_t level) {
+    table(level)->adamw(p, g, m, v, count, c);
+}
+
+double nibble_sum_squares(const float *x, size_t count, int32_t level) { return table(level)->sum_squares(x, count); }

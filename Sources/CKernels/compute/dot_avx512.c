@@ -27,26 +27,27 @@ BF16 void nibble_pack_bf16_pairs(const float *x, size_t features, size_t width, 
 
 // MARK: - BF16
 
-/// R rows times V vectors of 16 tokens.
+/// R rows times V vectors of 16 lanes: pair i of row r is at w + r * row + i * step, in bytes.
 #define BF16_TILE(R, V)                                                                                        \
-    BF16 static void bf16_tile_##R##_##V(const uint16_t *w, size_t stride, size_t pairs, const uint32_t *x,     \
-                                         float *y) {                                                           \
+    BF16 INLINE void bf16_tile_##R##_##V(const char *w, size_t row, size_t step, size_t pairs,                  \
+                                         const uint32_t *x, float *y, size_t stride, int32_t accumulate) {     \
         __m512 sums[R][V];                                                                                     \
         for (int r = 0; r < R; r++)                                                                            \
-            for (int v = 0; v < V; v++) sums[r][v] = _mm512_setzero_ps();                                      \
-        for (size_t i = 0; i < pairs; i++) {                                                                   \
-            __m512bh tokens[V];                                                                                \
             for (int v = 0; v < V; v++)                                                                        \
-                tokens[v] = (__m512bh)_mm512_loadu_si512(x + (i * V + (size_t)v) * 16);                         \
+                sums[r][v] = accumulate ? _mm512_loadu_ps(y + (size_t)r * stride + 16 * v) : _mm512_setzero_ps(); \
+        for (size_t i = 0; i < pairs; i++) {                                                                   \
+            __m512bh lanes[V];                                                                                 \
+            for (int v = 0; v < V; v++)                                                                        \
+                lanes[v] = (__m512bh)_mm512_loadu_si512(x + (i * V + (size_t)v) * 16);                          \
             _Pragma("clang loop unroll(full)") for (int r = 0; r < R; r++) {                                   \
                 int pair;                                                                                      \
-                memcpy(&pair, w + (size_t)r * stride + 2 * i, sizeof pair);                                    \
+                memcpy(&pair, w + (size_t)r * row + i * step, sizeof pair);                                    \
                 const __m512bh weight = (__m512bh)_mm512_set1_epi32(pair);                                     \
-                for (int v = 0; v < V; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], weight, tokens[v]);      \
+                for (int v = 0; v < V; v++) sums[r][v] = _mm512_dpbf16_ps(sums[r][v], weight, lanes[v]);       \
             }                                                                                                  \
         }                                                                                                      \
         for (int r = 0; r < R; r++)                                                                            \
-            for (int v = 0; v < V; v++) _mm512_storeu_ps(y + (r * V + v) * 16, sums[r][v]);                    \
+            for (int v = 0; v < V; v++) _mm512_storeu_ps(y + (size_t)r * stride + 16 * v, sums[r][v]);         \
     }
 
 BF16_TILE(12, 2)
@@ -56,17 +57,95 @@ BF16_TILE(24, 1)
 BF16_TILE(4, 1)
 BF16_TILE(1, 1)
 
-BF16 void nibble_bf16_product(const uint16_t *w, size_t stride, size_t rows, size_t pairs, const uint32_t *x,
-                              size_t width, float *y) {
+// Inlined into callers that know `row` or `step`, for which the compiler then makes shorter addresses.
+BF16 INLINE void bf16_rows(const char *w, size_t row, size_t step, size_t rows, size_t pairs, const uint32_t *x,
+                           size_t width, float *y, size_t stride, int32_t accumulate) {
+#define TILE(R, V)                                                                                             \
+    for (; r + R <= rows; r += R)                                                                              \
+        bf16_tile_##R##_##V(w + r * row, row, step, pairs, x, y + r * stride, stride, accumulate);
     size_t r = 0;
     if (width == 32) {
-        for (; r + 12 <= rows; r += 12) bf16_tile_12_2(w + r * stride, stride, pairs, x, y + r * 32);
-        for (; r + 4 <= rows; r += 4) bf16_tile_4_2(w + r * stride, stride, pairs, x, y + r * 32);
-        for (; r < rows; r++) bf16_tile_1_2(w + r * stride, stride, pairs, x, y + r * 32);
+        TILE(12, 2)
+        TILE(4, 2)
+        TILE(1, 2)
     } else {
-        for (; r + 24 <= rows; r += 24) bf16_tile_24_1(w + r * stride, stride, pairs, x, y + r * 16);
-        for (; r + 4 <= rows; r += 4) bf16_tile_4_1(w + r * stride, stride, pairs, x, y + r * 16);
-        for (; r < rows; r++) bf16_tile_1_1(w + r * stride, stride, pairs, x, y + r * 16);
+        TILE(24, 1)
+        TILE(4, 1)
+        TILE(1, 1)
+    }
+#undef TILE
+}
+
+BF16 void nibble_bf16_product(const uint16_t *w, size_t stride, size_t rows, size_t pairs, const uint32_t *x,
+                              size_t width, float *y) {
+    bf16_rows((const char *)w, 2 * stride, 4, rows, pairs, x, width, y, width, 0);
+}
+
+BF16 void nibble_bf16_rows_product(const uint32_t *w, size_t stride, size_t rows, size_t pairs, const uint32_t *x,
+                                   size_t width, float *y, size_t y_stride, int32_t accumulate) {
+    if (accumulate) {
+        bf16_rows((const char *)w, 4 * stride, 4, rows, pairs, x, width, y, y_stride, 1);
+    } else {
+        bf16_rows((const char *)w, 4 * stride, 4, rows, pairs, x, width, y, y_stride, 0);
+    }
+}
+
+BF16 void nibble_bf16_columns_product(const uint32_t *w, size_t stride, size_t rows, size_t pairs,
+                                      const uint32_t *x, size_t width, float *y, int32_t accumulate) {
+    if (accumulate) {
+        bf16_rows((const char *)w, 4, 4 * stride, rows, pairs, x, width, y, width, 1);
+    } else {
+        bf16_rows((const char *)w, 4, 4 * stride, rows, pairs, x, width, y, width, 0);
+    }
+}
+
+BF16 void nibble_pack_bf16_rows(const float *x, size_t features, size_t width, uint16_t *out, size_t stride) {
+    for (size_t f = 0; f < features; f++) {
+        for (size_t lane = 0; lane < width; lane += 16) {
+            const __m256bh halves = _mm512_cvtneps_pbh(_mm512_loadu_ps(x + f * width + lane));
+            _mm256_storeu_si256((__m256i *)(out + f * stride + lane), (__m256i)halves);
+        }
+    }
+}
+
+BF16 void nibble_pack_bf16_transposed(const float *x, size_t features, size_t width, uint32_t *out,
+                                      size_t group_stride) {
+    uint32_t block[16][16] __attribute__((aligned(64)));
+    const __m512i column = _mm512_setr_epi32(0, 16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240);
+    for (size_t first = 0; first < features; first += 16) {
+        uint32_t *target = out + first / 32 * group_stride + first % 32;
+        const size_t count = features - first < 16 ? features - first : 16;
+        for (size_t lane = 0; lane < width; lane += 32) {
+            const size_t pairs = width - lane < 32 ? 8 : 16;
+            for (size_t f = 0; f < 16; f++) {
+                const float *row = x + (first + f) * width + lane;
+                __m512 low = _mm512_setzero_ps(), high = low;
+                if (f < count) {
+                    low = _mm512_loadu_ps(row);
+                    if (pairs == 16) high = _mm512_loadu_ps(row + 16);
+                }
+                _mm512_store_si512(block[f], (__m512i)_mm512_cvtne2ps_pbh(high, low));
+            }
+            for (size_t i = 0; i < pairs; i++) {
+                const __m512i lanes = _mm512_i32gather_epi32(column, (const int *)&block[0][i], 4);
+                _mm512_storeu_si512(target + (lane / 2 + i) * 32, lanes);
+            }
+        }
+        // A last group of 16 or fewer features has nothing in its upper half.
+        if (first + 16 >= features && first % 32 == 0) {
+            for (size_t i = 0; i < width / 2; i++) _mm512_storeu_si512(target + i * 32 + 16, _mm512_setzero_si512());
+        }
+    }
+}
+
+void nibble_interleave_bf16(const uint16_t *even, const uint16_t *odd, size_t columns, size_t block, size_t stride,
+                            uint32_t *out) {
+    for (size_t first = 0; first < columns; first += block, out += stride) {
+        const size_t count = columns - first < block ? columns - first : block;
+        for (size_t c = 0; c < count; c++) {
+            const uint32_t high = odd == NULL ? 0 : (uint32_t)odd[first + c] << 16;
+            out[c] = even[first + c] | high;
+        }
     }
 }
 

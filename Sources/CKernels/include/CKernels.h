@@ -6,6 +6,7 @@
 #pragma once
 
 #include "NibbleCompute.h"
+#include "NibbleGradients.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -93,9 +93,9 @@ void nibble_rms_norm(const float *x, const float *weight, float epsilon, size_t 
                      int32_t level);
 
 /// Rotates pairs of one head in place by the angles whose cosines and sines are [head / 2][width]: features
-/// i and i + head / 2, or where `interleaved` 2i and 2i + 1. Every value is multiplied by `scale`.
+/// i and i + head / 2, or where `interleaved` 2i and 2i + 1. Every value is multiplied by `scale`. `inverse` turns back.
 void nibble_rotate(float *x, const float *cosines, const float *sines, size_t head, size_t width,
-                   int32_t interleaved, float scale, int32_t level);
+                   int32_t interleaved, float scale, int32_t inverse, int32_t level);
 
 /// gate = activation(gate) * up. The exponential is clamped: left of -88 a gate is not 0 but below |x| / 2^126.
 void nibble_gate(float *gate, const float *up, size_t count, int32_t activation, int32_t level);

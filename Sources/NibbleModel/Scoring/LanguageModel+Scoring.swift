@@ -17,7 +17,7 @@ extension LanguageModel {
 
     func vocabularyHead(_ states: Tensor) -> VocabularyHead {
         VocabularyHead(
-            states, weight: head, softcap: configuration.finalLogitSoftcap.map(Float.init), compute: compute)
+            states, weight: head, softcap: finalLogitSoftcap, compute: compute)
     }
 
     /// Throws where the forward pass of `sequences` first gives a value that is not finite.

@@ -16,14 +16,17 @@ struct BlockAttention {
         case step(positions: [Int])
     }
 
-    func apply(_ query: Tensor, _ key: Tensor, _ value: Tensor, window: Int?, _ compute: Compute) -> Tensor {
+    func apply(
+        _ query: Tensor, _ key: Tensor, _ value: Tensor, window: Int?, _ compute: Compute, tape: Tape?
+    ) -> Tensor {
         switch place {
         case .batch(let first, let start):
-            compute.attention(
-                query: query, key: key, value: value, cache: cache, first: first, start: start, window: window
-            )
+            return compute.attention(
+                query: query, key: key, value: value, cache: cache, first: first, start: start,
+                window: window, tape: tape)
         case .step(let positions):
-            compute.stepAttention(
+            precondition(tape == nil, "single steps are not differentiated")
+            return compute.stepAttention(
                 query: query, key: key, value: value, cache: cache, positions: positions, window: window)
         }
     }

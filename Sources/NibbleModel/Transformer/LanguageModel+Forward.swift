@@ -1,13 +1,20 @@
 internal import NibbleCheckpoint
-internal import NibbleTensor
+public import NibbleTensor
 
 /// Called with the residual stream after the embedding (layer -1) and after each block.
-typealias PassInspection = (_ layer: Int, Tensor) throws(ModelError) -> Void
+public typealias PassInspection = (_ layer: Int, Tensor) throws(ModelError) -> Void
 
 extension LanguageModel {
     /// The residual stream after the last block, for sequences of equal length that begin at position 0 and are not
     /// continued.
-    func residual(_ sequences: [[Int32]], inspect: PassInspection? = nil) throws(ModelError) -> Tensor {
+    ///
+    /// - Parameters:
+    ///   - tape: records the pass; without one every block works in place.
+    ///   - recomputes: whether only the input of a block is kept, and the block computed again on the way back.
+    ///   - inspect: sees the stream; only with a tape may it keep what it sees.
+    public func residual(
+        _ sequences: [[Int32]], tape: Tape? = nil, recomputes: Bool = false, inspect: PassInspection? = nil
+    ) throws(ModelError) -> Tensor {
         let length = try check(sequences)
         let layout = compute.layout(sequences: sequences.count, length: length)
         // Nothing is continued, so that one cache serves all layers in turn.
@@ -15,66 +22,81 @@ extension LanguageModel {
         let angles = angles { frequencies in
             compute.rotaryAngles(layout: layout, frequencies: frequencies, isInterleaved: isInterleaved)
         }
-        return try residual(sequences, layout: layout, inspect: inspect) { _ in
-            BlockAttention(cache: cache, place: .batch(first: 0, start: 0), angles: angles)
+        return try residual(sequences, layout: layout, tape: tape, recomputes: recomputes, inspect: inspect) {
+            _ in BlockAttention(cache: cache, place: .batch(first: 0, start: 0), angles: angles)
         }
     }
 
     /// The residual stream after the last block; `attention` tells for each layer where keys and values are.
     func residual(
-        _ sequences: [[Int32]], layout: PanelLayout, inspect: PassInspection? = nil,
-        attention: (_ layer: Int) -> BlockAttention
+        _ sequences: [[Int32]], layout: PanelLayout, tape: Tape? = nil, recomputes: Bool = false,
+        inspect: PassInspection? = nil, attention: (_ layer: Int) -> BlockAttention
     ) throws(ModelError) -> Tensor {
-        let stream = compute.embed(
-            sequences, embedding, scale: configuration.embeddingScale, layout: layout)
+        var stream = compute.embed(
+            sequences, embedding, scale: configuration.embeddingScale, layout: layout, tape: tape)
         try inspect?(-1, stream)
         for (layer, block) in blocks.enumerated() {
-            apply(block, to: stream, attention(layer))
+            let attention = attention(layer)
+            if recomputes {
+                stream = compute.recomputing(stream, tape: tape) { [self] in
+                    apply(block, to: $0, attention, tape: $1)
+                }
+            } else {
+                stream = apply(block, to: stream, attention, tape: tape)
+            }
             try inspect?(layer, stream)
         }
         return stream
     }
 
-    /// One block, in place: h += attention(norm(h)); h += feedForward(norm(h)).
-    private func apply(_ block: TransformerBlock, to stream: Tensor, _ attention: BlockAttention) {
+    /// One block: h += attention(norm(h)); h += feedForward(norm(h)). In place unless there is a tape.
+    private func apply(
+        _ block: TransformerBlock, to stream: Tensor, _ attention: BlockAttention, tape: Tape?
+    ) -> Tensor {
         let epsilon = Float(configuration.normEpsilon)
-        let x = compute.normalize(stream, weight: block.attentionNorm, epsilon: epsilon)
-        var added = attend(block, x, attention)
+        let x = compute.normalize(stream, weight: block.attentionNorm, epsilon: epsilon, tape: tape)
+        var added = attend(block, x, attention, tape: tape)
         if let norm = block.attentionPostNorm {
-            added = compute.normalize(added, weight: norm, epsilon: epsilon)
+            added = compute.normalize(added, weight: norm, epsilon: epsilon, tape: tape)
         }
-        compute.add(added, to: stream)
-        let y = compute.normalize(stream, weight: block.feedForwardNorm, epsilon: epsilon)
-        added = feedForward(block, y)
+        let middle = compute.add(added, to: stream, tape: tape)
+        let y = compute.normalize(middle, weight: block.feedForwardNorm, epsilon: epsilon, tape: tape)
+        added = feedForward(block, y, tape: tape)
         if let norm = block.feedForwardPostNorm {
-            added = compute.normalize(added, weight: norm, epsilon: epsilon)
+            added = compute.normalize(added, weight: norm, epsilon: epsilon, tape: tape)
         }
-        compute.add(added, to: stream)
+        return compute.add(added, to: middle, tape: tape)
     }
 
-    private func attend(_ block: TransformerBlock, _ x: Tensor, _ attention: BlockAttention) -> Tensor {
+    private func attend(
+        _ block: TransformerBlock, _ x: Tensor, _ attention: BlockAttention, tape: Tape?
+    ) -> Tensor {
         let operand = compute.operand(x, for: block.query.weight, block.key.weight, block.value.weight)
-        let query = compute.linear(operand, block.query.weight, bias: block.query.bias)
-        let key = compute.linear(operand, block.key.weight, bias: block.key.bias)
-        let value = compute.linear(operand, block.value.weight, bias: block.value.bias)
+        var query = compute.linear(operand, block.query.weight, bias: block.query.bias, tape: tape)
+        var key = compute.linear(operand, block.key.weight, bias: block.key.bias, tape: tape)
+        let value = compute.linear(operand, block.value.weight, bias: block.value.bias, tape: tape)
         let head = configuration.headDimension
         let angles = block.window == nil ? attention.angles.global : attention.angles.sliding
         let epsilon = Float(configuration.normEpsilon)
-        compute.prepareHeads(
+        query = compute.prepareHeads(
             query, head: head, norm: block.queryNorm, epsilon: epsilon, rotary: angles,
-            scale: configuration.attentionScale)
-        compute.prepareHeads(key, head: head, norm: block.keyNorm, epsilon: epsilon, rotary: angles)
-        let result = attention.apply(query, key, value, window: block.window, compute)
+            scale: configuration.attentionScale, tape: tape)
+        key = compute.prepareHeads(
+            key, head: head, norm: block.keyNorm, epsilon: epsilon, rotary: angles, tape: tape)
+        let result = attention.apply(query, key, value, window: block.window, compute, tape: tape)
         return compute.linear(
-            compute.operand(result, for: block.output.weight), block.output.weight, bias: block.output.bias)
+            compute.operand(result, for: block.output.weight), block.output.weight, bias: block.output.bias,
+            tape: tape)
     }
 
-    private func feedForward(_ block: TransformerBlock, _ x: Tensor) -> Tensor {
+    private func feedForward(_ block: TransformerBlock, _ x: Tensor, tape: Tape?) -> Tensor {
         let operand = compute.operand(x, for: block.gate.weight, block.up.weight)
         let inner = compute.gated(
-            operand, gate: block.gate.weight, up: block.up.weight, activation: configuration.activation)
+            operand, gate: block.gate.weight, up: block.up.weight, activation: configuration.activation,
+            tape: tape)
         return compute.linear(
-            compute.operand(inner, for: block.down.weight), block.down.weight, bias: block.down.bias)
+            compute.operand(inner, for: block.down.weight), block.down.weight, bias: block.down.bias,
+            tape: tape)
     }
 
     // MARK: - Parts
@@ -94,10 +116,10 @@ extension LanguageModel {
     }
 
     /// The input of the vocabulary head for some positions of every sequence.
-    func finalStates(_ stream: Tensor, positions: Range<Int>) -> Tensor {
+    public func finalStates(_ stream: Tensor, positions: Range<Int>, tape: Tape? = nil) -> Tensor {
         compute.normalize(
-            compute.gather(stream, positions: positions), weight: outputNorm,
-            epsilon: Float(configuration.normEpsilon))
+            compute.gather(stream, positions: positions, tape: tape), weight: outputNorm,
+            epsilon: Float(configuration.normEpsilon), tape: tape)
     }
 
     /// Checks that all tokens are of the vocabulary and all sequences equally long; returns their length.

@@ -24,20 +24,24 @@ public final class LanguageModel: Sendable {
     public let parameterCount: Int
     let embedding: Matrix
     let blocks: [TransformerBlock]
-    let outputNorm: [Float]
+    let outputNorm: Vector
     /// The vocabulary head: the embedding itself where the two are tied.
     let head: Matrix
     /// Whether rotary pairs are neighbours: so in GGUF files of Llama, whose rows were permuted for it.
     let isInterleaved: Bool
 
     /// Takes the weights of `checkpoint`, which must be of a type that can be decoded.
-    public init(_ checkpoint: ModelCheckpoint, compute: Compute) throws(CheckpointError) {
+    ///
+    /// - Parameter replacements: weights that are taken from elsewhere.
+    public init(
+        _ checkpoint: ModelCheckpoint, compute: Compute, replacements: WeightReplacements = .init()
+    ) throws(CheckpointError) {
         path = checkpoint.path
         configuration = checkpoint.configuration
         self.compute = compute
         weightBytes = checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
         parameterCount = checkpoint.tensors.reduce(0) { $0 + $1.entry.elementCount }
-        let weights = WeightTable(checkpoint)
+        let weights = WeightTable(checkpoint, replacements: replacements)
         embedding = try weights.matrix(TensorRole(.tokenEmbedding))
         head =
             weights.contains(TensorRole(.output)) && !configuration.tiesEmbeddings
@@ -57,4 +61,12 @@ public final class LanguageModel: Sendable {
 
     /// Rows of the vocabulary head.
     public var vocabularySize: Int { configuration.vocabularySize }
+}
+
+extension LanguageModel {
+    /// The vocabulary head, `[vocabulary, embedding]`.
+    public var vocabularyMatrix: Matrix { head }
+
+    /// c of c · tanh(logit / c); nil for none.
+    public var finalLogitSoftcap: Float? { configuration.finalLogitSoftcap.map(Float.init) }
 }

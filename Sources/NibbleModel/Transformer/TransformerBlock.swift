@@ -3,21 +3,21 @@ internal import NibbleTensor
 
 /// The weights of one transformer block and what is particular to it.
 struct TransformerBlock: Sendable {
-    var attentionNorm: [Float]
+    var attentionNorm: Vector
     var query: Linear
     var key: Linear
     var value: Linear
     var output: Linear
     /// Norms of each query and key head (Gemma 3, Qwen 3).
-    var queryNorm: [Float]?
-    var keyNorm: [Float]?
+    var queryNorm: Vector?
+    var keyNorm: Vector?
     /// Norms of what attention and feed-forward layer add (Gemma 3).
-    var attentionPostNorm: [Float]?
-    var feedForwardNorm: [Float]
+    var attentionPostNorm: Vector?
+    var feedForwardNorm: Vector
     var gate: Linear
     var up: Linear
     var down: Linear
-    var feedForwardPostNorm: [Float]?
+    var feedForwardPostNorm: Vector?
     /// Keys that a token sees, itself included; nil for all.
     var window: Int?
     /// Radians a position of each rotary pair.
@@ -26,7 +26,7 @@ struct TransformerBlock: Sendable {
     /// A matrix and its bias.
     struct Linear: Sendable {
         var weight: Matrix
-        var bias: [Float]?
+        var bias: Vector?
     }
 }
 
@@ -37,7 +37,7 @@ extension TransformerBlock {
                 weight: try weights.matrix(TensorRole(kind, layer: layer)),
                 bias: try weights.vector(TensorRole(kind, layer: layer, part: .bias)))
         }
-        func norm(_ kind: TensorRole.Kind) throws(CheckpointError) -> [Float]? {
+        func norm(_ kind: TensorRole.Kind) throws(CheckpointError) -> Vector? {
             try weights.vector(TensorRole(kind, layer: layer))
         }
         attentionNorm = try weights.requiredVector(TensorRole(.attentionNorm, layer: layer))

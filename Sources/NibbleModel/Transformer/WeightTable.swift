@@ -6,9 +6,11 @@ internal import NibbleTensor
 struct WeightTable {
     private let model: ModelCheckpoint
     private let entries: [TensorRole: TensorEntry]
+    private let replacements: WeightReplacements
 
-    init(_ model: ModelCheckpoint) {
+    init(_ model: ModelCheckpoint, replacements: WeightReplacements) {
         self.model = model
+        self.replacements = replacements
         entries = Dictionary(model.tensors.map { ($0.role, $0.entry) }) { first, _ in first }
     }
 
@@ -19,18 +21,30 @@ struct WeightTable {
     /// Rows of a hub's query and key stay where they are, too: the pairs of the rotary embedding differ instead.
     func matrix(_ role: TensorRole) throws(CheckpointError) -> Matrix {
         let entry = try entry(role)
-        // Rows beyond the vocabulary are padding.
-        let isVocabulary = role.kind == .tokenEmbedding || role.kind == .output
-        let rows = isVocabulary ? model.configuration.vocabularySize : entry.rows
+        if let matrix = replacements.matrices[role] {
+            let rows = Self.rows(of: role, entry, model)
+            precondition(
+                matrix.rows == rows && matrix.columns == entry.columns,
+                "\(role): \(matrix.rows) x \(matrix.columns) replaces \(rows) x \(entry.columns)")
+            return matrix
+        }
         guard
             let matrix = Matrix(
-                rows: rows, columns: entry.columns, type: entry.type, bytes: entry.bytes, owner: entry.file)
+                rows: Self.rows(of: role, entry, model), columns: entry.columns, type: entry.type,
+                bytes: entry.bytes, owner: entry.file)
         else { throw entry.undecodable }
         return matrix
     }
 
+    /// Rows that count: those beyond the vocabulary are padding.
+    static func rows(of role: TensorRole, _ entry: TensorEntry, _ model: ModelCheckpoint) -> Int {
+        let isVocabulary = role.kind == .tokenEmbedding || role.kind == .output
+        return isVocabulary ? model.configuration.vocabularySize : entry.rows
+    }
+
     /// A norm or bias, with one added where the hub leaves that to the model; nil where there is none.
-    func vector(_ role: TensorRole) throws(CheckpointError) -> [Float]? {
+    func vector(_ role: TensorRole) throws(CheckpointError) -> Vector? {
+        if let vector = replacements.vectors[role] { return vector }
         guard let entry = entries[role] else { return nil }
         let values = try entry.floats()
         if let index = values.firstIndex(where: { !$0.isFinite }) {
@@ -40,13 +54,13 @@ struct WeightTable {
                 advice: "the checkpoint is damaged or was trained to divergence")
         }
         guard case .hub = model.source, model.configuration.transform(of: role) == .addOne else {
-            return values
+            return Vector(values)
         }
-        return values.map { $0 + 1 }
+        return Vector(values.map { $0 + 1 })
     }
 
     /// A norm that every model of the architecture has.
-    func requiredVector(_ role: TensorRole) throws(CheckpointError) -> [Float] {
+    func requiredVector(_ role: TensorRole) throws(CheckpointError) -> Vector {
         guard let vector = try vector(role) else { throw missing(role) }
         return vector
     }

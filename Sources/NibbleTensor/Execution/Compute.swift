@@ -18,7 +18,8 @@ public final class Compute: Sendable {
     package let levelNumber: Int32
     /// Memory for tensors, reused.
     package let pool = BufferPool()
-    private let hasBF16: Bool
+    /// Whether products are of BF16 numbers where nothing faster is there.
+    package let hasBF16: Bool
     private let hasInt8: Bool
 
     /// Creates a context.
@@ -37,9 +38,9 @@ public final class Compute: Sendable {
     }
 
     /// The product for weights stored as `type` with rows of `columns`.
-    package func kernel(for type: GGMLType, columns: Int) -> ProductKernel {
+    package func kernel(for type: GGMLType?, columns: Int) -> ProductKernel {
         guard hasBF16 else { return .f32 }
-        return hasInt8 && ByteCodes.supports(type) && columns.isMultiple(of: 32) ? .int8 : .bf16
+        return hasInt8 && type.map(ByteCodes.supports) ?? false && columns.isMultiple(of: 32) ? .int8 : .bf16
     }
 
     /// How `sequences` of `length` tokens lie in panels.

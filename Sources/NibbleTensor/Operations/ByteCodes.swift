@@ -17,6 +17,9 @@ struct ByteCodes {
 
     /// Unpacks some rows.
     static func unpack(_ matrix: Matrix, _ rows: Range<Int>, compute: Compute) -> (ByteCodes, Buffer) {
+        guard let type = matrix.type?.rawValue else {
+            preconditionFailure("\(matrix.codec.name) has no byte codes")
+        }
         let height = WeightSlab.height(.int8)
         let blocks = matrix.columns / 32
         let codeBytes = height * matrix.columns
@@ -27,13 +30,13 @@ struct ByteCodes {
         let minima = (buffer.pointer + codeBytes + scaleBytes).assumingMemoryBound(to: Float.self)
         let stored = matrix.stored(rows)
         if let start = stored.baseAddress?.assumingMemoryBound(to: UInt8.self) {
-            nibble_unpack_byte_codes(matrix.type.rawValue, start, rows.count * blocks, codes, scales, minima)
+            nibble_unpack_byte_codes(type, start, rows.count * blocks, codes, scales, minima)
         }
-        let hasMinima = nibble_byte_codes_have_minima(matrix.type.rawValue) != 0
+        let hasMinima = nibble_byte_codes_have_minima(type) != 0
         return (
             ByteCodes(
                 codes: codes, scales: scales, minima: hasMinima ? UnsafePointer(minima) : nil,
-                zero: nibble_byte_code_zero(matrix.type.rawValue)), buffer
+                zero: nibble_byte_code_zero(type)), buffer
         )
     }
 }

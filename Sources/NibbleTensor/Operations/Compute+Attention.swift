@@ -11,7 +11,7 @@ extension Compute {
     /// - Returns: the heads' results side by side, as many features as `query` has.
     public func attention(
         query: Tensor, key: Tensor, value: Tensor, cache: KeyValueCache, first: Int = 0, start: Int = 0,
-        window: Int?
+        window: Int?, tape: Tape? = nil
     ) -> Tensor {
         let layout = query.layout
         precondition(
@@ -36,6 +36,17 @@ extension Compute {
                 cache: cache,
                 result: result.panel(panel) + head * cache.head * layout.width)
             job.run(self)
+        }
+        if let tape {
+            precondition(start == 0, "a sequence is differentiated as a whole")
+            tape.record(result) { [self] gradient, adjoints, _ in
+                let backward = AttentionBackward(
+                    query: query, key: key, value: value, head: cache.head, window: window, compute: self)
+                let result = backward.run(gradient)
+                adjoints.add(result.query, to: query)
+                adjoints.add(result.key, to: key)
+                adjoints.add(result.value, to: value)
+            }
         }
         return result
     }

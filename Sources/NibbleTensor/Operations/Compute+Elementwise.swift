@@ -1,58 +1,45 @@
 internal import CKernels
 
 extension Compute {
-    /// y = x · weight / √(mean of squares over the features + epsilon), token by token.
-    public func normalize(_ x: Tensor, weight: [Float], epsilon: Float) -> Tensor {
-        precondition(weight.count == x.features, "norm of \(weight.count) weights, \(x.features) features")
-        let y = tensor(features: x.features, layout: x.layout)
-        workers.forEach(x.layout.panels) { panel in
-            nibble_rms_norm(
-                x.panel(panel), weight, epsilon, x.features, x.layout.width, y.panel(panel), levelNumber)
-        }
-        return y
-    }
-
-    /// x + y, in place of x.
-    public func add(_ y: Tensor, to x: Tensor) {
+    /// x + y; in place of x unless there is a tape.
+    @discardableResult
+    public func add(_ y: Tensor, to x: Tensor, tape: Tape? = nil) -> Tensor {
         precondition(x.features == y.features && x.layout == y.layout, "tensors of different shape")
+        let sum = tape == nil ? x : copy(x)
         workers.forEach(x.layout.panels) { panel in
-            nibble_add(x.panel(panel), y.panel(panel), x.panelCount, levelNumber)
+            nibble_add(sum.panel(panel), y.panel(panel), x.panelCount, levelNumber)
         }
+        tape?.record(sum) { [self] gradient, adjoints, _ in
+            adjoints.add(copy(gradient), to: y)
+            adjoints.add(gradient, to: x)
+        }
+        return sum
     }
 
-    /// Adds a bias to every token of `x`, in place.
-    public func add(_ bias: [Float], to x: Tensor) {
+    /// Adds a bias to every token of `x`, in place; the gradient of the sum is that of `x`.
+    public func add(_ bias: Vector, to x: Tensor) {
         precondition(bias.count == x.features, "bias of \(bias.count) values, \(x.features) features")
         workers.forEach(x.layout.panels) { panel in
-            nibble_add_bias(x.panel(panel), bias, x.features, x.layout.width, levelNumber)
+            nibble_add_bias(x.panel(panel), bias.values, x.features, x.layout.width, levelNumber)
         }
     }
 
-    /// Prepares the heads of a query or key in place: norm of each head, rotation, and a factor.
-    ///
-    /// - Parameters:
-    ///   - norm: `[head]` weights of the norm of each head; nil for none.
-    ///   - rotary: the angles, for the layout of `x`.
-    public func prepareHeads(
-        _ x: Tensor, head: Int, norm: [Float]?, epsilon: Float, rotary: RotaryAngles, scale: Float = 1
-    ) {
-        precondition(x.features.isMultiple(of: head), "\(x.features) features in heads of \(head)")
-        precondition(rotary.layout == x.layout && rotary.head == head, "angles of another layout")
-        let width = x.layout.width
-        workers.forEach(x.layout.panels) { panel in
-            let angles = rotary.panel(panel)
-            for start in stride(from: 0, to: x.features, by: head) {
-                let values = x.panel(panel) + start * width
-                if let norm { nibble_rms_norm(values, norm, epsilon, head, width, values, levelNumber) }
-                nibble_rotate(
-                    values, angles.cosines, angles.sines, head, width, rotary.isInterleaved ? 1 : 0, scale,
-                    levelNumber)
-            }
+    /// Adds a bias' gradient, the sum over all tokens.
+    func addBiasGradient(_ dy: Tensor, of parameter: Parameter, to gradients: Gradients) {
+        let panels = dy.layout.panels
+        let sums = pool.take(bytes: panels * dy.features * 4)
+        workers.forEach(panels) { panel in
+            let own = sums.bound(to: Float.self) + panel * dy.features
+            own.update(repeating: 0, count: dy.features)
+            nibble_sum_lanes(dy.panel(panel), dy.features, dy.layout.width, own, levelNumber)
+        }
+        for panel in 0..<panels {
+            gradients.add(sums.bound(to: Float.self) + panel * dy.features, to: parameter)
         }
     }
 
     /// Gathers some tokens of a batch: `positions` of every sequence, in a layout without gaps.
-    public func gather(_ x: Tensor, positions: Range<Int>) -> Tensor {
+    public func gather(_ x: Tensor, positions: Range<Int>, tape: Tape? = nil) -> Tensor {
         let from = x.layout
         precondition(
             positions.lowerBound >= 0 && positions.upperBound <= from.length, "positions \(positions)")
@@ -73,6 +60,29 @@ extension Compute {
                 }
             }
         }
+        tape?.record(y) { [self] dy, adjoints, _ in
+            adjoints.add(scatter(dy, positions: positions, layout: from), to: x)
+        }
         return y
+    }
+
+    /// The transpose of ``gather(_:positions:tape:)``: zero where nothing was gathered.
+    private func scatter(_ dy: Tensor, positions: Range<Int>, layout: PanelLayout) -> Tensor {
+        let dx = tensor(features: dy.features, layout: layout)
+        workers.forEach(layout.panels) { panel in
+            let target = dx.panel(panel)
+            target.update(repeating: 0, count: dx.panelCount)
+            let sequence = panel / layout.panelsPerSequence
+            for lane in 0..<layout.width {
+                let position = panel % layout.panelsPerSequence * layout.width + lane
+                guard positions.contains(position) else { continue }
+                let index = sequence * positions.count + position - positions.lowerBound
+                let source = dy.panel(index / dy.layout.width) + index % dy.layout.width
+                for feature in 0..<dy.features {
+                    target[feature * layout.width + lane] = source[feature * dy.layout.width]
+                }
+            }
+        }
+        return dx
     }
 }

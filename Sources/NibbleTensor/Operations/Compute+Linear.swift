@@ -2,7 +2,7 @@ internal import CKernels
 
 extension Compute {
     /// y = W x + bias for every token: `[rows of W]` features.
-    public func linear(_ x: Operand, _ weight: Matrix, bias: [Float]? = nil) -> Tensor {
+    public func linear(_ x: Operand, _ weight: Matrix, bias: Vector? = nil, tape: Tape? = nil) -> Tensor {
         check(x, weight)
         let layout = x.tensor.layout
         let y = tensor(features: weight.rows, layout: layout)
@@ -12,28 +12,55 @@ extension Compute {
             }
         }
         if let bias { add(bias, to: y) }
+        tape?.record(y) { [self] dy, adjoints, gradients in
+            linearBackward(x.tensor, weight, dy: dy, &adjoints, gradients)
+            if let parameter = bias?.parameter { addBiasGradient(dy, of: parameter, to: gradients) }
+        }
         return y
     }
 
     /// activation(G x) * (U x) for every token: what a gated feed-forward layer puts between its matrices.
-    public func gated(_ x: Operand, gate: Matrix, up: Matrix, activation: Activation) -> Tensor {
+    public func gated(
+        _ x: Operand, gate: Matrix, up: Matrix, activation: Activation, tape: Tape? = nil
+    ) -> Tensor {
         check(x, gate)
         check(x, up)
         precondition(gate.rows == up.rows, "gate has \(gate.rows) rows, up \(up.rows)")
         let layout = x.tensor.layout
         let y = tensor(features: gate.rows, layout: layout)
+        // What the gate's derivative needs: both products.
+        let (opened, passed) =
+            tape == nil
+            ? (y, nil)
+            : (tensor(features: gate.rows, layout: layout), tensor(features: gate.rows, layout: layout))
         let kernel = kernel(for: up.type, columns: up.columns)
         forEachSlab(of: gate, panels: layout.panels) { slab, first, panels in
             // Both slabs are of the height of the gate's product; the kernel of the other may differ.
             let upSlab = WeightSlab(up, first..<first + slab.rows, kernel: kernel, compute: self)
             let count = slab.rows * layout.width
-            let buffer = pool.take(bytes: count * 4)
-            let other = buffer.bound(to: Float.self)
+            let buffer = passed == nil ? pool.take(bytes: count * 4) : nil
             for panel in panels {
-                let target = y.panel(panel) + first * layout.width
-                slab.multiply(x, panel: panel, into: target)
+                let offset = first * layout.width
+                let target = y.panel(panel) + offset
+                guard let other = passed.map({ $0.panel(panel) + offset }) ?? buffer?.bound(to: Float.self)
+                else {
+                    continue
+                }
+                slab.multiply(x, panel: panel, into: opened.panel(panel) + offset)
                 upSlab.multiply(x, panel: panel, into: other)
+                if opened !== y { target.update(from: opened.panel(panel) + offset, count: count) }
                 nibble_gate(target, other, count, activation.number, levelNumber)
+            }
+        }
+        if let tape, let passed {
+            tape.record(y) { [self] dy, adjoints, gradients in
+                workers.forEach(layout.panels) { panel in
+                    nibble_gate_backward(
+                        opened.panel(panel), passed.panel(panel), dy.panel(panel), dy.panelCount,
+                        activation.number, levelNumber)
+                }
+                linearBackward(x.tensor, gate, dy: opened, &adjoints, gradients)
+                linearBackward(x.tensor, up, dy: passed, &adjoints, gradients)
             }
         }
         return y

@@ -33,20 +33,24 @@ struct WeightSlab {
             form = .f32(buffer.bound(to: Float.self))
             self.buffer = buffer
         case .bf16:
-            if let direct = Self.direct(matrix, rows) {
-                form = .bf16(direct, stride: columns)
-                buffer = nil
-            } else {
-                let stride = (columns + 1) / 2 * 2
-                let (rounded, buffer) = Self.rounded(matrix, rows, stride: stride, compute: compute)
-                form = .bf16(rounded, stride: stride)
-                self.buffer = buffer
-            }
+            let (halves, buffer) = Self.halves(matrix, rows, compute: compute)
+            form = .bf16(halves.start, stride: halves.stride)
+            self.buffer = buffer
         case .int8:
             let (codes, buffer) = ByteCodes.unpack(matrix, rows, compute: compute)
             form = .int8(codes)
             self.buffer = buffer
         }
+    }
+
+    /// Rows in BF16, where they lie or rounded into a buffer; an even number of elements apart.
+    static func halves(
+        _ matrix: Matrix, _ rows: Range<Int>, compute: Compute
+    ) -> ((start: UnsafePointer<UInt16>, stride: Int), Buffer?) {
+        if let direct = direct(matrix, rows) { return ((direct, matrix.columns), nil) }
+        let stride = (matrix.columns + 1) / 2 * 2
+        let (rounded, buffer) = rounded(matrix, rows, stride: stride, compute: compute)
+        return ((rounded, stride), buffer)
     }
 
     /// BF16 rows as they lie in the file, where pairs of them can be read.

@@ -1,14 +1,19 @@
 public import NibbleNumerics
 
-// @unchecked: the bytes are only read, and live as long as the owner that is held.
+// @unchecked: operations only read the bytes, which live as long as the owner that is held; who changes them does so
+// between passes.
 /// A matrix of weights as a file stores it: `[rows, columns]` = `[out, in]`, rows of blocks or plain numbers.
 public struct Matrix: @unchecked Sendable {
     /// Outputs.
     public let rows: Int
     /// Inputs.
     public let columns: Int
+    /// The type, or nil for codecs that GGUF has no type for.
+    public let type: GGMLType?
     /// How elements are stored.
-    public let type: GGMLType
+    public let codec: any Codec
+    /// What training changes through it, `rows * columns` values; nil where it stays as it is.
+    public let parameter: Parameter?
     /// Bytes of a row.
     let rowBytes: Int
     private let bytes: UnsafeRawBufferPointer
@@ -22,16 +27,40 @@ public struct Matrix: @unchecked Sendable {
     /// - Returns: nil where the type cannot be decoded or a row is not a whole number of blocks.
     public init?(
         rows: Int, columns: Int, type: GGMLType, bytes: UnsafeRawBufferPointer,
-        owner: any AnyObject & Sendable
+        owner: any AnyObject & Sendable, parameter: Parameter? = nil
     ) {
-        guard type.codec != nil, let rowBytes = type.byteCount(elements: columns) else { return nil }
+        guard let codec = type.codec, type.byteCount(elements: columns) != nil else { return nil }
+        self.init(
+            rows: rows, columns: columns, type: type, codec: codec, bytes: bytes, owner: owner,
+            parameter: parameter)
+    }
+
+    /// The same for weights stored by a codec.
+    public init?(
+        rows: Int, columns: Int, codec: any Codec, bytes: UnsafeRawBufferPointer,
+        owner: any AnyObject & Sendable, parameter: Parameter? = nil
+    ) {
+        self.init(
+            rows: rows, columns: columns, type: nil, codec: codec, bytes: bytes, owner: owner,
+            parameter: parameter)
+    }
+
+    private init?(
+        rows: Int, columns: Int, type: GGMLType?, codec: any Codec, bytes: UnsafeRawBufferPointer,
+        owner: any AnyObject & Sendable, parameter: Parameter?
+    ) {
+        guard let rowBytes = codec.byteCount(columns: columns) else { return nil }
         precondition(bytes.count >= rows * rowBytes, "\(bytes.count) bytes for \(rows) rows of \(rowBytes)")
+        precondition(
+            parameter.map { $0.count == rows * columns } ?? true, "parameter of another size than its matrix")
         self.rows = rows
         self.columns = columns
         self.type = type
+        self.codec = codec
         self.rowBytes = rowBytes
         self.bytes = bytes
         self.owner = owner
+        self.parameter = parameter
     }
 
     /// The stored bytes of some rows.
@@ -44,8 +73,7 @@ public struct Matrix: @unchecked Sendable {
     }
 
     /// Decodes some rows: `rows.count * columns` values.
-    func decode(_ rows: Range<Int>, into values: UnsafeMutablePointer<Float>, level: KernelLevel) {
-        guard let codec = type.codec else { return }
+    package func decode(_ rows: Range<Int>, into values: UnsafeMutablePointer<Float>, level: KernelLevel) {
         var span = UnsafeMutableBufferPointer(start: values, count: rows.count * columns).mutableSpan
         codec.decode(RawSpan(_unsafeBytes: stored(rows)), columns: columns, into: &span, level: level)
     }

@@ -1,0 +1,47 @@
+/// Gradients by parameter, summed over all that flowed back since ``reset()``.
+///
+/// Memory is kept from step to step: four bytes for each value of a parameter that a gradient ever reached.
+public final class Gradients {
+    private var entries: [Parameter: Entry] = [:]
+    let compute: Compute
+
+    private struct Entry {
+        var buffer: Buffer
+        /// Whether `buffer` holds a gradient of this step.
+        var isFilled: Bool
+    }
+
+    /// No gradients yet.
+    public init(compute: Compute) { self.compute = compute }
+
+    /// Forgets the gradients; their memory is used again.
+    public func reset() {
+        for parameter in entries.keys { entries[parameter]?.isFilled = false }
+    }
+
+    /// The gradient of a parameter, or nil where none has reached it since ``reset()``.
+    public subscript(parameter: Parameter) -> UnsafeMutableBufferPointer<Float>? {
+        guard let entry = entries[parameter], entry.isFilled else { return nil }
+        return UnsafeMutableBufferPointer(start: entry.buffer.bound(to: Float.self), count: parameter.count)
+    }
+
+    /// Where to add to a parameter's gradient. The memory is arbitrary where `accumulates` is false: then all values
+    /// have to be set.
+    package func target(_ parameter: Parameter) -> (values: UnsafeMutablePointer<Float>, accumulates: Bool) {
+        if let entry = entries[parameter] {
+            entries[parameter]?.isFilled = true
+            return (entry.buffer.bound(to: Float.self), entry.isFilled)
+        }
+        let buffer = compute.pool.take(bytes: parameter.count * 4)
+        entries[parameter] = Entry(buffer: buffer, isFilled: true)
+        return (buffer.bound(to: Float.self), false)
+    }
+
+    /// Adds values in their order.
+    func add(_ values: UnsafePointer<Float>, to parameter: Parameter) {
+        let (target, accumulates) = target(parameter)
+        for index in 0..<parameter.count {
+            target[index] = accumulates ? target[index] + values[index] : values[index]
+        }
+    }
+}

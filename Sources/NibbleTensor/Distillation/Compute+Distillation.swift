@@ -1,0 +1,58 @@
+internal import CKernels
+
+extension Compute {
+    /// The loss of a student against a teacher, with its gradient recorded on `tape` as that of `student`.
+    ///
+    /// Logits of as many tokens as ``distillationBytes`` allows are held at a time, never all of them.
+    ///
+    /// - Parameters:
+    ///   - student: final states, the inputs of the vocabulary head, in a layout of one sequence.
+    ///   - head: the student's, `[vocabulary, features]`; its gradient is added to `gradients` where it has a
+    ///     parameter.
+    ///   - teacher: final states of the teacher for the same tokens, and the teacher's head.
+    ///   - targets: the next token of each.
+    ///   - weight: what the gradient is multiplied by: the share of the batch in the step.
+    /// - Returns: the result and the gradient of `student`; nil where a logit is NaN or infinite.
+    public func distill(
+        _ student: Tensor, head: Matrix, teacher: (states: Tensor, head: Matrix), softcap: Float?,
+        targets: [Int32], loss: DistillationLoss, weight: Float = 1, gradients: Gradients
+    ) -> (result: DistillationLoss.Result, gradient: Tensor)? {
+        precondition(
+            student.layout == teacher.states.layout && student.layout.sequences == 1
+                && targets.count == student.layout.length, "states and targets of different tokens")
+        precondition(head.rows == teacher.head.rows, "vocabularies of \(head.rows) and \(teacher.head.rows)")
+        let gradient = tensor(features: student.features, layout: student.layout)
+        var result = DistillationLoss.Result()
+        result.tokens = targets.count
+        let width = student.layout.width
+        let step = max(1, Self.distillationBytes / (2 * LogitStore.bytes(width, head.rows)))
+        for first in stride(from: 0, to: student.layout.panels, by: step) {
+            let panels = first..<min(first + step, student.layout.panels)
+            let tokens = panels.lowerBound * width..<min(panels.upperBound * width, targets.count)
+            let slice = DistillationSlice(
+                student: part(student, panels: panels, tokens: tokens.count), head: head,
+                teacher: part(teacher.states, panels: panels, tokens: tokens.count),
+                teacherHead: teacher.head,
+                softcap: softcap, targets: Array(targets[tokens]), loss: loss, compute: self)
+            guard
+                slice.run(
+                    share: 1 / Double(targets.count), weight: weight, into: &result,
+                    gradient: gradient.panel(panels.lowerBound), gradients: gradients)
+            else { return nil }
+        }
+        return (result, gradient)
+    }
+
+    /// Bytes for logits that are held.
+    static var distillationBytes: Int { 272 << 20 }
+
+    /// Some panels of a tensor of one sequence.
+    private func part(_ x: Tensor, panels: Range<Int>, tokens: Int) -> Tensor {
+        let layout = PanelLayout(width: x.layout.width, sequences: 1, length: tokens)
+        let y = tensor(features: x.features, layout: layout)
+        for panel in panels {
+            y.panel(panel - panels.lowerBound).update(from: x.panel(panel), count: x.panelCount)
+        }
+        return y
+    }
+}

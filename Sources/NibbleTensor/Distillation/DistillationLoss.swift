@@ -1,0 +1,35 @@
+/// How a student's probabilities are compared with a teacher's.
+///
+/// With p the teacher's and q the student's softmax at the temperature T, and c and r the weights below, a token's loss
+/// is (1 - c) T² ((1 - r) KL(p || q) + r KL(q || p)) - c log q₁(next token), q₁ at temperature 1 (Hinton et al. 2015,
+/// section 2, for T²). The loss of a batch is the mean over its tokens.
+public struct DistillationLoss: Sendable, Equatable {
+    /// T > 0: what logits are divided by.
+    public var temperature: Float = 1
+    /// c, 0 to 1: the weight of the text's own next token.
+    public var crossEntropy: Float = 0
+    /// r, 0 to 1: the weight of the reverse divergence.
+    public var reverse: Float = 0
+    /// Nats that a token contributes at most: the gradient of one with more is scaled down to that. Nil: no bound.
+    public var tokenClip: Float?
+
+    /// Forward KL at temperature 1.
+    public init() {}
+
+    /// What a batch came to.
+    public struct Result: Sendable {
+        /// Tokens compared.
+        public var tokens = 0
+        /// Mean loss, clipping included.
+        public var loss = 0.0
+        /// Mean KL(teacher || student) at the loss' temperature, in nats.
+        public var divergence = 0.0
+        /// Mean -log q of the next token at the loss' temperature.
+        public var negativeLogLikelihood = 0.0
+        /// Tokens whose contribution was clipped.
+        public var clipped = 0
+
+        /// Nothing yet.
+        public init() {}
+    }
+}

@@ -1,0 +1,46 @@
+internal import CKernels
+
+extension Compute {
+    /// The gradients of y = W x: dx = Wᵀ dy to the adjoint of `x`, and dW = dy xᵀ where W has a parameter.
+    func linearBackward(
+        _ x: Tensor, _ weight: Matrix, dy: Tensor, _ adjoints: inout Adjoints, _ gradients: Gradients
+    ) {
+        let (dx, accumulates) = adjoints.target(x)
+        let transposed = TransposedWeights(weight, 0..<weight.rows, compute: self)
+        let operand = Operand(dy, kernels: hasBF16 ? [.bf16] : [], compute: self)
+        let blocks = transposed.blocks
+        // Where blocks are few, panels are shared out too, so that all threads have work.
+        let groups = min(dy.layout.panels, max(1, (4 * workers.count + blocks - 1) / blocks))
+        workers.forEach(blocks * groups) { job in
+            let (block, group) = (job / groups, job % groups)
+            let panels = dy.layout.panels
+            for panel in panels * group / groups..<panels * (group + 1) / groups {
+                transposed.multiply(
+                    operand, panel: panel, block: block, into: dx.panel(panel), accumulates: accumulates)
+            }
+        }
+        if let parameter = weight.parameter {
+            let (target, accumulates) = gradients.target(parameter)
+            addWeightGradient(TokenRows(dy, compute: self), x, to: target, accumulates: accumulates)
+        }
+    }
+
+    /// dW (+)= dy xᵀ, `[features of dy][features of x]`.
+    func addWeightGradient(
+        _ dy: TokenRows, _ x: Tensor, to target: UnsafeMutablePointer<Float>, accumulates: Bool
+    ) {
+        let columns = TokenColumns(x, compute: self)
+        let height = 48
+        let slabs = (dy.features + height - 1) / height
+        let groups = columns.groups
+        // Some groups of columns for each job, so that the rows stay in the first cache.
+        let parts = min(groups, max(1, (4 * workers.count + slabs - 1) / slabs))
+        workers.forEach(slabs * parts) { job in
+            let rows = job / parts * height..<min((job / parts + 1) * height, dy.features)
+            let part = job % parts
+            for group in groups * part / parts..<groups * (part + 1) / parts {
+                columns.multiply(dy, rows: rows, group: group, into: target, accumulates: accumulates)
+            }
+        }
+    }
+}
