@@ -71,6 +71,31 @@ public struct Dither: Sendable, Hashable {
         }
     }
 
+    /// Moves every weight by up to half the smallest distance of two values of its block of 32: what a grid without a
+    /// known format leaves open. Weights that are not on a grid lie so close that they hardly move.
+    ///
+    /// - Parameters:
+    ///   - rows: the weights, in the order of the tensor.
+    ///   - firstElement: index within the tensor of the first.
+    ///   - stream: the tensor; see ``stream(of:)``.
+    public func spread(_ rows: inout MutableSpan<Float>, firstElement: UInt64, stream: UInt64) {
+        let key = SplitMix64.mix(SplitMix64.mix(seed &+ SplitMix64.gamma) ^ stream)
+        for first in stride(from: 0, to: rows.count, by: 32) {
+            let block = first..<min(first + 32, rows.count)
+            let sorted = block.map { rows[$0] }.sorted()
+            var gap = Float.infinity
+            for (low, high) in zip(sorted, sorted.dropFirst()) where high > low { gap = min(gap, high - low) }
+            guard gap.isFinite else { continue }
+            for index in block {
+                let counter = key &+ SplitMix64.gamma &* (firstElement &+ UInt64(index) &+ 1)
+                let bits = UInt32(truncatingIfNeeded: SplitMix64.mix(counter) >> 41)
+                // 1 + k / 2²³ - (1 - 2⁻²⁴), exact, as in decode.
+                let uniform = Float(bitPattern: 0x3F80_0000 | bits) - 0x1.FFFFFEp-1
+                rows[index] += (uniform - 0.5) * gap
+            }
+        }
+    }
+
     /// Elements for which bounds are held: whole blocks, small enough for the first cache.
     private static let batch = 2048
 

@@ -1,0 +1,91 @@
+public import NibbleCheckpoint
+public import NibbleModel
+internal import NibbleNumerics
+public import NibbleQuantization
+public import NibbleTensor
+
+/// A model that is trained while its weights are rounded as they will be in the file.
+///
+/// Every trained matrix has F32 masters; ``prepare()`` and each optimizer step encode them by the plan's codec, and the
+/// forward pass runs on these blocks, as it would on those of the exported file. Gradients pass the rounding straight
+/// through to the masters.
+public final class Student: Sendable {
+    /// The unquantized checkpoint.
+    public let checkpoint: ModelCheckpoint
+    /// What is trained.
+    public let options: StudentOptions
+    /// The model on rounded weights.
+    public let quantized: LanguageModel
+    /// The model on the masters themselves: what is trained before fake quantization starts.
+    public let unquantized: LanguageModel
+    /// Trained matrices in the order of the file.
+    public let matrices: [TrainedMatrix]
+    /// Trained norms and biases in the order of the file.
+    public let vectors: [TrainedVector]
+    /// What every tensor becomes in the file.
+    public let assignments: [QuantizationPlan.Assignment]
+    /// What was found of the teacher's grid, and whether the start was dithered.
+    public let start: StudentStart
+    /// Where it is computed.
+    public let compute: Compute
+
+    /// Takes the weights of `checkpoint`, and prepares them.
+    ///
+    /// - Throws: `CheckpointError` where a tensor cannot be read or encoded.
+    public init(
+        _ checkpoint: ModelCheckpoint, options: StudentOptions, compute: Compute
+    ) throws(CheckpointError) {
+        self.checkpoint = checkpoint
+        self.options = options
+        self.compute = compute
+        assignments = try options.plan.assignments(for: checkpoint)
+        let entries = Dictionary(checkpoint.tensors.map { ($0.role, $0.entry) }) { first, _ in first }
+        var builder = StudentBuilder(checkpoint, options: options, compute: compute)
+        for assignment in assignments {
+            guard let entry = entries[assignment.role] else { continue }
+            try builder.add(assignment, entry)
+        }
+        matrices = builder.matrices
+        vectors = builder.vectors
+        start = builder.start
+        quantized = try LanguageModel(
+            checkpoint, compute: compute, replacements: builder.replacements(isQuantized: true))
+        unquantized = try LanguageModel(
+            checkpoint, compute: compute, replacements: builder.replacements(isQuantized: false))
+        try prepare()
+    }
+
+    /// All parameters in the order of the file.
+    public var parameters: [Parameter] { matrices.map(\.parameter) + vectors.map(\.parameter) }
+
+    /// Weights that are trained.
+    public var trainedCount: Int { parameters.reduce(0) { $0 + $1.count } }
+
+    /// Encodes all masters.
+    public func prepare() throws(CheckpointError) {
+        for matrix in matrices {
+            try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
+                try matrix.encode(rows, level: compute.level)
+            }
+        }
+    }
+}
+
+extension Compute {
+    /// Calls `body` for pieces of some rows on all threads; throws the error of the first piece that failed.
+    func forEachRows(
+        of count: Int, _ body: (Range<Int>) throws(CheckpointError) -> Void
+    ) throws(CheckpointError) {
+        let height = 32
+        let pieces = (count + height - 1) / height
+        let errors = ErrorList(count: pieces)
+        workers.forEach(pieces) { piece in
+            do throws(CheckpointError) {
+                try body(piece * height..<min((piece + 1) * height, count))
+            } catch {
+                errors.set(error, piece)
+            }
+        }
+        if let error = errors.first { throw error }
+    }
+}

@@ -1,0 +1,173 @@
+internal import NibbleCheckpoint
+internal import NibbleModel
+internal import NibbleNumerics
+internal import NibbleQuantization
+internal import NibbleTensor
+
+/// Collects the weights of a student, tensor by tensor.
+struct StudentBuilder {
+    private(set) var matrices: [TrainedMatrix] = []
+    private(set) var vectors: [TrainedVector] = []
+    private(set) var start = StudentStart()
+    private var types: [TensorRole: GGMLType] = [:]
+    private var frozen = WeightReplacements()
+    private let checkpoint: ModelCheckpoint
+    private let options: StudentOptions
+    private let compute: Compute
+
+    init(_ checkpoint: ModelCheckpoint, options: StudentOptions, compute: Compute) {
+        self.checkpoint = checkpoint
+        self.options = options
+        self.compute = compute
+    }
+
+    mutating func add(_ assignment: QuantizationPlan.Assignment, _ entry: TensorEntry) throws(CheckpointError)
+    {
+        let role = assignment.role
+        guard entry.shape.count == 2, role.part == .weight else {
+            if options.parameters.contains(.norms), role.kind != .ropeFrequencies {
+                vectors.append(try vector(assignment, entry))
+            }
+            return
+        }
+        let isVocabulary = role.kind == .tokenEmbedding || role.kind == .output
+        let rows = isVocabulary ? checkpoint.configuration.vocabularySize : entry.rows
+        let isTrained = options.parameters.contains(isVocabulary ? .embedding : .linear)
+        guard let codec = assignment.type.codec else { throw entry.undecodable }
+        // Tensors that stay as they are need no copy.
+        guard isTrained || assignment.type != entry.type else { return }
+        guard isTrained else {
+            frozen.matrices[role] = try frozenMatrix(assignment, entry, rows: rows, codec: codec)
+            return
+        }
+        let matrix = TrainedMatrix(
+            role: role, name: assignment.name, rows: rows, columns: entry.columns,
+            quantizer: FakeQuantizer(codec: codec, columns: entry.columns, config: options.config))
+        try load(matrix, entry)
+        types[role] = assignment.type
+        matrices.append(matrix)
+    }
+
+    /// What the model takes instead of the checkpoint's weights.
+    func replacements(isQuantized: Bool) -> WeightReplacements {
+        var result = frozen
+        for matrix in matrices {
+            result.matrices[matrix.role] = matrix.matrix(isQuantized: isQuantized, type: types[matrix.role])
+        }
+        for vector in vectors { result.vectors[vector.role] = vector.vector }
+        return result
+    }
+
+    // MARK: - Tensors
+
+    private func vector(
+        _ assignment: QuantizationPlan.Assignment, _ entry: TensorEntry
+    ) throws(CheckpointError) -> TrainedVector {
+        var values = try entry.floats()
+        if case .hub = checkpoint.source, checkpoint.configuration.transform(of: assignment.role) == .addOne {
+            values = values.map { $0 + 1 }
+        }
+        return TrainedVector(role: assignment.role, name: assignment.name, values: values)
+    }
+
+    /// The masters' start: the teacher's weights, drawn within their cells where they lie on a grid.
+    private mutating func load(_ matrix: TrainedMatrix, _ entry: TensorEntry) throws(CheckpointError) {
+        guard let codec = entry.type.codec, let rowBytes = entry.type.byteCount(elements: entry.columns)
+        else {
+            throw entry.undecodable
+        }
+        let level = compute.level
+        func values(_ rows: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
+            UnsafeMutableBufferPointer(
+                start: matrix.masters.floats + rows.lowerBound * matrix.columns,
+                count: rows.count * matrix.columns)
+        }
+        func bytes(_ rows: Range<Int>) -> UnsafeRawBufferPointer {
+            UnsafeRawBufferPointer(
+                rebasing: entry.bytes[rows.lowerBound * rowBytes..<rows.upperBound * rowBytes])
+        }
+        try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
+            var span = values(rows).mutableSpan
+            codec.decode(
+                RawSpan(_unsafeBytes: bytes(rows)), columns: matrix.columns, into: &span, level: level)
+        }
+        var found = StudentStart()
+        try TieDetection.sample(matrix, into: &found)
+        start.sampled += found.sampled
+        start.ties += found.ties
+        let dithers =
+            switch options.dithering {
+            case .always: true
+            case .never: false
+            case .auto: found.hasTies
+            }
+        guard dithers else { return }
+        start.isDithered = true
+        let dither = Dither(seed: options.ditherSeed)
+        let stream = Dither.stream(of: entry.name)
+        try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
+            var span = values(rows).mutableSpan
+            let first = UInt64(rows.lowerBound * matrix.columns)
+            if entry.type.isQuantized {
+                dither.decode(
+                    RawSpan(_unsafeBytes: bytes(rows)), type: entry.type, columns: matrix.columns,
+                    firstElement: first, stream: stream, into: &span)
+            } else {
+                dither.spread(&span, firstElement: first, stream: stream)
+            }
+        }
+    }
+
+    /// A matrix that is quantized once. The vocabulary's is used by products of both directions for every token, so it
+    /// is held decoded.
+    private func frozenMatrix(
+        _ assignment: QuantizationPlan.Assignment, _ entry: TensorEntry, rows: Int, codec: any Codec
+    ) throws(CheckpointError) -> Matrix {
+        guard let source = entry.type.codec, let sourceBytes = entry.type.byteCount(elements: entry.columns)
+        else {
+            throw entry.undecodable
+        }
+        let columns = entry.columns
+        let quantizer = FakeQuantizer(codec: codec, columns: columns)
+        let isVocabulary = assignment.role.kind == .tokenEmbedding || assignment.role.kind == .output
+        let type: GGMLType = !isVocabulary ? assignment.type : compute.hasBF16 ? .bf16 : .f32
+        guard let target = type.codec, let targetBytes = type.byteCount(elements: columns) else {
+            throw entry.undecodable
+        }
+        let memory = Memory(byteCount: rows * targetBytes)
+        let level = compute.level
+        try compute.forEachRows(of: rows) { range throws(CheckpointError) in
+            var values = [Float](repeating: 0, count: range.count * columns)
+            var span = values.mutableSpan
+            let bytes = UnsafeRawBufferPointer(
+                rebasing: entry.bytes[range.lowerBound * sourceBytes..<range.upperBound * sourceBytes])
+            source.decode(RawSpan(_unsafeBytes: bytes), columns: columns, into: &span, level: level)
+            var result = memory.slice(range.lowerBound * targetBytes..<range.upperBound * targetBytes)
+                .mutableBytes
+            do {
+                guard isVocabulary else {
+                    return try quantizer.encode(values.span, into: &result, level: level)
+                }
+                var blocks = [UInt8](repeating: 0, count: range.count * quantizer.rowBytes)
+                var span = blocks.mutableSpan
+                var raw = span.mutableBytes
+                try quantizer.encode(values.span, into: &raw, level: level)
+                var decoded = values.mutableSpan
+                codec.decode(blocks.span.bytes, columns: columns, into: &decoded, level: level)
+                try target.encode(
+                    values.span, columns: columns, importance: nil, into: &result, level: level)
+            } catch {
+                throw CheckpointError(
+                    .invalidValue, path: entry.file.path, subject: "tensor '\(entry.name)', rows \(range)",
+                    "cannot be encoded as \(assignment.type): \(error)",
+                    advice: "the checkpoint is damaged or was trained to divergence")
+            }
+        }
+        guard
+            let matrix = Matrix(
+                rows: rows, columns: columns, type: type, bytes: UnsafeRawBufferPointer(memory.bytes),
+                owner: memory)
+        else { throw entry.undecodable }
+        return matrix
+    }
+}

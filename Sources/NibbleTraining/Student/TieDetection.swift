@@ -1,0 +1,54 @@
+internal import NibbleCheckpoint
+internal import NibbleNumerics
+internal import NibbleQuantization
+
+/// Looks for weights that lie on ties of the codec that they are trained for.
+///
+/// A checkpoint that was dequantized from another format has many: half of the values of a Q5_0 grid are exact ties of
+/// Q4_0. The first optimizer step, however small, then moves all of them to one side.
+enum TieDetection {
+    /// Rows of a matrix that are looked at.
+    private static let rows = 8
+
+    /// Adds a sample of a matrix.
+    static func sample(_ matrix: TrainedMatrix, into start: inout StudentStart) throws(CheckpointError) {
+        guard matrix.quantizer.codec.blockSize > 1 else { return }
+        for index in 0..<min(rows, matrix.rows) {
+            let row = index * matrix.rows / min(rows, matrix.rows)
+            let values = Array(
+                UnsafeBufferPointer(
+                    start: matrix.masters.floats + row * matrix.columns, count: matrix.columns))
+            guard values.allSatisfy(\.isFinite) else { continue }
+            start.sampled += values.count
+            start.ties += count(values, matrix.quantizer)
+        }
+    }
+
+    /// Weights whose code changes between a thousandth of a step below and above them.
+    private static func count(_ values: [Float], _ quantizer: FakeQuantizer) -> Int {
+        let size = max(quantizer.codec.blockSize, 1)
+        var steps = [Float](repeating: 0, count: values.count)
+        for first in stride(from: 0, to: values.count, by: size) {
+            let block = first..<min(first + size, values.count)
+            // Of a symmetric format of 4 bits; finer ones have smaller steps, in which this is still a small part.
+            let step = values[block].reduce(0) { max($0, abs($1)) } / 8
+            for index in block { steps[index] = step }
+        }
+        let shift: Float = 0x1p-10
+        guard let low = rounded(values.indices.map { values[$0] - shift * steps[$0] }, quantizer),
+            let high = rounded(values.indices.map { values[$0] + shift * steps[$0] }, quantizer)
+        else { return 0 }
+        return values.indices.reduce(0) { $0 + (high[$1] - low[$1] > 0.5 * steps[$1] ? 1 : 0) }
+    }
+
+    private static func rounded(_ values: [Float], _ quantizer: FakeQuantizer) -> [Float]? {
+        var blocks = [UInt8](repeating: 0, count: quantizer.rowBytes)
+        var blockSpan = blocks.mutableSpan
+        var raw = blockSpan.mutableBytes
+        guard (try? quantizer.encode(values.span, into: &raw)) != nil else { return nil }
+        var result = [Float](repeating: 0, count: values.count)
+        var span = result.mutableSpan
+        quantizer.codec.decode(blocks.span.bytes, columns: values.count, into: &span, level: .current)
+        return result
+    }
+}

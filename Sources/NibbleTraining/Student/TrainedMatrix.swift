@@ -1,0 +1,111 @@
+public import NibbleCheckpoint
+internal import NibbleNumerics
+public import NibbleQuantization
+public import NibbleTensor
+
+// @unchecked: passes read it, and the step between them, which owns disjoint rows on its threads, changes it.
+/// A matrix that is trained: F32 master weights, their moments, and the encoded blocks that the model computes with.
+public final class TrainedMatrix: @unchecked Sendable {
+    /// What it is for.
+    public let role: TensorRole
+    /// Its GGUF name.
+    public let name: String
+    /// Outputs.
+    public let rows: Int
+    /// Inputs.
+    public let columns: Int
+    /// What gradients are keyed by.
+    public let parameter: Parameter
+    /// How it is rounded.
+    public let quantizer: FakeQuantizer
+    /// `[rows, columns]`
+    let masters: Memory
+    /// Moments of AdamW, `[rows, columns]` each.
+    let firstMoments: Memory
+    let secondMoments: Memory
+    /// Encoded rows.
+    let encoded: Memory
+
+    init(role: TensorRole, name: String, rows: Int, columns: Int, quantizer: FakeQuantizer) {
+        self.role = role
+        self.name = name
+        self.rows = rows
+        self.columns = columns
+        self.quantizer = quantizer
+        parameter = Parameter(name: name, count: rows * columns)
+        masters = Memory(byteCount: rows * columns * 4)
+        firstMoments = Memory(byteCount: rows * columns * 4)
+        secondMoments = Memory(byteCount: rows * columns * 4)
+        encoded = Memory(byteCount: rows * quantizer.rowBytes)
+    }
+
+    /// The weights as they are rounded, or as they are trained.
+    func matrix(isQuantized: Bool, type: GGMLType?) -> Matrix? {
+        guard isQuantized else {
+            return Matrix(
+                rows: rows, columns: columns, type: .f32, bytes: UnsafeRawBufferPointer(masters.bytes),
+                owner: masters, parameter: parameter)
+        }
+        let bytes = UnsafeRawBufferPointer(encoded.bytes)
+        if let type {
+            return Matrix(
+                rows: rows, columns: columns, type: type, bytes: bytes, owner: encoded, parameter: parameter)
+        }
+        return Matrix(
+            rows: rows, columns: columns, codec: quantizer.codec, bytes: bytes, owner: encoded,
+            parameter: parameter)
+    }
+
+    /// The encoded rows: what is exported.
+    public var blocks: UnsafeRawBufferPointer { UnsafeRawBufferPointer(encoded.bytes) }
+
+    /// Encodes some rows of the masters.
+    func encode(_ range: Range<Int>, level: KernelLevel) throws(CheckpointError) {
+        let values = UnsafeBufferPointer(
+            start: masters.floats + range.lowerBound * columns, count: range.count * columns)
+        let width = quantizer.rowBytes
+        var blocks = encoded.slice(range.lowerBound * width..<range.upperBound * width).mutableBytes
+        do {
+            try quantizer.encode(values.span, into: &blocks, level: level)
+        } catch {
+            throw CheckpointError(
+                .invalidValue, path: "student", subject: "tensor '\(name)', rows \(range)",
+                "cannot be encoded as \(quantizer.codec.name): \(error)",
+                advice: "training diverged: lower the learning rate")
+        }
+    }
+}
+
+// @unchecked: as TrainedMatrix.
+/// A norm or bias that is trained, in the model's convention: with one added where the hub leaves that to the model.
+public final class TrainedVector: @unchecked Sendable {
+    /// What it is for.
+    public let role: TensorRole
+    /// Its GGUF name.
+    public let name: String
+    /// Features.
+    public let count: Int
+    /// What gradients are keyed by.
+    public let parameter: Parameter
+    let masters: Memory
+    let firstMoments: Memory
+    let secondMoments: Memory
+
+    init(role: TensorRole, name: String, values: [Float]) {
+        self.role = role
+        self.name = name
+        count = values.count
+        parameter = Parameter(name: name, count: values.count)
+        masters = Memory(byteCount: values.count * 4)
+        firstMoments = Memory(byteCount: values.count * 4)
+        secondMoments = Memory(byteCount: values.count * 4)
+        for (index, value) in values.enumerated() { masters.floats[index] = value }
+    }
+
+    /// The values.
+    public var values: [Float] { Array(UnsafeBufferPointer(start: masters.floats, count: count)) }
+
+    var vector: Vector {
+        Vector(count: count, values: UnsafePointer(masters.floats), owner: masters, parameter: parameter)
+    }
+}
