@@ -46,7 +46,8 @@ let package = Package(
                 "NibbleQuantization",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "Yams", package: "Yams"),
-            ]),
+            ],
+            exclude: ["RunFolder/Proto/event.proto"]),
         .target(
             name: "NibbleEvaluation",
             dependencies: ["NibbleCheckpoint", "NibbleModel", "NibbleTensor", "NibbleTokenizer"]),
