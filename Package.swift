@@ -67,7 +67,9 @@ let package = Package(
             ]
         ),
 
-        .target(name: "NibbleTestSupport", path: "Tests/NibbleTestSupport"),
+        .target(
+            name: "NibbleTestSupport", dependencies: ["NibbleCheckpoint", "NibbleNumerics"],
+            path: "Tests/NibbleTestSupport"),
         .testTarget(name: "NibbleNumericsTests", dependencies: ["NibbleNumerics", "NibbleTestSupport"]),
         .testTarget(
             name: "NibbleTensorTests",
