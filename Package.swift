@@ -46,7 +46,8 @@ let package = Package(
                 "NibbleQuantization",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "Yams", package: "Yams"),
-            ]),
+            ],
+            exclude: ["RunFolder/Proto/event.proto"]),
         .target(
             name: "NibbleEvaluation",
             dependencies: ["NibbleCheckpoint", "NibbleModel", "NibbleTensor", "NibbleTokenizer"]),
@@ -67,7 +68,9 @@ let package = Package(
             ]
         ),
 
-        .target(name: "NibbleTestSupport", path: "Tests/NibbleTestSupport"),
+        .target(
+            name: "NibbleTestSupport", dependencies: ["NibbleCheckpoint", "NibbleNumerics"],
+            path: "Tests/NibbleTestSupport"),
         .testTarget(name: "NibbleNumericsTests", dependencies: ["NibbleNumerics", "NibbleTestSupport"]),
         .testTarget(
             name: "NibbleTensorTests",

@@ -24,7 +24,7 @@ failed, and the exit status is 0 only if none did.
   ARGUMENT  goes to swift test, for example: -- --filter Safetensors
 
 The tests see, besides NIBBLE_CACHE (see scripts/setup.sh):
-  NIBBLE_PYTHON        Python with gguf, libgguf, numpy and xllamacpp
+  NIBBLE_PYTHON        Python with gguf, libgguf, numpy, tensorboard and xllamacpp
   NIBBLE_PEERS_PYTHON  Python with PyTorch and transformers, with --peers
   NIBBLE_MODELS        folder of the real models, not with --quick
   NIBBLE_TEXT          text for their perplexity, not with --quick

@@ -105,7 +105,7 @@ public struct FileIdentity: Hashable, Sendable {
 
 extension CheckpointError {
     /// The system's own reason (`errno`) for a call that just failed.
-    static func system(_ problem: String, path: String) -> CheckpointError {
+    package static func system(_ problem: String, path: String) -> CheckpointError {
         let number = errno
         let advice: String? =
             switch number {

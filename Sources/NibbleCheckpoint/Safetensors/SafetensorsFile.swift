@@ -14,6 +14,20 @@ public struct SafetensorsFile: Sendable {
     public let tensors: [TensorEntry]
     /// Names and element types of tensors that no weight of a supported model has: FP8, unsigned integers.
     public let foreign: [(name: String, type: String)]
+    /// All tensors in the order of their data, of whatever type.
+    package let entries: [Entry]
+
+    /// A tensor of any element type that safetensors knows.
+    package struct Entry: Sendable {
+        /// The name.
+        package var name: String
+        /// How elements are stored.
+        package var type: SafetensorsType
+        /// Extents, slowest first.
+        package var shape: [Int]
+        /// Bytes in the file.
+        package var range: Range<Int>
+    }
 
     /// Bytes of a header, as the reference implementation limits it.
     static let maximumHeader = 100_000_000
@@ -48,6 +62,11 @@ public struct SafetensorsFile: Sendable {
         try Self.checkCoverage(fields, dataStart: cursor.position, file: file)
         self.file = file
         self.metadata = metadata
+        entries = fields.map { field in
+            Entry(
+                name: field.name, type: field.type, shape: field.shape,
+                range: cursor.position + field.begin..<cursor.position + field.end)
+        }
         var tensors: [TensorEntry] = []
         var foreign: [(name: String, type: String)] = []
         for field in fields {

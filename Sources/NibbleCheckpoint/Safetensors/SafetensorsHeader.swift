@@ -15,25 +15,53 @@ public struct SafetensorsHeader: Sendable {
     public init(
         tensors: [CheckpointLayout.Tensor], metadata: [(String, String)] = [("format", "pt")], path: String
     ) throws(CheckpointError) {
-        var members: [JSONValue.Member] = []
-        if !metadata.isEmpty {
-            members.append(.init("__metadata__", .object(metadata.map { .init($0.0, .string($0.1)) })))
-        }
-        var starts: [Int] = []
-        var position = 0
+        var items: [Item] = []
         for tensor in tensors {
             guard let type = SafetensorsType(tensor.type) else {
                 throw CheckpointError(
                     .invalidRequest, path: path, subject: "tensor '\(tensor.name)'",
                     "safetensors cannot hold \(tensor.type)", advice: "use bf16, f16 or f32")
             }
-            let end = position + tensor.byteCount
+            items.append(Item(name: tensor.name, type: type, shape: tensor.shape))
+        }
+        self.init(items, metadata: metadata)
+    }
+
+    /// A tensor of any element type that safetensors knows.
+    package struct Item {
+        /// The name, unique in the file.
+        var name: String
+        /// How elements are stored.
+        var type: SafetensorsType
+        /// Extents, slowest first.
+        var shape: [Int]
+
+        /// Creates a tensor.
+        package init(name: String, type: SafetensorsType, shape: [Int]) {
+            self.name = name
+            self.type = type
+            self.shape = shape
+        }
+
+        var byteCount: Int { shape.reduce(1, *) * type.bits / 8 }
+    }
+
+    /// Lays out a file with these tensors in order, with `metadata` beside them.
+    package init(_ items: [Item], metadata: [(String, String)]) {
+        var members: [JSONValue.Member] = []
+        if !metadata.isEmpty {
+            members.append(.init("__metadata__", .object(metadata.map { .init($0.0, .string($0.1)) })))
+        }
+        var starts: [Int] = []
+        var position = 0
+        for item in items {
+            let end = position + item.byteCount
             members.append(
                 .init(
-                    tensor.name,
+                    item.name,
                     .members([
-                        "dtype": .string(type.rawValue),
-                        "shape": .array(tensor.shape.map { .integer($0) }),
+                        "dtype": .string(item.type.rawValue),
+                        "shape": .array(item.shape.map { .integer($0) }),
                         "data_offsets": .array([.integer(position), .integer(end)]),
                     ])))
             starts.append(position)

@@ -2,7 +2,7 @@ internal import NibbleNumerics
 
 /// The element types of safetensors, with their size in bits
 /// (safetensors 0.8, `tensor.rs`).
-enum SafetensorsType: String, CaseIterable {
+package enum SafetensorsType: String, CaseIterable {
     case bool = "BOOL"
     case f4 = "F4"
     case f6e2m3 = "F6_E2M3"
@@ -27,7 +27,7 @@ enum SafetensorsType: String, CaseIterable {
     case u64 = "U64"
 
     /// Bits of an element.
-    var bits: Int {
+    package var bits: Int {
         switch self {
         case .f4: 4
         case .f6e2m3, .f6e3m2: 6

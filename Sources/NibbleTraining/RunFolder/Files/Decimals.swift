@@ -1,0 +1,12 @@
+/// Numbers of a fixed width.
+enum Decimals {
+    /// `digits` with zeros before them, `width` characters or more.
+    static func padded(_ digits: String, to width: Int) -> String {
+        String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
+    }
+
+    /// `value` in `width` digits or more.
+    static func padded(_ value: some BinaryInteger, to width: Int) -> String {
+        padded(String(value), to: width)
+    }
+}

@@ -1,0 +1,44 @@
+public import NibbleCheckpoint
+
+/// Writes the figures of a run, `metrics.jsonl`: a JSON object a line, handed to the system before the next
+/// step begins.
+///
+///     {"step":100,"loss":0.0625,"held_out_loss":null}
+public final class MetricsLog {
+    private var file: AppendedFile
+
+    /// Opens the log at `path`; it is created where it is missing.
+    ///
+    /// - Parameter step: the step that the run goes on from, 0 at its beginning. A process that was killed may
+    ///   have logged steps after its last checkpoint, which are now taken again: the file is cut before the
+    ///   first line of a later step, and so is a last line without its end.
+    /// - Throws: `CheckpointError` where the file cannot be written, or holds a line that is none.
+    public init(path: String, resumingAt step: Int) throws(CheckpointError) {
+        precondition(step >= 0, "step \(step), expected 0 or more")
+        var file = try AppendedFile(path: path)
+        let kept = try MetricsHistory.lines(MappedFile(path: path)) { record, _ in record.step <= step }
+        try file.truncate(to: kept)
+        self.file = file
+    }
+
+    /// Appends a line. Numbers are in the shortest form that reads back as the same `Double`; NaN and
+    /// infinity, which JSON does not have, are written as `null`.
+    ///
+    /// - Throws: `CheckpointError` (`inputOutput`) where the disk refuses; no half of the line stays.
+    public func append(step: Int, _ values: KeyValuePairs<String, Double>) throws(CheckpointError) {
+        try append(step: step, values.map { MetricsHistory.Value($0.key, $0.value) })
+    }
+
+    /// The same for figures whose names are not known when the program is written. Names are unique and not
+    /// `step`.
+    public func append(step: Int, _ values: [MetricsHistory.Value]) throws(CheckpointError) {
+        precondition(step >= 0, "step \(step), expected 0 or more")
+        let names = [MetricName.step] + values.map(\.name)
+        precondition(Set(names).count == names.count, "two figures have the same name: \(names)")
+        var members = [JSONValue.Member(MetricName.step, .integer(step))]
+        for value in values {
+            members.append(.init(value.name, value.value.isFinite ? .real(value.value) : .null))
+        }
+        try file.append((JSONValue.object(members).serialized(pretty: false) + "\n").utf8)
+    }
+}

@@ -1,0 +1,168 @@
+internal import NibbleCheckpoint
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// What a training run keeps on disk, held by one process at a time.
+///
+///     recipe.yaml                 the recipe with everything resolved
+///     run.json                    what the run is a run of
+///     metrics.jsonl               a line of figures a step
+///     events.out.tfevents.*       the same for TensorBoard
+///     log.txt                     what happened when
+///     checkpoints/step-00000100.safetensors, ..., best.json
+///     lock                        held while a process trains
+///
+/// The process may be killed at any moment: what is opened next is the last state that was saved whole.
+/// To look at a folder that a process trains in, use ``RunStatus``.
+public final class RunFolder {
+    /// The folder.
+    public let path: String
+    /// What the run is a run of.
+    public let identity: RunIdentity
+    /// Which checkpoints are kept.
+    public var retention = Retention()
+    private let lock: FolderLock
+
+    /// Called after each part of a checkpoint is written, with the bytes so far; tests end the process or fill the disk there.
+    package var onWrite: ((Int) -> Void)?
+
+    /// Bytes that are hashed and written at a time.
+    static let chunk = 4 << 20
+
+    private init(path: String, identity: RunIdentity, lock: consuming FolderLock) {
+        self.path = path
+        self.identity = identity
+        self.lock = lock
+    }
+
+    /// Makes a run folder at `path`, which must not exist, be empty, or hold what a process left that was
+    /// killed right here.
+    ///
+    /// - Parameter recipeYAML: the text of `recipe.yaml`.
+    /// - Throws: `TrainingError` (`mismatch`) where the folder holds a run, something else, or another
+    ///   process has it; `CheckpointError` where it cannot be written.
+    public static func create(path: String, identity: RunIdentity, recipeYAML: String) throws -> RunFolder {
+        let path = FilePath.trimmingSlashes(path)
+        if mkdir(path, 0o755) != 0, errno != EEXIST {
+            throw CheckpointError.system("cannot create the folder", path: path)
+        }
+        guard FilePath.isFolder(path) else {
+            throw CheckpointError(.inputOutput, path: path, "is no folder", advice: "choose another place")
+        }
+        try checkUnused(path)
+        let lock = try FolderLock(path: FilePath.join(path, Name.lock))
+        // Another process may have made its run between the look and the lock.
+        try checkUnused(path)
+        removeLeftovers(path)
+        try write(recipeYAML, to: FilePath.join(path, Name.recipe))
+        let checkpoints = FilePath.join(path, Name.checkpoints)
+        if mkdir(checkpoints, 0o755) != 0, errno != EEXIST {
+            throw CheckpointError.system("cannot create the folder", path: checkpoints)
+        }
+        // Last, because it is what makes the folder a run.
+        try write(identity.json, to: FilePath.join(path, Name.identity))
+        return RunFolder(path: path, identity: identity, lock: lock)
+    }
+
+    /// Opens the run at `path` and removes what killed processes left half-written.
+    ///
+    /// - Parameter identity: what the run is to go on as; nil takes what it is.
+    /// - Throws: `TrainingError` (`mismatch`) where there is no run, another process has it, or it was begun
+    ///   with another teacher, text or recipe; `CheckpointError` where it cannot be read or is damaged.
+    public static func open(path: String, expecting identity: RunIdentity? = nil) throws -> RunFolder {
+        let path = FilePath.trimmingSlashes(path)
+        try checkIsRun(path)
+        let lock = try FolderLock(path: FilePath.join(path, Name.lock))
+        let found = try RunIdentity(path: FilePath.join(path, Name.identity))
+        if let identity { try found.check(identity, folder: path) }
+        removeLeftovers(path)
+        return RunFolder(path: path, identity: found, lock: lock)
+    }
+
+    /// The path of `metrics.jsonl`.
+    public var metricsPath: String { FilePath.join(path, Name.metrics) }
+
+    /// The path of `log.txt`.
+    public var logPath: String { FilePath.join(path, Name.log) }
+
+    /// The path of the folder of checkpoints.
+    public var checkpointsPath: String { FilePath.join(path, Name.checkpoints) }
+
+    /// The text of `recipe.yaml`.
+    public var recipeYAML: String {
+        get throws(CheckpointError) {
+            let file = try MappedFile(path: FilePath.join(path, Name.recipe))
+            return withExtendedLifetime(file) { String(decoding: file.bytes, as: UTF8.self) }
+        }
+    }
+
+    // MARK: -
+
+    /// Names in the folder.
+    enum Name {
+        static let recipe = "recipe.yaml"
+        static let identity = "run.json"
+        static let metrics = "metrics.jsonl"
+        static let log = "log.txt"
+        static let checkpoints = "checkpoints"
+        static let best = "best.json"
+        static let lock = "lock"
+    }
+
+    static func checkIsRun(_ path: String) throws {
+        guard FilePath.exists(FilePath.join(path, Name.identity)) else {
+            throw TrainingError(
+                .mismatch, path,
+                FilePath.isFolder(path)
+                    ? "holds no run (it has no \(Name.identity))" : "is no folder, expected a run",
+                advice: "check the path")
+        }
+    }
+
+    private static func checkUnused(_ path: String) throws(TrainingError) {
+        let names = FilePath.names(in: path)
+        guard !names.contains(Name.identity) else {
+            throw TrainingError(
+                .mismatch, path, "holds a run already", advice: "resume it, or begin in another folder")
+        }
+        // With the lock, and nothing but what create() makes before it, the folder is one that it did not
+        // come to finish.
+        let begun: Set<String> = [Name.lock, Name.recipe, Name.checkpoints]
+        let isBegun =
+            names.contains(Name.lock) && names.allSatisfy { begun.contains($0) || isLeftover($0) }
+            && FilePath.names(in: FilePath.join(path, Name.checkpoints)).isEmpty
+        guard names.isEmpty || isBegun else {
+            let shown = names.prefix(3).joined(separator: ", ") + (names.count > 3 ? ", ..." : "")
+            throw TrainingError(
+                .mismatch, path, "is not empty and holds no run (\(shown))", advice: "choose another folder")
+        }
+    }
+
+    /// Writes a small file beside its place, renames it and waits until it is on disk.
+    static func write(_ text: String, to path: String) throws(CheckpointError) {
+        let contents = Array(text.utf8)
+        let writer = try CheckpointWriter(
+            .file(path: path, header: contents, size: contents.count), replacing: true)
+        try writer.commit(flush: true)
+    }
+
+    /// Whether `name` is that of a file which ``CheckpointWriter`` did not come to rename.
+    private static func isLeftover(_ name: String) -> Bool {
+        name.hasPrefix(".") && name.contains(".partial-")
+    }
+
+    /// Removes files that were not renamed. Whoever has the lock knows that nobody writes them.
+    private static func removeLeftovers(_ path: String) {
+        for folder in [path, FilePath.join(path, Name.checkpoints)] {
+            for name in FilePath.names(in: folder) where isLeftover(name) {
+                unlink(FilePath.join(folder, name))
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+internal import NibbleCheckpoint
+
+/// What a run is a run of: kept in `run.json`, compared when it is resumed.
+public struct RunIdentity: Sendable, Equatable {
+    /// Where the teacher, the unquantized checkpoint, lay. Not compared: it may have moved.
+    public var teacherPath: String
+    /// Digest of the teacher's bytes.
+    public var teacherDigest: String
+    /// Digest of the training text.
+    public var textDigest: String
+    /// Digest of the resolved recipe.
+    public var recipeDigest: String
+    /// Optimizer steps of the whole run, as the recipe has it. Not compared by itself.
+    public var totalSteps: Int
+    /// Version of Nibble that began the run. Not compared.
+    public var nibbleVersion: String
+    /// When the run began, in ISO 8601. Not compared.
+    public var created: String
+
+    /// Creates an identity.
+    public init(
+        teacherPath: String, teacherDigest: String, textDigest: String, recipeDigest: String,
+        totalSteps: Int, nibbleVersion: String, created: String = UTCTime.now.iso8601
+    ) {
+        precondition(totalSteps >= 0, "\(totalSteps) steps")
+        self.teacherPath = teacherPath
+        self.teacherDigest = teacherDigest
+        self.textDigest = textDigest
+        self.recipeDigest = recipeDigest
+        self.totalSteps = totalSteps
+        self.nibbleVersion = nibbleVersion
+        self.created = created
+    }
+
+    /// Reads `run.json`.
+    init(path: String) throws(CheckpointError) {
+        let json = try JSONParser.parse(path: path)
+        func text(_ name: String) throws(CheckpointError) -> String {
+            guard let text = json[name]?.text else {
+                throw CheckpointError(
+                    .malformed, path: path, subject: "'\(name)'", "is missing or no string")
+            }
+            return text
+        }
+        guard let totalSteps = json["total_steps"]?.integer, totalSteps >= 0 else {
+            throw CheckpointError(
+                .malformed, path: path, subject: "'total_steps'", "is missing or no integer >= 0")
+        }
+        self.init(
+            teacherPath: try text("teacher_path"), teacherDigest: try text("teacher_digest"),
+            textDigest: try text("text_digest"), recipeDigest: try text("recipe_digest"),
+            totalSteps: totalSteps, nibbleVersion: try text("nibble_version"), created: try text("created"))
+    }
+
+    /// The contents of `run.json`.
+    var json: String {
+        JSONValue.members([
+            "teacher_path": .string(teacherPath),
+            "teacher_digest": .string(teacherDigest),
+            "text_digest": .string(textDigest),
+            "recipe_digest": .string(recipeDigest),
+            "total_steps": .integer(totalSteps),
+            "nibble_version": .string(nibbleVersion),
+            "created": .string(created),
+        ]).serialized()
+    }
+
+    /// Checks that a run that is `self` can be gone on with as `asked`.
+    func check(_ asked: RunIdentity, folder: String) throws(TrainingError) {
+        let parts = [
+            ("teacher", teacherDigest, asked.teacherDigest), ("text", textDigest, asked.textDigest),
+            ("recipe", recipeDigest, asked.recipeDigest),
+        ]
+        let different = parts.filter { $0.1 != $0.2 }
+        guard !different.isEmpty else { return }
+        let list = different.map { "another \($0.0) (digest \($0.1), now \($0.2))" }
+        throw TrainingError(
+            .mismatch, folder, "was begun with " + list.joined(separator: " and "),
+            advice: "resume with what it was begun with, or begin in another folder")
+    }
+}

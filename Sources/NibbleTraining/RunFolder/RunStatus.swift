@@ -1,0 +1,79 @@
+internal import NibbleCheckpoint
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// How far a run is, read from its folder while a process may be training in it.
+public struct RunStatus: Sendable, Equatable {
+    /// A file of ``checkpoints``.
+    public struct Checkpoint: Sendable, Equatable {
+        /// Steps done when it was saved.
+        public var step: Int
+        /// Bytes of the file. Its checksum was not compared.
+        public var byteCount: Int
+    }
+
+    /// A figure of a step.
+    public struct Point: Sendable, Equatable {
+        /// Steps done.
+        public var step: Int
+        /// The figure; NaN where `null` was logged.
+        public var value: Double
+    }
+
+    /// What the run is a run of.
+    public var identity: RunIdentity
+    /// The last step that was logged, 0 before the first.
+    public var step: Int
+    /// The last training loss; nil before the first.
+    public var loss: Point?
+    /// Losses on held-out text in order.
+    public var heldOut: [Point]
+    /// The checkpoint marked as the best; nil where none was.
+    public var best: BestCheckpoint?
+    /// Checkpoints, oldest first.
+    public var checkpoints: [Checkpoint]
+    /// Whether a process trains in the folder.
+    public var isRunning: Bool
+    /// Bytes of all files in the folder.
+    public var byteCount: Int
+
+    /// Looks at the run at `path`.
+    ///
+    /// - Throws: `TrainingError` (`mismatch`) where there is no run, `CheckpointError` where it is damaged.
+    public init(path: String) throws {
+        let path = FilePath.trimmingSlashes(path)
+        try RunFolder.checkIsRun(path)
+        let folder = FilePath.join(path, RunFolder.Name.checkpoints)
+        identity = try RunIdentity(path: FilePath.join(path, RunFolder.Name.identity))
+        let history = try MetricsHistory(path: FilePath.join(path, RunFolder.Name.metrics))
+        step = history.records.last?.step ?? 0
+        loss = history.series(MetricName.loss).last.map { Point(step: $0.step, value: $0.value) }
+        heldOut = history.series(MetricName.heldOutLoss).map { Point(step: $0.step, value: $0.value) }
+        best = try BestCheckpoint(path: FilePath.join(folder, RunFolder.Name.best))
+        // A file that is removed between the listing and the look is left out.
+        checkpoints = RunFolder.savedSteps(folder).compactMap { step in
+            Self.byteCount(FilePath.join(folder, RunFolder.checkpointName(step))).map {
+                Checkpoint(step: step, byteCount: $0)
+            }
+        }
+        isRunning = FolderLock.isHeld(path: FilePath.join(path, RunFolder.Name.lock))
+        byteCount = [path, folder].reduce(0) { sum, folder in
+            FilePath.names(in: folder).reduce(sum) { sum, name in
+                sum + (Self.byteCount(FilePath.join(folder, name)) ?? 0)
+            }
+        }
+    }
+
+    /// Bytes of a regular file; nil for anything else.
+    private static func byteCount(_ path: String) -> Int? {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int(status.st_size)
+    }
+}

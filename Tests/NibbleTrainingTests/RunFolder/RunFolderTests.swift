@@ -1,0 +1,139 @@
+import Foundation
+import NibbleCheckpoint
+import NibbleTestSupport
+import NibbleTraining
+import Testing
+
+@Suite("Run folders")
+struct RunFolderTests {
+    private func error(_ body: () throws -> Void) throws -> TrainingError {
+        try #require(throws: TrainingError.self) { try body() }
+    }
+
+    @Test("are made with recipe and identity, and opened again")
+    func createAndOpen() throws {
+        let folder = try TemporaryFolder()
+        do {
+            let run = try RunSample.create(folder.file("run/"))
+            #expect(run.path == folder.file("run"))
+            #expect(try run.recipeYAML == "steps: 200\n")
+        }
+        #expect(
+            try FileManager.default.contentsOfDirectory(atPath: folder.file("run")).sorted() == [
+                "checkpoints", "lock", "recipe.yaml", "run.json",
+            ])
+        let run = try RunFolder.open(path: folder.file("run"), expecting: RunSample.identity)
+        #expect(run.identity == RunSample.identity)
+        #expect(run.savedSteps == [])
+        #expect(try RunSample.latest(run).checkpoint == nil)
+    }
+
+    @Test("are not made where something else or a run is")
+    func occupied() throws {
+        let folder = try TemporaryFolder()
+        try folder.write([1], to: "photo.jpg")
+        let other = try error { _ = try RunSample.create(folder.path) }
+        #expect(other.code == .mismatch)
+        #expect(
+            other.description
+                == "\(folder.path): is not empty and holds no run (photo.jpg); choose another folder")
+        #expect(try folder.names == ["photo.jpg"])
+
+        // A recipe that someone wrote is no half-made run.
+        let second = try TemporaryFolder()
+        try second.write(Array("mine".utf8), to: "recipe.yaml")
+        #expect(try error { _ = try RunSample.create(second.path) }.code == .mismatch)
+        #expect(try contents(second.file("recipe.yaml")) == Array("mine".utf8))
+
+        let third = try TemporaryFolder()
+        do { _ = try RunSample.create(third.path) }
+        let run = try error { _ = try RunSample.create(third.path) }
+        #expect(run.problem == "holds a run already")
+    }
+
+    @Test("that a killed process did not come to finish are made again")
+    func halfMade() throws {
+        let folder = try TemporaryFolder()
+        for (name, bytes) in [("lock", "1\n"), ("recipe.yaml", "old"), (".run.json.partial-1", "{")] {
+            try folder.write(Array(bytes.utf8), to: name)
+        }
+        let run = try RunSample.create(folder.path)
+        #expect(try run.recipeYAML == "steps: 200\n")
+        #expect(try folder.names == ["checkpoints", "lock", "recipe.yaml", "run.json"])
+    }
+
+    @Test("are not opened where there is no run")
+    func noRun() throws {
+        let folder = try TemporaryFolder()
+        for path in [folder.path, folder.file("absent")] {
+            #expect(try error { _ = try RunFolder.open(path: path) }.code == .mismatch)
+        }
+        #expect(try folder.names == [])
+        try folder.write(Array("{\"teacher_path\": 1}".utf8), to: "run.json")
+        let malformed = try #require(throws: CheckpointError.self) {
+            _ = try RunFolder.open(path: folder.path)
+        }
+        #expect(malformed.code == .malformed && malformed.path == folder.file("run.json"))
+    }
+
+    @Test(
+        "are not resumed with another teacher, text or recipe",
+        arguments: [
+            ("another teacher (digest t1, now t2)", \RunIdentity.teacherDigest, "t2"),
+            ("another text (digest x1, now x2)", \.textDigest, "x2"),
+            ("another recipe (digest r1, now r2)", \.recipeDigest, "r2"),
+        ] as [(String, any WritableKeyPath<RunIdentity, String> & Sendable, String)])
+    func identity(part: String, field: any WritableKeyPath<RunIdentity, String> & Sendable, digest: String)
+        throws
+    {
+        let folder = try TemporaryFolder()
+        do { _ = try RunSample.create(folder.path) }
+        var asked = RunSample.identity
+        asked[keyPath: field] = digest
+        let error = try error { _ = try RunFolder.open(path: folder.path, expecting: asked) }
+        #expect(error.code == .mismatch)
+        #expect(error.problem == "was begun with " + part)
+    }
+
+    @Test("are resumed with a teacher that has moved and another version")
+    func moved() throws {
+        let folder = try TemporaryFolder()
+        do { _ = try RunSample.create(folder.path) }
+        var asked = RunSample.identity
+        asked.teacherPath = "/elsewhere"
+        asked.nibbleVersion = "9"
+        asked.created = "now"
+        #expect(try RunFolder.open(path: folder.path, expecting: asked).identity == RunSample.identity)
+    }
+
+    @Test("are held by one process at a time, and released with it")
+    func lock() throws {
+        let folder = try TemporaryFolder()
+        do {
+            let run = try RunSample.create(folder.path)
+            let error = try error { _ = try RunFolder.open(path: folder.path) }
+            #expect(error.code == .mismatch)
+            #expect(error.problem == "is in use by process \(getpid())")
+            #expect(try RunStatus(path: folder.path).isRunning)
+            withExtendedLifetime(run) {}
+        }
+        #expect(try !RunStatus(path: folder.path).isRunning)
+        _ = try RunFolder.open(path: folder.path)
+    }
+
+    @Test("lose what killed processes left half-written, when opened")
+    func leftovers() throws {
+        let folder = try TemporaryFolder()
+        do { _ = try RunSample.create(folder.path) }
+        // The number of a living process: the lock tells that it is not the writer.
+        let names = [
+            ".run.json.partial-1", "checkpoints/.step-00000100.safetensors.partial-\(getpid())",
+            "checkpoints/.best.json.partial-1",
+        ]
+        for name in names { try folder.write([1], to: name) }
+        try folder.write([1], to: "checkpoints/notes.txt")
+        _ = try RunFolder.open(path: folder.path)
+        for name in names { #expect(!FileManager.default.fileExists(atPath: folder.file(name)), "\(name)") }
+        #expect(FileManager.default.fileExists(atPath: folder.file("checkpoints/notes.txt")))
+    }
+}
