@@ -67,7 +67,8 @@ let package = Package(
             ]
         ),
 
-        .target(name: "NibbleTestSupport", path: "Tests/NibbleTestSupport"),
+        .target(
+            name: "NibbleTestSupport", dependencies: ["NibbleCheckpoint"], path: "Tests/NibbleTestSupport"),
         .testTarget(name: "NibbleNumericsTests", dependencies: ["NibbleNumerics", "NibbleTestSupport"]),
         .testTarget(
             name: "NibbleTensorTests",
