@@ -1,4 +1,5 @@
 internal import Foundation
+internal import NibbleCheckpoint
 
 /// What `Tests/Fixtures/make_tokens.py` recorded of llama.cpp's tokens.
 package struct RecordedTokens: Decodable, Sendable {

@@ -24,6 +24,16 @@ package final class TemporaryFolder: Sendable {
         return file(name)
     }
 
+    /// Makes a folder inside, and those that it is in.
+    package func makeFolder(_ name: String) throws {
+        try FileManager.default.createDirectory(atPath: file(name), withIntermediateDirectories: true)
+    }
+
+    /// Makes a symbolic link inside.
+    package func link(_ name: String, to target: String) throws {
+        try FileManager.default.createSymbolicLink(atPath: file(name), withDestinationPath: target)
+    }
+
     /// Names inside, hidden ones too.
     package var names: [String] {
         get throws { try FileManager.default.contentsOfDirectory(atPath: path).sorted() }

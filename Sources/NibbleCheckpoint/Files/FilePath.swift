@@ -47,7 +47,12 @@ package enum FilePath {
 
     /// Names in a folder, sorted; empty where it cannot be read.
     package static func names(in folder: String) -> [String] {
-        guard let directory = opendir(folder) else { return [] }
+        do throws(CheckpointError) { return try contents(of: folder) } catch { return [] }
+    }
+
+    /// Names in a folder, sorted.
+    package static func contents(of folder: String) throws(CheckpointError) -> [String] {
+        guard let directory = opendir(folder) else { throw .system("cannot be read", path: folder) }
         defer { closedir(directory) }
         var names: [String] = []
         while let entry = readdir(directory) {

@@ -1,26 +1,69 @@
-/// SHA-256 (FIPS 180-4), to compare files with recorded digests.
-package enum SHA256 {
+/// SHA-256 (FIPS 180-4), fed piece by piece: digests that say which bytes a result was made from.
+///
+/// ```swift
+/// var hash = SHA256()
+/// for piece in pieces { hash.update(piece) }
+/// print(hash.hex)
+/// ```
+package struct SHA256: Sendable {
+    /// Bytes of a block.
+    private static let blockSize = 64
+
+    private var state: [UInt32] = [
+        0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
+        0x5be0_cd19,
+    ]
+    /// Bytes that do not fill a block yet.
+    private var pending: [UInt8] = []
+    private var byteCount: UInt64 = 0
+
+    /// Starts with nothing.
+    package init() {}
+
     /// The digest of `bytes` in hexadecimal.
-    package static func hex(_ bytes: some Collection<UInt8>) -> String {
-        var message = Array(bytes)
-        let bitCount = UInt64(message.count) * 8
-        message.append(0x80)
-        message.append(contentsOf: repeatElement(0, count: (120 - message.count % 64) % 64))
-        withUnsafeBytes(of: bitCount.bigEndian) { message.append(contentsOf: $0) }
-        var hash: [UInt32] = [
-            0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab,
-            0x5be0_cd19,
-        ]
-        message.withUnsafeBytes { buffer in
-            for start in stride(from: 0, to: buffer.count, by: 64) { block(buffer, start, &hash) }
+    package static func hex(_ bytes: some Sequence<UInt8>) -> String {
+        var hash = SHA256()
+        hash.update(Array(bytes))
+        return hash.hex
+    }
+
+    /// Adds bytes.
+    package mutating func update(_ bytes: [UInt8]) { bytes.withUnsafeBytes { update($0) } }
+
+    /// Adds bytes. However they are cut into pieces, the digest is the same.
+    package mutating func update(_ bytes: UnsafeRawBufferPointer) {
+        byteCount &+= UInt64(bytes.count)
+        var position = 0
+        if !pending.isEmpty {
+            position = min(bytes.count, Self.blockSize - pending.count)
+            pending.append(contentsOf: bytes[..<position])
+            guard pending.count == Self.blockSize else { return }
+            pending.withUnsafeBytes { Self.add($0, 0, to: &state) }
+            pending.removeAll(keepingCapacity: true)
         }
-        return hash.map { word in
+        while bytes.count - position >= Self.blockSize {
+            Self.add(bytes, position, to: &state)
+            position += Self.blockSize
+        }
+        pending.append(contentsOf: bytes[position...])
+    }
+
+    /// The digest of what was added so far, 64 hexadecimal digits in lower case. More may be added afterwards.
+    package var hex: String {
+        var last = self
+        let bitCount = byteCount &* 8
+        last.update([0x80])
+        let padding = (Self.blockSize + 56 - last.pending.count) % Self.blockSize
+        last.update([UInt8](repeating: 0, count: padding))
+        withUnsafeBytes(of: bitCount.bigEndian) { last.update($0) }
+        return last.state.map { word in
             let digits = String(word, radix: 16)
             return String(repeating: "0", count: 8 - digits.count) + digits
         }.joined()
     }
 
-    private static func block(_ buffer: UnsafeRawBufferPointer, _ start: Int, _ hash: inout [UInt32]) {
+    /// Adds the block at `start`.
+    private static func add(_ buffer: UnsafeRawBufferPointer, _ start: Int, to hash: inout [UInt32]) {
         func rotate(_ value: UInt32, _ count: UInt32) -> UInt32 { value >> count | value << (32 - count) }
         withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { w in
             for i in 0..<16 {

@@ -1,0 +1,36 @@
+extension Recipe {
+    /// How gradients become changes of weights.
+    public struct Optimizer: Sendable, Equatable {
+        /// The method.
+        public var kind = Kind.adamW
+        /// The peak learning rate of all weights that have none of their own.
+        public var learningRate: Float = 1e-5
+        /// The peak learning rate of learned scales.
+        public var scaleLearningRate: Float = 1e-4
+        /// The peak learning rate of norms; nil: ``learningRate``.
+        public var normLearningRate: Float?
+        /// Decay of the mean of gradients.
+        public var beta1: Float = 0.9
+        /// Decay of the mean of squared gradients.
+        public var beta2: Float = 0.98
+        /// What is added to the root of the mean of squared gradients.
+        public var epsilon: Float = 1e-8
+        /// The share of a weight that is taken off it in a step, times the learning rate.
+        public var weightDecay: Float = 0
+        /// The norm that all gradients together are scaled down to; nil: no clipping.
+        public var clipNorm: Float? = 1
+        /// Decay of an exponential moving average of the weights; nil: no average.
+        public var average: Float?
+
+        /// The defaults.
+        public init() {}
+    }
+}
+
+extension Recipe.Optimizer {
+    /// A method of optimization.
+    public enum Kind: String, CaseIterable, Sendable {
+        /// Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+        case adamW = "adamw"
+    }
+}

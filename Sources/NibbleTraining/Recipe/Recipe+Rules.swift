@@ -1,0 +1,111 @@
+internal import NibbleNumerics
+internal import NibbleQuantization
+
+/// Fields that contradict each other, although each is in range.
+struct RecipeRule: Sendable {
+    /// The fields concerned.
+    let fields: [String]
+    /// What must hold, for the reference.
+    let statement: String
+    /// What is wrong and what to do about it; nil where nothing is.
+    let violation: @Sendable (Recipe) -> (problem: String, advice: String)?
+}
+
+extension Recipe {
+    /// What must hold between fields: nothing that is asked for may be without effect.
+    static let rules: [RecipeRule] = [
+        RecipeRule(
+            fields: ["quantization.scales", "train.parameters"],
+            statement: "`quantization.scales` is learned where `train.parameters` has scales, and only there."
+        ) { recipe in
+            let isLearned = recipe.quantization.scales == .learned
+            guard isLearned != recipe.train.parameters.contains(.scales) else { return nil }
+            return isLearned
+                ? (
+                    "quantization.scales is learned, but train.parameters has no scales",
+                    "add scales to train.parameters"
+                )
+                : (
+                    "train.parameters has scales, but quantization.scales is recomputed",
+                    "set quantization.scales to learned"
+                )
+        },
+        RecipeRule(
+            fields: ["quantization.scales", "quantization.type"],
+            statement: "`quantization.type` has scales where `quantization.scales` is learned."
+        ) { recipe in
+            guard recipe.quantization.scales == .learned,
+                !recipe.quantization.type.defaultType.isQuantized
+            else { return nil }
+            return (
+                "quantization.scales is learned, but quantization.type \(recipe.quantization.type.rawValue) has"
+                    + " none",
+                "set quantization.type to a quantized type"
+            )
+        },
+        RecipeRule(
+            fields: ["quantization.start_step", "train.steps"],
+            statement: "`quantization.start_step` is below `train.steps`."
+        ) { recipe in
+            guard recipe.quantization.startStep >= recipe.train.steps else { return nil }
+            return (
+                "quantization.start_step is \(recipe.quantization.startStep), not below train.steps,"
+                    + " \(recipe.train.steps): nothing would be quantized",
+                "start earlier"
+            )
+        },
+        RecipeRule(
+            fields: ["schedule.warmup_steps", "train.steps"],
+            statement: "`schedule.warmup_steps` is not above `train.steps`."
+        ) { recipe in
+            guard recipe.schedule.warmupSteps > recipe.train.steps else { return nil }
+            return (
+                "schedule.warmup_steps is \(recipe.schedule.warmupSteps), more than train.steps,"
+                    + " \(recipe.train.steps)",
+                "set schedule.warmup_steps to \(recipe.train.steps) or less"
+            )
+        },
+        RecipeRule(
+            fields: ["optimizer.norm_learning_rate", "train.parameters"],
+            statement: "`train.parameters` has norms where `optimizer.norm_learning_rate` is given."
+        ) { recipe in
+            guard recipe.optimizer.normLearningRate != nil, !recipe.train.parameters.contains(.norms) else {
+                return nil
+            }
+            return (
+                "optimizer.norm_learning_rate is given, but train.parameters has no norms",
+                "add norms to train.parameters, or set the rate to none"
+            )
+        },
+        RecipeRule(
+            fields: ["loss.reverse", "loss.cross_entropy"],
+            statement: "`loss.reverse` is 0 where `loss.cross_entropy` is 1."
+        ) { recipe in
+            guard recipe.loss.crossEntropy == 1, recipe.loss.reverse > 0 else { return nil }
+            return (
+                "loss.reverse is above 0, but loss.cross_entropy 1 leaves no divergence",
+                "lower loss.cross_entropy, or set loss.reverse to 0"
+            )
+        },
+        RecipeRule(
+            fields: ["loss.hidden", "teacher.kind"],
+            statement: "`teacher.kind` is live where `loss.hidden` is above 0."
+        ) { recipe in
+            guard recipe.loss.hidden > 0, recipe.teacher.kind == .cached else { return nil }
+            return (
+                "loss.hidden is above 0, but a cached teacher has no hidden states",
+                "set teacher.kind to live, or loss.hidden to 0"
+            )
+        },
+        RecipeRule(
+            fields: ["evaluation.patience", "evaluation.every"],
+            statement: "`evaluation.every` is above 0 where `evaluation.patience` is given."
+        ) { recipe in
+            guard recipe.evaluation.patience != nil, recipe.evaluation.every == 0 else { return nil }
+            return (
+                "evaluation.patience is given, but evaluation.every 0 means no evaluations",
+                "set evaluation.every to 1 or more, or evaluation.patience to none"
+            )
+        },
+    ]
+}

@@ -1,0 +1,201 @@
+import NibbleNumerics
+import NibbleQuantization
+import NibbleTensor
+import NibbleTestSupport
+import NibbleTraining
+import Testing
+
+@Suite("Recipes")
+struct RecipeTests {
+    @Test("are read field by field, the rest having defaults")
+    func reading() throws {
+        let recipe = try Recipe(
+            yaml: """
+                # a comment
+                quantization:
+                  type: q4_k_m
+                  embedding_type: Q8_0
+                  tensor_types:
+                    - pattern: 'blk\\.0\\.ffn_down'
+                      type: q6_k
+                    - {pattern: "attn_v", type: f16}
+                train:
+                  parameters: [norms, linear]
+                  steps: 12
+                  precision: f32
+                optimizer:
+                  learning_rate: 2e-5
+                  clip_norm: none
+                  average: 0.999
+                schedule:
+                  # all of it left out
+                evaluation: {every: 0}
+                """, path: "a.yaml")
+        var expected = Recipe()
+        expected.quantization.type = .q4_k_m
+        expected.quantization.embeddingType = .q8_0
+        expected.quantization.tensorTypes = [
+            try .init(pattern: "blk\\.0\\.ffn_down", type: .q6_k), try .init(pattern: "attn_v", type: .f16),
+        ]
+        expected.train.parameters = [.linear, .norms]
+        expected.train.steps = 12
+        expected.train.precision = .f32
+        expected.optimizer.learningRate = 2e-5
+        expected.optimizer.clipNorm = nil
+        expected.optimizer.average = 0.999
+        expected.evaluation.every = 0
+        #expect(recipe == expected)
+    }
+
+    @Test("have the documented defaults")
+    func defaults() throws {
+        let recipe = try Recipe(yaml: "{}", path: "a.yaml")
+        #expect(recipe == Recipe())
+        #expect(
+            recipe.yaml == """
+                quantization:
+                  type: q4_0
+                  pure: false
+                  embedding_type: none
+                  output_type: none
+                  tensor_types: []
+                  scales: recomputed
+                  gradient: identity
+                  activations: none
+                  start_step: 0
+                train:
+                  parameters: [linear]
+                  steps: 1000
+                  sequence_length: 512
+                  sequences_per_step: 1
+                  seed: 1
+                  precision: auto
+                  recompute: auto
+                optimizer:
+                  kind: adamw
+                  learning_rate: 1e-05
+                  scale_learning_rate: 0.0001
+                  norm_learning_rate: none
+                  beta1: 0.9
+                  beta2: 0.98
+                  epsilon: 1e-08
+                  weight_decay: 0
+                  clip_norm: 1
+                  average: none
+                schedule:
+                  kind: cosine
+                  warmup_steps: 5
+                  final_fraction: 0.1
+                loss:
+                  temperature: 1
+                  cross_entropy: 0
+                  reverse: 0
+                  hidden: 0
+                  token_clip: none
+                teacher:
+                  kind: live
+                  top: 256
+                start:
+                  dither: auto
+                  dither_seed: 1
+                evaluation:
+                  every: 50
+                  chunks: 8
+                  patience: none
+                checkpoints:
+                  every: 50
+                  keep: 2
+
+                """)
+    }
+
+    @Test("are written so that they read back as they were, with one digest")
+    func roundTrip() throws {
+        var recipe = Recipe()
+        recipe.quantization.tensorTypes = [
+            try .init(pattern: #"a\.b"c' & #[0-9]{2}"#, type: .q5_1), try .init(pattern: "x", type: .bf16),
+        ]
+        recipe.quantization.scales = .learned
+        recipe.train.parameters = [.scales, .embedding]
+        recipe.train.seed = .max
+        recipe.optimizer.learningRate = 1.2345678e-7
+        recipe.optimizer.clipNorm = nil
+        recipe.evaluation.patience = 3
+        let read = try Recipe(yaml: recipe.yaml, path: "a.yaml")
+        #expect(read == recipe)
+        #expect(read.yaml == recipe.yaml)
+        #expect(read.digest == recipe.digest)
+        #expect(read.digest.count == 64)
+        #expect(read.digest != Recipe().digest)
+    }
+
+    @Test("are made into plans")
+    func plan() throws {
+        var quantization = Recipe.Quantization()
+        quantization.type = .q4_k_m
+        quantization.pure = true
+        quantization.embeddingType = .q8_0
+        quantization.outputType = .q6_k
+        quantization.tensorTypes = [try .init(pattern: "attn", type: .q5_0)]
+        let plan = try quantization.plan()
+        #expect(plan.type == .q4_k_m && plan.isPure)
+        #expect(plan.embeddingType == .q8_0 && plan.outputType == .q6_k)
+        #expect(plan.overrides == quantization.tensorTypes)
+        quantization.embeddingType = .iq1_s
+        #expect(throws: TrainingError.self) { try quantization.plan() }
+    }
+
+    @Test("made in code are checked, too")
+    func validation() throws {
+        var recipe = Recipe()
+        #expect(try recipe.validated(path: "code") == recipe)
+        recipe.train.sequenceLength = 500
+        let error = #expect(throws: TrainingError.self) { try recipe.validated(path: "code") }
+        #expect(
+            error?.description
+                == "code: train.sequence_length is 500, expected a multiple of 32 from 32 to 131072")
+        recipe = Recipe()
+        recipe.optimizer.learningRate = .nan
+        #expect(throws: TrainingError.self) { try recipe.validated(path: "code") }
+        recipe = Recipe()
+        recipe.train.parameters = []
+        #expect(throws: TrainingError.self) { try recipe.validated(path: "code") }
+        recipe = Recipe()
+        recipe.train.parameters = [.scales]
+        #expect(throws: TrainingError.self) { try recipe.validated(path: "code") }
+    }
+
+    @Test("are changed by the names of their fields")
+    func overrides() throws {
+        var recipe = Recipe()
+        try recipe.set("optimizer.learning_rate", to: "2e-5")
+        try recipe.set("train.parameters", to: "linear, norms")
+        try recipe.set("quantization.tensor_types", to: "[{pattern: ffn, type: q8_0}]")
+        try recipe.set("evaluation.patience", to: "4")
+        try recipe.set("optimizer.clip_norm", to: "none")
+        #expect(recipe.optimizer.learningRate == 2e-5)
+        #expect(recipe.train.parameters == [.linear, .norms])
+        #expect(recipe.quantization.tensorTypes == [try .init(pattern: "ffn", type: .q8_0)])
+        #expect(recipe.evaluation.patience == 4)
+        #expect(recipe.optimizer.clipNorm == nil)
+    }
+
+    @Test(
+        "are left as they were by an override that fails",
+        arguments: [
+            ("optimizer.learning_rate", "fast", "optimizer.learning_rate is fast, expected a number above 0"),
+            ("optimizer.learning_rate", "", "optimizer.learning_rate has 0 bytes that hold no value"),
+            ("optimizer.learning_rat", "1", "did you mean 'optimizer.learning_rate'?"),
+            ("train.steps", "[", "is no YAML"),
+            ("train.steps", "{a: 1}", "train.steps is a mapping"),
+            ("train.steps", "1\n---\n2", "is no YAML"),
+            ("", "1", "unknown field ''"),
+        ])
+    func failedOverride(name: String, value: String, message: String) {
+        var recipe = Recipe()
+        let error = #expect(throws: TrainingError.self) { try recipe.set(name, to: value) }
+        #expect(error?.description.contains(message) == true, "\(error?.description ?? "")")
+        #expect(error?.line == nil)
+        #expect(recipe == Recipe())
+    }
+}

@@ -1,0 +1,72 @@
+import Testing
+
+@testable import NibbleTraining
+
+@Suite("Token batches")
+struct TokenBatchesTests {
+    private func batches(_ count: Int, perStep: Int, seed: UInt64 = 1) throws -> TokenBatches {
+        let text = try TrainingText(
+            stream: Array(0..<Int32(2 * count)), beginning: nil, sequenceLength: 2, name: "a")
+        return try TokenBatches(text, sequencesPerStep: perStep, seed: seed)
+    }
+
+    @Test("go through every sequence once an epoch, in another order each time", arguments: [1, 2, 7, 100])
+    func epochs(count: Int) throws {
+        let batches = try batches(count, perStep: 1)
+        let orders = (0..<4).map { epoch in
+            (0..<count).flatMap { batches.indices(step: epoch * count + $0) }
+        }
+        for order in orders { #expect(order.sorted() == Array(0..<count)) }
+        if count > 2 { #expect(Set(orders).count == 4) }
+    }
+
+    @Test("are the same whatever the size of a step")
+    func sizes() throws {
+        let one = try batches(10, perStep: 1)
+        let three = try batches(10, perStep: 3)
+        // Step 3 of three sequences reaches into the second epoch.
+        #expect((0..<30).flatMap { one.indices(step: $0) } == (0..<10).flatMap { three.indices(step: $0) })
+        #expect(three.batch(step: 3).map { $0[0] / 2 } == three.indices(step: 3).map(Int32.init))
+    }
+
+    @Test("depend on seed and step alone")
+    func determinism() throws {
+        // As SplitMix64, Fisher-Yates and Lemire's method give them, computed apart from this code.
+        #expect(
+            try (0..<10).flatMap { try batches(10, perStep: 1).indices(step: $0) } == [
+                1, 7, 5, 4, 6, 0, 9, 2, 8, 3,
+            ])
+        #expect(
+            try (10..<20).flatMap { try batches(10, perStep: 1).indices(step: $0) } == [
+                7, 9, 2, 4, 3, 1, 8, 6, 0, 5,
+            ])
+        #expect(
+            try (0..<10).flatMap { try batches(10, perStep: 1, seed: 2).indices(step: $0) } == [
+                9, 8, 7, 0, 3, 6, 5, 1, 2, 4,
+            ])
+    }
+
+    @Test("draw every order about equally often")
+    func fairness() throws {
+        var counts: [[Int]: Int] = [:]
+        for seed in 0..<6000 {
+            counts[try batches(3, perStep: 3, seed: UInt64(seed)).indices(step: 0), default: 0] += 1
+        }
+        #expect(counts.count == 6)
+        // 1000 expected, standard deviation 29: five of them.
+        for count in counts.values { #expect(abs(count - 1000) < 145) }
+    }
+
+    @Test("count epochs")
+    func epochCount() throws {
+        #expect(try batches(10, perStep: 4).epochs(steps: 5) == 2)
+    }
+
+    @Test("say how much text a step needs")
+    func tooShort() throws {
+        let error = #expect(throws: TrainingError.self) { try batches(3, perStep: 4) }
+        #expect(
+            error?.description.contains("has 3 sequences of 2 tokens (6 tokens), a step needs 4 (8 tokens)")
+                == true)
+    }
+}
