@@ -24,12 +24,15 @@ struct LlamaQuantizeTests {
         let bytes = try contents(request.output)
         #expect(bytes.count == expected.size)
         let digests = converter.layout.placements.enumerated().map { index, place in
-            String(SHA256.hex(bytes[place.offset..<place.offset + converter.jobs[index].byteCount]).prefix(8))
+            String(
+                NibbleTestSupport.SHA256.hex(
+                    bytes[place.offset..<place.offset + converter.jobs[index].byteCount]
+                ).prefix(8))
         }
         for (index, digest) in expected.digests.split(separator: " ").enumerated() {
             #expect(digests[index] == digest, "\(tensors[index])")
         }
-        #expect(SHA256.hex(bytes) == expected.sha256)
+        #expect(NibbleTestSupport.SHA256.hex(bytes) == expected.sha256)
     }
 
     private func apply(_ flags: [String], to request: inout ConversionRequest, model: String) throws {
