@@ -106,7 +106,7 @@ struct ReencodingTests {
         #expect(throws: CodecError.scaleOverflow(block: 0)) { try counts(bytes, .q4_0, .f16) }
     }
 
-    @Test("A Q4_1 block whose minimum dwarfs its scale gets another scale even from F32, and keeps its values")
+    @Test("A Q4_1 block whose minimum dwarfs its scale gets another scale from F32, and keeps its values")
     func largeMinimum() throws {
         // d = 2^-14 (1 + 2^-10), m = 1000: m + 15 d lies between two F32 numbers, 2^-14 apart.
         let codes = block(0x0401, [0, 15, 7]).dropFirst(2)
