@@ -105,6 +105,17 @@ struct ConvertCommandTests {
         #expect(try contents(input) == contents(self.input))
     }
 
+    @Test(
+        "A folder that may not hold a quantized source's values is warned of",
+        arguments: ["bf16", "f16", "f32"])
+    func narrowFolder(type: String) throws {
+        let (quantized, output) = (folder.file("q.gguf"), folder.file("hub"))
+        #expect(try CommandLineTool.run(["convert", input, "-o", quantized, "--quiet"]).status == 0)
+        let result = try CommandLineTool.run(["convert", quantized, "-o", output, "--type", type])
+        #expect(result.status == 0)
+        #expect(result.errors.contains("with --type f32 they are exact") == (type != "f32"))
+    }
+
     @Test("An existing file is kept unless --force")
     func force() throws {
         let output = try folder.write([1, 2, 3], to: "a.gguf")

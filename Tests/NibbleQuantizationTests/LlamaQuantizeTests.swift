@@ -24,7 +24,10 @@ struct LlamaQuantizeTests {
         let bytes = try contents(request.output)
         #expect(bytes.count == expected.size)
         let digests = converter.layout.placements.enumerated().map { index, place in
-            String(SHA256.hex(bytes[place.offset..<place.offset + converter.jobs[index].byteCount]).prefix(8))
+            String(
+                SHA256.hex(
+                    bytes[place.offset..<place.offset + converter.jobs[index].byteCount]
+                ).prefix(8))
         }
         for (index, digest) in expected.digests.split(separator: " ").enumerated() {
             #expect(digests[index] == digest, "\(tensors[index])")

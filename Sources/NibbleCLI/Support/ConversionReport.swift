@@ -38,6 +38,12 @@ struct ConversionReport {
         if requantized {
             warnings.append("the source is quantized already; quantize the original checkpoint to lose less")
         }
+        let narrowed = jobs.contains { $0.sourceType.isQuantized && ($0.type == .bf16 || $0.type == .f16) }
+        if narrowed, converter.request.outputScheme == .hub, converter.request.ditherSeed == nil {
+            warnings.append(
+                "the source is quantized, and \(converter.request.plan.type.rawValue) may not hold its values; "
+                    + "with --type f32 they are exact, and quantize again to the same Q4_0")
+        }
         if converter.request.ditherSeed != nil, !jobs.contains(where: \.dithers) {
             warnings.append("--dither has no effect: no tensor of the source is quantized")
         }

@@ -29,7 +29,9 @@ struct InspectionReport {
         if let tokenizer = inspection.tokenizer { facts.append(["tokenizer", tokenizer]) }
         facts.append(["grid", Self.text(inspection.grid)])
         if let obstacle = inspection.obstacle { facts.append(["not convertible", "\(obstacle)"]) }
+        if let problem = inspection.provenanceProblem { facts.append(["training unknown", "\(problem)"]) }
         var sections = [Text.table(facts), typeTable]
+        if let provenance = inspection.provenance { sections.append(ProvenanceReport(provenance).text) }
         if showsMetadata { sections.append(try metadataTable()) }
         if showsTensors { sections.append(tensorTable) }
         return sections.joined(separator: "\n\n")
@@ -116,6 +118,8 @@ struct InspectionReport {
                     "blocks_tested": .integer(inspection.grid.blocksTested),
                 ])),
             .init("not_convertible", inspection.obstacle.map { .string("\($0)") } ?? .null),
+            .init("provenance", inspection.provenance.map { ProvenanceReport($0).json } ?? .null),
+            .init("provenance_problem", inspection.provenanceProblem.map { .string("\($0)") } ?? .null),
             .init("types", .array(inspection.typeShares.map(Self.json))),
         ]
         if showsMetadata, let metadata = inspection.metadata {

@@ -17,6 +17,10 @@ public struct CheckpointInspection: Sendable {
     public let metadata: GGUFMetadata?
     /// The tokenizer in one line; nil where there is none.
     public let tokenizer: String?
+    /// How the weights were trained, where the checkpoint says so.
+    public let provenance: Provenance?
+    /// Why what the checkpoint says of its training cannot be read; nil where it can, or says nothing.
+    public let provenanceProblem: CheckpointError?
     /// The first reason why `nibble convert` would refuse the checkpoint; nil where it would not.
     public let obstacle: CheckpointError?
 
@@ -74,6 +78,9 @@ public struct CheckpointInspection: Sendable {
             format = weights.files.count == 1 ? "safetensors" : "safetensors, \(weights.files.count) shards"
             tensors = weights.tensors
             metadata = nil
+            (provenance, provenanceProblem) = Self.reading { () throws(CheckpointError) in
+                try Provenance(safetensorsMetadata: weights.metadata, path: path)
+            }
             architecture = model?.configuration.architecture.rawValue
             if case .hub(let description)? = model?.source {
                 name = nil
@@ -88,11 +95,20 @@ public struct CheckpointInspection: Sendable {
             format = "GGUF v\(version)" + (file.files.count > 1 ? ", \(file.files.count) parts" : "")
             tensors = file.tensors
             metadata = file.metadata
+            (provenance, provenanceProblem) = Self.reading { () throws(CheckpointError) in
+                try Provenance(ggufMetadata: file.metadata, path: path)
+            }
             architecture = try file.metadata.value(GGUFKey.architecture)?.text
             name = try file.metadata.value("general.name")?.text
             tokenizer = (try? Vocabulary(ggufMetadata: file.metadata, path: path)).map(Self.line)
         }
         grid = Grid(tensors)
+    }
+
+    private static func reading(
+        _ read: () throws(CheckpointError) -> Provenance?
+    ) -> (Provenance?, CheckpointError?) {
+        do throws(CheckpointError) { return (try read(), nil) } catch { return (nil, error) }
     }
 
     private static func line(for vocabulary: Vocabulary) -> String {

@@ -33,8 +33,10 @@ extension ModelCheckpoint {
     private static func copies(from folder: String) throws(CheckpointError) -> [HubFile] {
         var files: [HubFile] = []
         for name in copiedNames where FilePath.exists(FilePath.join(folder, name)) {
-            files.append(
-                HubFile(name: name, contents: Array(try MappedFile(path: FilePath.join(folder, name)).bytes)))
+            let file = try MappedFile(path: FilePath.join(folder, name))
+            // The mapping ends with the object, whose last use would otherwise be before the copy.
+            let contents = withExtendedLifetime(file) { Array(file.bytes) }
+            files.append(HubFile(name: name, contents: contents))
         }
         return files
     }

@@ -17,6 +17,8 @@ public struct ModelCheckpoint: Sendable {
     public let leftOut: [LeftOut]
     /// The files behind ``tensors`` and the description.
     public let files: [String]
+    /// What safetensors files say beside their tensors, of the first shard that has a key; empty for GGUF.
+    let weightsMetadata: [String: String]
 
     /// The two forms that Nibble reads.
     public enum Source: Sendable {
@@ -80,6 +82,7 @@ public struct ModelCheckpoint: Sendable {
         self.tensors = tensors
         leftOut = []
         files = checkpoint.files.map(\.file.path)
+        weightsMetadata = [:]
         try checkTensors()
     }
 
@@ -116,6 +119,7 @@ public struct ModelCheckpoint: Sendable {
         self.tensors = tensors
         self.leftOut = leftOut.values.sorted { $0.reason < $1.reason }
         files = weights.files.map(\.file.path) + [FilePath.join(folder, "config.json")]
+        weightsMetadata = weights.metadata
         try checkTensors()
     }
 

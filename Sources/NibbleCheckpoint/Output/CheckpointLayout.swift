@@ -130,8 +130,12 @@ extension CheckpointLayout {
 
     /// A hub folder at `path`: `model.safetensors`, or shards of at most `splitSize` bytes with their index,
     /// beside `companions`.
+    ///
+    /// - Parameter metadata: free text beside the tensors of each file, besides the `format` that transformers
+    ///   asks for.
     public static func hub(
-        path: String, tensors: [Tensor], companions: [HubFile], splitSize: Int?
+        path: String, tensors: [Tensor], companions: [HubFile], splitSize: Int?,
+        metadata: [(String, String)] = []
     ) throws(CheckpointError) -> CheckpointLayout {
         let runs = runs(tensors, limit: splitSize, alignment: 1)
         var layout = CheckpointLayout(
@@ -145,7 +149,7 @@ extension CheckpointLayout {
                 : "model-\(GGUFCheckpoint.Split.digits(number + 1))-of-"
                     + "\(GGUFCheckpoint.Split.digits(runs.count)).safetensors"
             let header = try SafetensorsHeader(
-                tensors: Array(tensors[run]),
+                tensors: Array(tensors[run]), metadata: [("format", "pt")] + metadata,
                 path: FilePath.join(layout.folder, name))
             layout.placements += header.offsets.map { Placement(file: number, offset: $0) }
             layout.files.append(File(name: name, header: header.bytes, size: header.fileSize))

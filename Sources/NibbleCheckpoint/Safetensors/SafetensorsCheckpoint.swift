@@ -7,6 +7,11 @@ public struct SafetensorsCheckpoint: Sendable {
     /// The tensors of all files; names are unique.
     public let tensors: [TensorEntry]
 
+    /// Free text beside the tensors: of a key in several shards, what the first says.
+    var metadata: [String: String] {
+        files.reduce(into: [:]) { metadata, file in metadata.merge(file.metadata) { first, _ in first } }
+    }
+
     static let fileName = "model.safetensors"
     static let indexName = "model.safetensors.index.json"
 

@@ -14,6 +14,15 @@ public struct ConversionRequest: Sendable {
     public var splitSize: Int?
     /// Where set, quantized weights of the source are drawn uniformly within their quantization cells.
     public var ditherSeed: UInt64?
+    /// Tensors that take the place of the source's, such as trained ones; the others are converted.
+    ///
+    /// In a GGUF file encoded rows stand byte for byte, so that their type must be the one that ``plan`` gives
+    /// the tensor. A folder holds their values as the type of ``plan``, and all other matrices as the source
+    /// has them, so that quantizing the folder with the same plan gives the same file as the export to GGUF
+    /// wherever ``ExportReport`` says so. ``importance`` and ``ditherSeed`` do not touch them.
+    public var replacements: [TensorRole: ReplacementTensor] = [:]
+    /// How the replacements were trained, to stand in the output; nil keeps what the source says.
+    public var provenance: Provenance?
     /// Threads that read, encode and write.
     public var threads: Int
     /// Whether an existing output may be replaced.

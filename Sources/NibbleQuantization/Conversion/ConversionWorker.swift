@@ -7,6 +7,7 @@ final class ConversionWorker {
     private let writer: CheckpointWriter
     private var floats = UnsafeMutableBufferPointer<Float>(start: nil, count: 0)
     private var encoded = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var check: ReencodingCheck
 
     /// Elements that are decoded, transformed and encoded at a time, so that they stay in the first caches.
     private static let batch = 8192
@@ -14,7 +15,11 @@ final class ConversionWorker {
     init(_ converter: Converter, _ writer: CheckpointWriter) {
         self.converter = converter
         self.writer = writer
+        check = ReencodingCheck(converter.request)
     }
+
+    /// What becomes of trained blocks in a hub folder, by the index of the job.
+    var reencodingCounts: [Int: ReencodingCounts] { check.counts }
 
     deinit {
         floats.deallocate()
@@ -42,16 +47,61 @@ final class ConversionWorker {
         if case .stored(let entry) = job.source, job.copiesBytes {
             try copy(job, entry, piece.elements, file: place.file, offset: offset)
         } else {
-            let size = job.type.byteCount(elements: piece.elements.count) ?? 0
-            reserve(encoded: size)
-            try encode(job, piece.elements)
-            try writer.write(
-                UnsafeRawBufferPointer(rebasing: encoded[..<size]), file: place.file, offset: offset)
+            try writer.write(try made(piece), file: place.file, offset: offset)
         }
         if case .stored(let entry) = job.source, !job.transform.movesRows,
             let bytes = sourceRange(entry, piece.elements)
         {
             entry.file.release(bytes)
+        }
+    }
+
+    /// The bytes of a piece that do not stand in a file as they are; valid until the next call.
+    private func made(_ piece: PieceOfWork) throws(CheckpointError) -> UnsafeRawBufferPointer {
+        let job = converter.jobs[piece.job]
+        let size = job.type.byteCount(elements: piece.elements.count) ?? 0
+        if case .encoded(let tensor) = job.source {
+            try checkBlocks(job, tensor, piece.elements)
+            if job.copiesBytes, !job.transform.movesRows { return tensor.bytes(of: piece.elements) }
+        }
+        reserve(encoded: size)
+        if case .encoded(let tensor) = job.source, job.copiesBytes {
+            moveRows(job, tensor, piece.elements)
+        } else {
+            try encode(job, piece.elements)
+            if case .encoded(let tensor) = job.source, tensor.type.isQuantized {
+                for run in job.runs(piece.elements) {
+                    try check.check(
+                        job, index: piece.job, type: tensor.type, tensor.bytes(of: run),
+                        element: run.lowerBound)
+                }
+            }
+        }
+        return UnsafeRawBufferPointer(rebasing: encoded[..<size])
+    }
+
+    /// Refuses encoded rows that llama.cpp would refuse to load.
+    private func checkBlocks(
+        _ job: TensorJob, _ tensor: EncodedTensor, _ elements: Range<Int>
+    ) throws(CheckpointError) {
+        for run in job.runs(elements) {
+            let bytes = tensor.bytes(of: run)
+            guard let block = tensor.type.firstInvalidBlock(in: RawSpan(_unsafeBytes: bytes)) else {
+                continue
+            }
+            let element = run.lowerBound + block * tensor.type.blockSize
+            throw invalid(job, element: element, "its scale or value is NaN or infinite")
+        }
+    }
+
+    /// Puts the rows of some output elements into ``encoded`` as they are.
+    private func moveRows(_ job: TensorJob, _ tensor: EncodedTensor, _ elements: Range<Int>) {
+        var place = 0
+        for run in job.runs(elements) {
+            let bytes = tensor.bytes(of: run)
+            UnsafeMutableRawBufferPointer(rebasing: encoded[place..<place + bytes.count]).copyMemory(
+                from: bytes)
+            place += bytes.count
         }
     }
 
@@ -96,16 +146,24 @@ final class ConversionWorker {
     private func load(_ job: TensorJob, _ elements: Range<Int>) throws(CheckpointError) {
         switch job.source {
         case .computed(let values):
-            for (index, element) in elements.enumerated() { floats[index] = values[element] }
-        case .stored(let entry):
-            guard job.transform.movesRows else {
-                decode(job, entry, elements, at: 0)
-                break
+            var index = 0
+            for run in job.runs(elements) {
+                for element in run {
+                    floats[index] = values[element]
+                    index += 1
+                }
             }
-            let columns = job.rowColumns
-            for row in elements.lowerBound / columns..<elements.upperBound / columns {
-                let source = job.transform.sourceRow(row) * columns
-                decode(job, entry, source..<source + columns, at: row * columns - elements.lowerBound)
+        case .stored(let entry):
+            var index = 0
+            for run in job.runs(elements) {
+                decode(job, entry, run, at: index)
+                index += run.count
+            }
+        case .encoded(let tensor):
+            var index = 0
+            for run in job.runs(elements) {
+                decode(tensor.type, tensor.bytes(of: run), count: run.count, at: index)
+                index += run.count
             }
         }
         if case .add(let constant) = job.transform {
@@ -114,16 +172,21 @@ final class ConversionWorker {
     }
 
     private func decode(_ job: TensorJob, _ entry: TensorEntry, _ elements: Range<Int>, at index: Int) {
-        guard let range = sourceRange(entry, elements), let codec = entry.type.codec else { return }
-        let bytes = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: entry.file.bytes[range]))
-        var target = UnsafeMutableBufferPointer(rebasing: floats[index..<index + elements.count]).mutableSpan
-        if job.dithers, let seed = converter.request.ditherSeed {
-            Dither(seed: seed).decode(
-                bytes, type: entry.type, columns: elements.count, firstElement: UInt64(elements.lowerBound),
-                stream: Dither.stream(of: entry.name), into: &target)
-        } else {
-            codec.decode(bytes, columns: elements.count, into: &target, level: .current)
+        guard let range = sourceRange(entry, elements) else { return }
+        let bytes = UnsafeRawBufferPointer(rebasing: entry.file.bytes[range])
+        guard job.dithers, let seed = converter.request.ditherSeed else {
+            return decode(entry.type, bytes, count: elements.count, at: index)
         }
+        var target = UnsafeMutableBufferPointer(rebasing: floats[index..<index + elements.count]).mutableSpan
+        Dither(seed: seed).decode(
+            RawSpan(_unsafeBytes: bytes), type: entry.type, columns: elements.count,
+            firstElement: UInt64(elements.lowerBound), stream: Dither.stream(of: entry.name), into: &target)
+    }
+
+    private func decode(_ type: GGMLType, _ bytes: UnsafeRawBufferPointer, count: Int, at index: Int) {
+        guard let codec = type.codec else { return }
+        var target = UnsafeMutableBufferPointer(rebasing: floats[index..<index + count]).mutableSpan
+        codec.decode(RawSpan(_unsafeBytes: bytes), columns: count, into: &target, level: .current)
     }
 
     /// Encodes ``floats`` to ``encoded`` at byte `offset`.

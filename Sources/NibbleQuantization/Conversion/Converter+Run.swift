@@ -23,6 +23,9 @@ public struct ConversionSummary: Sendable {
     public var outputBytes: Int
     /// Time for reading, encoding and writing, commit included.
     public var elapsed: Duration
+    /// What quantizing the output again would make of trained blocks; nil where it is no folder or nothing was
+    /// replaced by quantized rows.
+    public var export: ExportReport?
 }
 
 extension Converter {
@@ -45,8 +48,10 @@ extension Converter {
         let pieces = jobs.indices.flatMap { PieceOfWork.cut(jobs[$0], index: $0) }
         let total = jobs.reduce(0) { $0 + $1.sourceByteCount }
         let queue = WorkQueue(pieces.count)
+        let counts = Mutex<[Int: ReencodingCounts]>([:])
         DispatchQueue.concurrentPerform(iterations: min(request.threads, max(pieces.count, 1))) { _ in
             let worker = ConversionWorker(self, writer)
+            defer { counts.withLock { $0.merge(worker.reencodingCounts, uniquingKeysWith: +) } }
             while let index = queue.next() {
                 let piece = pieces[index]
                 do throws(CheckpointError) {
@@ -69,7 +74,18 @@ extension Converter {
         }
         try writer.commit(flush: request.flushes)
         return ConversionSummary(
-            sourceBytes: total, outputBytes: layout.totalSize, elapsed: start.duration(to: .now))
+            sourceBytes: total, outputBytes: layout.totalSize, elapsed: start.duration(to: .now),
+            export: exportReport(counts.withLock { $0 }))
+    }
+
+    private func exportReport(_ counts: [Int: ReencodingCounts]) -> ExportReport? {
+        guard !counts.isEmpty else { return nil }
+        return ExportReport(
+            tensors: counts.sorted { $0.key < $1.key }.map { index, counts in
+                .init(
+                    name: jobs[index].name, role: jobs[index].role, type: jobs[index].sourceType,
+                    counts: counts)
+            })
     }
 }
 
@@ -105,6 +121,16 @@ extension TensorJob {
     var unit: Int {
         if importance != nil || transform.movesRows { return columns == 0 ? 1 : rowColumns }
         return max(type.blockSize, sourceType.blockSize)
+    }
+
+    /// The runs of source elements that make a run of output elements, in order: itself, or row by row.
+    func runs(_ elements: Range<Int>) -> [Range<Int>] {
+        guard transform.movesRows else { return [elements] }
+        let columns = rowColumns
+        return (elements.lowerBound / columns..<elements.upperBound / columns).map { row in
+            let start = transform.sourceRow(row) * columns
+            return start..<start + columns
+        }
     }
 
     /// Elements that move together where rows are permuted: one in a bias.

@@ -29,6 +29,7 @@ public struct Converter: Sendable {
         self.request = request
         model = try ModelCheckpoint(path: request.input)
         try Self.checkPaths(request, model)
+        try Replacements(request, model).checkRoles()
         switch request.outputScheme {
         case .gguf:
             jobs = try GGUFJobs(request, model).jobs()
@@ -76,6 +77,7 @@ public struct Converter: Sendable {
         case .hub(let description):
             metadata = try description.ggufMetadata(
                 parameterCount: jobs.reduce(0) { $0 + $1.elementCount }, fileType: fileType)
+            if let provenance = try model.provenance() { metadata.set(provenance) }
         }
         // llama-quantize sets these anew, which moves them to the end.
         for key in [GGUFKey.quantizationVersion, GGUFKey.fileType] { metadata.remove(key) }
@@ -85,6 +87,7 @@ public struct Converter: Sendable {
             metadata.remove(key)
             metadata.set(key, value)
         }
+        if let provenance = request.provenance { metadata.set(provenance) }
         if let seed = request.ditherSeed { metadata.set("nibble.dither.seed", .uint64(seed)) }
         return try .gguf(
             path: request.output, metadata: metadata, tensors: jobs.map(\.layoutTensor),
@@ -94,10 +97,13 @@ public struct Converter: Sendable {
     private static func hubLayout(
         _ request: ConversionRequest, _ model: ModelCheckpoint, _ jobs: [TensorJob]
     ) throws(CheckpointError) -> CheckpointLayout {
+        var provenance = request.provenance
+        if provenance == nil { provenance = try model.provenance() }
         let companions = try model.hubFiles(type: request.plan.type.defaultType)
         return try .hub(
             path: request.output, tensors: jobs.map(\.layoutTensor), companions: companions,
-            splitSize: request.splitSize ?? 5_000_000_000)
+            splitSize: request.splitSize ?? 5_000_000_000,
+            metadata: provenance?.safetensorsEntries ?? [])
     }
 }
 
@@ -106,7 +112,11 @@ extension TensorJob {
 
     /// Whether the stored bytes are the output's bytes.
     var copiesBytes: Bool {
-        guard case .stored(let entry) = source, !dithers else { return false }
-        return entry.type == type && transform == .identity
+        switch source {
+        case .stored(let entry): entry.type == type && transform == .identity && !dithers
+        // Rows are encoded one by one, so that they can be moved as they are.
+        case .encoded(let tensor): tensor.type == type
+        case .computed: false
+        }
     }
 }

@@ -6,11 +6,13 @@ struct GGUFJobs {
     private let request: ConversionRequest
     private let model: ModelCheckpoint
     private let configuration: ModelConfiguration
+    private let replacements: Replacements
 
     init(_ request: ConversionRequest, _ model: ModelCheckpoint) {
         self.request = request
         self.model = model
         configuration = model.configuration
+        replacements = Replacements(request, model)
     }
 
     /// The tensors in the order of llama-quantize: outside of blocks first, then block by block, names in
@@ -33,13 +35,20 @@ struct GGUFJobs {
             jobs[index].type = targets[index].type
             jobs[index].reason = targets[index].reason
             try checkFit(jobs[index])
+            try replacements.checkType(jobs[index])
             jobs[index].importance = try importance(for: jobs[index])
         }
         return jobs
     }
 
-    /// The job with the type that the tensor keeps where it is not quantized.
     private func job(for tensor: ModelCheckpoint.Tensor) throws(CheckpointError) -> TensorJob {
+        var job = try sourceJob(for: tensor)
+        _ = try replacements.apply(to: &job, entry: tensor.entry)
+        return job
+    }
+
+    /// The job with the type that the tensor keeps where it is not quantized.
+    private func sourceJob(for tensor: ModelCheckpoint.Tensor) throws(CheckpointError) -> TensorJob {
         var job = TensorJob(
             name: try name(of: tensor.role), role: tensor.role, shape: tensor.entry.shape,
             type: tensor.entry.type,

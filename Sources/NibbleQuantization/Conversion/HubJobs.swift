@@ -6,11 +6,13 @@ struct HubJobs {
     private let request: ConversionRequest
     private let model: ModelCheckpoint
     private let configuration: ModelConfiguration
+    private let replacements: Replacements
 
     init(_ request: ConversionRequest, _ model: ModelCheckpoint) {
         self.request = request
         self.model = model
         configuration = model.configuration
+        replacements = Replacements(request, model)
     }
 
     /// The tensors in the order of the model.
@@ -47,7 +49,12 @@ struct HubJobs {
             job.transform = configuration.transform(of: tensor.role).toHub(
                 rows: tensor.entry.shape.first ?? 1)
         }
-        if job.shape.count == 1, try !isExact(tensor.entry, job.transform, as: type) {
+        if try !replacements.apply(to: &job, entry: tensor.entry), !replacements.isEmpty {
+            // What was not trained is to be quantized later as it would be from the source.
+            job.type = tensor.entry.type.isHubType ? tensor.entry.type : .f32
+            job.reason = .kept
+        }
+        if job.shape.count == 1, try !isExact(job) {
             // A norm that the type cannot hold stays F32: a few kilobytes that make the way back exact.
             job.type = .f32
             job.reason = .kept
@@ -55,18 +62,28 @@ struct HubJobs {
         return job
     }
 
-    /// Whether every value of a vector survives being stored as `type`.
-    private func isExact(
-        _ entry: TensorEntry, _ transform: TensorJob.DirectedTransform, as type: GGMLType
-    ) throws(CheckpointError) -> Bool {
-        guard type != .f32 else { return true }
+    /// Whether every value of a vector survives being stored as the type of its job.
+    private func isExact(_ job: TensorJob) throws(CheckpointError) -> Bool {
+        guard job.type != .f32 else { return true }
         var offset: Float = 0
-        if case .add(let constant) = transform { offset = constant }
-        for value in try entry.floats() {
+        if case .add(let constant) = job.transform { offset = constant }
+        let values: [Float] =
+            switch job.source {
+            case .stored(let entry): try entry.floats()
+            case .computed(let values): values
+            // Rows of one element after the other, as a matrix of one row.
+            case .encoded: []
+            }
+        for value in values {
             let value = value + offset
-            let isExact = type == .f16 ? Float(Float16(value)) == value : value.bitPattern & 0xFFFF == 0
+            let isExact = job.type == .f16 ? Float(Float16(value)) == value : value.bitPattern & 0xFFFF == 0
             if !isExact { return false }
         }
         return true
     }
+}
+
+extension GGMLType {
+    /// Whether a hub folder holds weights of the type.
+    fileprivate var isHubType: Bool { self == .f32 || self == .f16 || self == .bf16 }
 }

@@ -26,8 +26,10 @@ public struct TensorJob: Sendable {
     public enum Source: Sendable {
         /// A stored tensor.
         case stored(TensorEntry)
-        /// Values computed from the configuration.
+        /// Values in memory: computed from the configuration, or a vector that replaces the source's.
         case computed([Float])
+        /// A matrix that replaces the source's.
+        case encoded(EncodedTensor)
     }
 
     /// A transform and whether it is undone.
@@ -60,6 +62,7 @@ public struct TensorJob: Sendable {
         switch source {
         case .stored(let entry): entry.type
         case .computed: .f32
+        case .encoded(let tensor): tensor.type
         }
     }
     /// Number of elements in the output.
@@ -71,6 +74,7 @@ public struct TensorJob: Sendable {
         switch source {
         case .stored(let entry): entry.range.count
         case .computed(let values): values.count * 4
+        case .encoded(let tensor): tensor.bytes.count
         }
     }
 }
