@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Quantization-aware training by distillation with PyTorch and transformers on a CPU, as fast as it was made to go.
+"""Quantization-aware training by distillation with PyTorch and transformers on a CPU.
 
 usage: qat_pytorch.py --model FOLDER --text FILE [--steps 20] [--sequence-length 512] [--precision bf16|fp32]
                       [--threads 2] [--learning-rate 1e-5] [--slice 256] [--eager] [--eval-text FILE] [--output FOLDER]
@@ -10,7 +10,7 @@ llama.cpp's arithmetic, straight-through, and its embedding (the tied head, too)
 one sequence: the teacher's forward pass, the student's forward and backward pass, and AdamW (0.9, 0.98) on float32
 master weights. The loss is the mean of KL(teacher || student) over the whole vocabulary.
 
-What makes it fast:
+What is meant to make it fast (of these, only the size of the slice was chosen by measuring, on the products alone):
     - the model holds the rounded weights in the precision of the products and gets plain gradients for them, so that
       quantizing is one pass over the master weights a step and nothing of it is kept for the backward pass
     - torch.compile of both models' blocks, of the quantizer and of the loss
