@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Quantization-aware training by distillation with PyTorch and transformers on a CPU, as fast as it was made to go.
+"""Quantization-aware training by distillation with PyTorch and transformers on a CPU.
 
 usage: qat_pytorch.py --model FOLDER --text FILE [--steps 20] [--sequence-length 512] [--precision bf16|fp32]
                       [--threads 2] [--learning-rate 1e-5] [--slice 256] [--eager] [--eval-text FILE] [--output FOLDER]
@@ -10,7 +10,8 @@ llama.cpp's arithmetic, straight-through, and its embedding (the tied head, too)
 one sequence: the teacher's forward pass, the student's forward and backward pass, and AdamW (0.9, 0.98) on float32
 master weights. The loss is the mean of KL(teacher || student) over the whole vocabulary.
 
-What makes it fast:
+What is meant to make it fast. Measured: the size of the slice (on the products alone) and torch.compile (Gemma 3 270M,
+BF16, 2 threads, one run of 4 steps each: 288 tokens/s, 133 without):
     - the model holds the rounded weights in the precision of the products and gets plain gradients for them, so that
       quantizing is one pass over the master weights a step and nothing of it is kept for the backward pass
     - torch.compile of both models' blocks, of the quantizer and of the loss
@@ -137,7 +138,8 @@ class Trainer:
         gradient = torch.empty_like(student)
         for start in range(0, count, self.slice):
             rows = slice(start, start + self.slice)
-            logits = [torch.mm(states[rows], weight.t(), out=buffer[:states[rows].shape[0]]) for states, weight, buffer in
+            logits = [torch.mm(states[rows], weight.t(), out=buffer[:states[rows].shape[0]])
+                      for states, weight, buffer in
                       zip((teacher, student), (self.teacher_head, self.student_head), self.buffers)]
             loss, upstream = self.divergence(*logits, count)
             torch.mm(upstream, self.student_head, out=gradient[rows])
