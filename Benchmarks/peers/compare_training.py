@@ -53,7 +53,7 @@ def measure(command, arguments):
     losses = result["losses"]
     if len(losses) != arguments.steps:
         sys.exit(f"{' '.join(command)} made {len(losses)} steps, expected {arguments.steps}")
-    return {"speed": result["tokensPerSecond"], "wall": arguments.steps * arguments.sequence_length / elapsed,
+    return {"speed": result["tokens_per_second"], "wall": arguments.steps * arguments.sequence_length / elapsed,
             "resident": resident, "loss": losses[-1]}
 
 

@@ -15,8 +15,8 @@ struct NibbleCommand: ParsableCommand {
             """,
         version: NibbleVersion.current,
         subcommands: [
-            ConvertCommand.self, InspectCommand.self, PerplexityCommand.self, CompareCommand.self,
-            GenerateCommand.self, TokenizeCommand.self,
+            ConvertCommand.self, QATCommand.self, InspectCommand.self, PerplexityCommand.self,
+            CompareCommand.self, GenerateCommand.self, TokenizeCommand.self,
         ]
     )
 }

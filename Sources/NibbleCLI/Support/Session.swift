@@ -34,6 +34,9 @@ final class Session: Sendable {
             throw failure(error)
         } catch let error as EvaluationError {
             throw failure(error)
+        } catch let error as TrainingError {
+            FileHandle.standardError.write(Data("nibble: \(error)\n".utf8))
+            throw ExitCode(error.code == .cancelled ? 130 : 1)
         }
     }
 

@@ -40,6 +40,9 @@ enum Text {
     /// A number with a fixed number of digits after the point.
     static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
+    /// `1.0e-05`: learning rates.
+    static func scientific(_ value: Double) -> String { String(format: "%.1e", value) }
+
     /// Rows in columns as wide as their widest cell; the columns in `right` aligned at the right.
     static func table(_ rows: [[String]], right: Set<Int> = []) -> String {
         let widths = (0..<(rows.first?.count ?? 0)).map { column in rows.map { $0[column].count }.max() ?? 0 }

@@ -46,6 +46,11 @@ extension Compute {
     /// Bytes for logits that are held.
     static var distillationBytes: Int { 272 << 20 }
 
+    /// Bytes that ``distill(_:head:teacher:softcap:targets:loss:weight:gradients:)`` takes for logits at most.
+    public static func distillationScratch(vocabularySize: Int) -> Int {
+        max(distillationBytes, 2 * LogitStore.bytes(32, vocabularySize))
+    }
+
     /// Some panels of a tensor of one sequence.
     private func part(_ x: Tensor, panels: Range<Int>, tokens: Int) -> Tensor {
         let layout = PanelLayout(width: x.layout.width, sequences: 1, length: tokens)

@@ -20,7 +20,8 @@ public final class Compute: Sendable {
     package let pool = BufferPool()
     /// Whether products are of BF16 numbers where nothing faster is there.
     package let hasBF16: Bool
-    private let hasInt8: Bool
+    /// Whether products with weights in blocks of 32 are of int8 activations.
+    package let hasInt8: Bool
 
     /// Creates a context.
     ///

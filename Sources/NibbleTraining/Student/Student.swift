@@ -28,6 +28,8 @@ public final class Student: Sendable {
     public let start: StudentStart
     /// Where it is computed.
     public let compute: Compute
+    /// Bytes of the matrices that are quantized and not trained.
+    let frozenByteCount: Int
 
     /// Takes the weights of `checkpoint`, and prepares them.
     ///
@@ -48,6 +50,7 @@ public final class Student: Sendable {
         matrices = builder.matrices
         vectors = builder.vectors
         start = builder.start
+        frozenByteCount = builder.frozenByteCount
         quantized = try LanguageModel(
             checkpoint, compute: compute, replacements: builder.replacements(isQuantized: true))
         unquantized = try LanguageModel(

@@ -9,6 +9,8 @@ struct StudentBuilder {
     private(set) var matrices: [TrainedMatrix] = []
     private(set) var vectors: [TrainedVector] = []
     private(set) var start = StudentStart()
+    /// Bytes of the matrices that are quantized and not trained.
+    private(set) var frozenByteCount = 0
     private var types: [TensorRole: GGMLType] = [:]
     private var frozen = WeightReplacements()
     private let checkpoint: ModelCheckpoint
@@ -37,7 +39,9 @@ struct StudentBuilder {
         // Tensors that stay as they are need no copy.
         guard isTrained || assignment.type != entry.type else { return }
         guard isTrained else {
-            frozen.matrices[role] = try frozenMatrix(assignment, entry, rows: rows, codec: codec)
+            let matrix = try frozenMatrix(assignment, entry, rows: rows, codec: codec)
+            frozen.matrices[role] = matrix
+            frozenByteCount += rows * (matrix.codec.byteCount(columns: entry.columns) ?? 0)
             return
         }
         let matrix = TrainedMatrix(

@@ -121,6 +121,11 @@ extension RunFolder {
         FilePath.join(checkpointsPath, Self.checkpointName(step))
     }
 
+    /// The path of a step's checkpoint in the run folder at `path`.
+    static func checkpointPath(_ step: Int, in path: String) -> String {
+        FilePath.join(FilePath.join(path, Name.checkpoints), checkpointName(step))
+    }
+
     // MARK: -
 
     private var bestPath: String { FilePath.join(checkpointsPath, Name.best) }

@@ -1,0 +1,84 @@
+internal import ArgumentParser
+internal import Nibble
+
+struct QATExportCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "export",
+        abstract: "Writes what a run trained, at any time.",
+        discussion: """
+            A GGUF file holds the blocks that were trained on, bit for bit. A folder is the "unquantized QAT" \
+            checkpoint: its weights lie on their grid, so that converting it gives the same blocks (docs/export.md).
+
+            EXAMPLES
+              nibble qat export run -o gemma.qat.gguf
+              nibble qat export run -o gemma-qat-unquantized --state best
+            """
+    )
+
+    @Argument(help: "The run folder.")
+    var path: String
+
+    @Option(name: .shortAndLong, help: "A path that ends in .gguf, or else a folder for safetensors.")
+    var output: String
+
+    @Option(help: ArgumentHelp("Which saved state: last, best, or a step.", valueName: "state"))
+    var state: ExportState = .init(state: .last)
+
+    @Option(help: ArgumentHelp("The teacher, where it has moved.", valueName: "path"))
+    var teacher: String?
+
+    @Option(
+        help: ArgumentHelp("Element type of trained matrices in a folder: f32 or f16.", valueName: "type"))
+    var type: QuantizationType = .f32
+
+    @OptionGroup var threads: ThreadOptions
+
+    @Flag(help: "Replace the output if it exists.")
+    var force = false
+
+    @Flag(name: .shortAndLong, help: "Show no progress.")
+    var quiet = false
+
+    func validate() throws {
+        guard [.f32, .f16, .bf16].contains(type) else {
+            throw ValidationError("a folder holds f32, f16 or bf16, not \(type.rawValue)")
+        }
+    }
+
+    func run() throws {
+        try Session.run { session in
+            var export = RunExport(path: path)
+            export.state = state.state
+            export.teacher = teacher
+            export.folderType = type
+            export.replacesOutput = force
+            let progress = ProgressLine(isQuiet: quiet)
+            let summary = try export.write(
+                to: output, threads: threads.count(session), version: NibbleVersion.current,
+                progress: { progress.update(elapsed: $0.elapsed, ConversionReport.line($0)) },
+                isCancelled: { session.isInterrupted })
+            progress.finish()
+            print("\(output): \(Text.bytes(summary.outputBytes))")
+            if let report = summary.export { print("\(report)") }
+        }
+    }
+}
+
+/// `last`, `best` or a step.
+struct ExportState: ExpressibleByArgument {
+    var state: RunExport.State
+
+    init(state: RunExport.State) { self.state = state }
+
+    init?(argument: String) {
+        switch argument.lowercased() {
+        case "last": state = .last
+        case "best": state = .best
+        default:
+            guard let step = Int(argument), step >= 0 else { return nil }
+            state = .step(step)
+        }
+    }
+
+    var defaultValueDescription: String { "last" }
+}

@@ -1,0 +1,164 @@
+internal import ArgumentParser
+internal import Nibble
+
+struct QATTrainCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "train",
+        abstract: "Trains toward the unquantized checkpoint's probabilities.",
+        discussion: """
+            The run folder holds the recipe with everything resolved, figures (metrics.jsonl, and TensorBoard's \
+            events), a log and saved states. A run that was interrupted or killed goes on with --resume, to the same \
+            bits. At the end the GGUF file is exported into the run folder.
+
+            EXAMPLES
+              The defaults, on a text file:
+                nibble qat gemma-3-270m --text wiki.train.txt --output run
+              A recipe, more steps, another text held out, exported to a place of your own:
+                nibble qat gemma-3-270m --text texts --held-out dev.txt --recipe Recipes/gemma-3-270m.yaml \\
+                  --steps 2000 --output run --export gemma.qat.gguf
+              Any field of the recipe (docs/recipes.md):
+                nibble qat gemma-3-270m --text texts --output run --set optimizer.learning_rate=2e-5
+              On after an interrupt:
+                nibble qat gemma-3-270m --text texts --output run --resume
+            """
+    )
+
+    @Argument(
+        help: "The unquantized checkpoint: a hub folder, a .safetensors file or index, or a .gguf file.")
+    var teacher: String
+
+    @Option(
+        name: .long, parsing: .upToNextOption,
+        help: ArgumentHelp("Training text: files, folders, or .jsonl files.", valueName: "path"))
+    var text: [String]
+
+    @Option(
+        name: .long, parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Text to measure progress on; by default some of the training text is held out.",
+            valueName: "path"))
+    var heldOut: [String] = []
+
+    @Option(help: ArgumentHelp("Field of .jsonl lines that holds the text.", valueName: "name"))
+    var textField = "text"
+
+    @Option(name: .shortAndLong, help: ArgumentHelp("The run folder.", valueName: "folder"))
+    var output: String
+
+    @Option(help: ArgumentHelp("A recipe (YAML); see Recipes/ and docs/recipes.md.", valueName: "file"))
+    var recipe: String?
+
+    @Option(help: ArgumentHelp("quantization.type of the recipe: q4_0, q4_k_m, ...", valueName: "type"))
+    var type: String?
+
+    @Option(help: ArgumentHelp("train.steps of the recipe.", valueName: "n"))
+    var steps: Int?
+
+    @Option(help: ArgumentHelp("train.seed of the recipe.", valueName: "n"))
+    var seed: UInt64?
+
+    @Option(help: ArgumentHelp("train.sequence_length of the recipe.", valueName: "n"))
+    var sequenceLength: Int?
+
+    @Option(help: ArgumentHelp("train.precision of the recipe: auto, bf16 or f32.", valueName: "precision"))
+    var precision: String?
+
+    @Option(
+        help: ArgumentHelp("A field of the recipe; may be repeated.", valueName: "section.field=value"))
+    var set: [RecipeOverride] = []
+
+    @Flag(help: "Go on with the run in the output folder; begin it where there is none.")
+    var resume = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Where to export at the end: a .gguf file or a folder; by default RUN/model.gguf.",
+            valueName: "path"))
+    var export: String?
+
+    @Option(
+        help: ArgumentHelp("Memory that may be used, as 8G; by default this machine's.", valueName: "size"))
+    var memory: ByteSize?
+
+    @OptionGroup var threads: ThreadOptions
+
+    @Flag(name: .shortAndLong, help: "Show no progress.")
+    var quiet = false
+
+    @Flag(help: "Print the result as JSON.")
+    var json = false
+
+    func validate() throws {
+        if text.isEmpty { throw ValidationError("name training text with --text PATH") }
+    }
+
+    func run() throws {
+        try Session.run { session in
+            let count = threads.count(session)
+            let progress = ProgressLine(isQuiet: quiet)
+            let trainer = try Trainer(try request(threads: count))
+            progress.note(TrainingReport.banner(trainer))
+            for note in trainer.notes { progress.note("note: " + note) }
+            let start = ContinuousClock.now
+            let summary = try trainer.run(
+                progress: { progress.update(elapsed: start.duration(to: .now), TrainingReport.line($0)) },
+                isCancelled: { session.isInterrupted })
+            progress.finish()
+            let report = TrainingReport(trainer, summary, output: output)
+            guard summary.ending != .interrupted else {
+                progress.note(report.resumption)
+                if json { print(report.json(exported: nil)) }
+                return try session.endIfInterrupted()
+            }
+            let target = export ?? output + "/model.gguf"
+            var exporter = RunExport(path: output)
+            exporter.state = summary.ending == .stoppedEarly ? .best : .last
+            exporter.teacher = teacher
+            exporter.replacesOutput = true
+            let written = try exporter.write(
+                to: target, threads: count, version: NibbleVersion.current,
+                isCancelled: { session.isInterrupted })
+            print(json ? report.json(exported: target) : report.text(exported: target, written))
+        }
+    }
+
+    private func request(threads: Int) throws -> TrainingRequest {
+        var request = TrainingRequest(
+            teacher: teacher, texts: text, output: output, threads: threads, version: NibbleVersion.current)
+        request.heldOutTexts = heldOut
+        request.textField = textField
+        request.resumes = resume
+        request.memoryLimit = memory?.bytes
+        if let recipe {
+            request.recipe = try Recipe(path: recipe)
+            request.recipePath = recipe
+        }
+        let shortcuts: [(String, String?)] = [
+            ("quantization.type", type), ("train.steps", steps.map(String.init)),
+            ("train.seed", seed.map(String.init)), ("train.sequence_length", sequenceLength.map(String.init)),
+            ("train.precision", precision),
+        ]
+        for (field, value) in shortcuts {
+            if let value { try request.recipe.set(field, to: value) }
+        }
+        // A short run is not all warm-up.
+        if steps != nil, !set.contains(where: { $0.field == "schedule.warmup_steps" }) {
+            request.recipe.schedule.warmupSteps = min(
+                request.recipe.schedule.warmupSteps, request.recipe.train.steps)
+        }
+        for override in set { try request.recipe.set(override.field, to: override.value) }
+        return request
+    }
+}
+
+/// `section.field=value`.
+struct RecipeOverride: ExpressibleByArgument {
+    var field: String
+    var value: String
+
+    init?(argument: String) {
+        guard let equals = argument.firstIndex(of: "="), equals > argument.startIndex else { return nil }
+        field = String(argument[..<equals])
+        value = String(argument[argument.index(after: equals)...])
+    }
+}

@@ -1,0 +1,67 @@
+internal import Nibble
+
+/// A run's status as text and as JSON.
+struct RunStatusReport {
+    let status: RunStatus
+    let path: String
+
+    init(_ status: RunStatus, path: String) {
+        self.status = status
+        self.path = path
+    }
+
+    var text: String {
+        let total = status.identity.totalSteps
+        var rows = [
+            ["run", path],
+            ["state", status.isRunning ? "training" : status.step >= total ? "finished" : "not running"],
+            ["step", "\(status.step) of \(total)"],
+            ["teacher", status.identity.teacherPath],
+            ["recipe", String(status.identity.recipeDigest.prefix(16))],
+            ["begun", status.identity.created],
+        ]
+        if let loss = status.loss { rows.append(["loss", Text.fixed(loss.value, 4)]) }
+        if let best = status.best {
+            rows.append(["best", "step \(best.step), divergence \(Text.fixed(best.value, 5))"])
+        }
+        for checkpoint in status.checkpoints {
+            rows.append(["saved", "step \(checkpoint.step), \(Text.bytes(checkpoint.byteCount))"])
+        }
+        rows.append(["on disk", Text.bytes(status.byteCount)])
+        var sections = [Text.table(rows)]
+        if !status.heldOut.isEmpty {
+            let history = status.heldOut.map { ["\($0.step)", Text.fixed($0.value, 5)] }
+            sections.append(Text.table([["step", "held-out divergence"]] + history, right: [0, 1]))
+        }
+        return sections.joined(separator: "\n\n")
+    }
+
+    var json: String {
+        var members: [JSONValue.Member] = [
+            .init("run", .string(path)),
+            .init("is_running", .bool(status.isRunning)),
+            .init("step", .integer(status.step)),
+            .init("total_steps", .integer(status.identity.totalSteps)),
+            .init("teacher", .string(status.identity.teacherPath)),
+            .init("teacher_digest", .string(status.identity.teacherDigest)),
+            .init("text_digest", .string(status.identity.textDigest)),
+            .init("recipe_digest", .string(status.identity.recipeDigest)),
+            .init("begun", .string(status.identity.created)),
+            .init("bytes", .integer(status.byteCount)),
+            .init("loss", status.loss.map { .real($0.value) } ?? .null),
+        ]
+        let best = status.best.map {
+            JSONValue.members(["step": .integer($0.step), "divergence": .real($0.value)])
+        }
+        members.append(.init("best", best ?? .null))
+        let checkpoints = status.checkpoints.map {
+            JSONValue.members(["step": .integer($0.step), "bytes": .integer($0.byteCount)])
+        }
+        members.append(.init("checkpoints", .array(checkpoints)))
+        let heldOut = status.heldOut.map {
+            JSONValue.members(["step": .integer($0.step), "divergence": .real($0.value)])
+        }
+        members.append(.init("held_out", .array(heldOut)))
+        return String(JSONValue.object(members).serialized().dropLast())
+    }
+}

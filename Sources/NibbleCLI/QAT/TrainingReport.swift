@@ -1,0 +1,118 @@
+internal import Nibble
+
+/// A training run as text and as JSON.
+struct TrainingReport {
+    private let trainer: Trainer
+    private let summary: TrainingSummary
+    private let output: String
+
+    init(_ trainer: Trainer, _ summary: TrainingSummary, output: String) {
+        self.trainer = trainer
+        self.summary = summary
+        self.output = output
+    }
+
+    /// What is about to happen, with the memory it takes.
+    static func banner(_ trainer: Trainer) -> String {
+        let recipe = trainer.request.recipe
+        let text = trainer.batches.text
+        let memory = trainer.memory
+        let epochs = trainer.batches.epochs(steps: recipe.train.steps)
+        let from = trainer.resumedAt > 0 ? ", resumed at step \(trainer.resumedAt)" : ""
+        return """
+            \(trainer.request.teacher) to \(recipe.quantization.type.rawValue): \(recipe.train.steps) steps of \
+            \(recipe.train.sequencesPerStep) x \(recipe.train.sequenceLength) tokens\(from), seed \(recipe.train.seed)
+            text: \(text.sequenceCount) sequences, \(Text.count(text.tokenCount)) tokens, \
+            \(Text.fixed(epochs, 2)) epochs
+            trains \(Text.count(trainer.student.trainedCount)) weights; \(trainer.student.compute.summary)
+            memory: \(Text.bytes(memory.resident)) (student \(Text.bytes(memory.student)), gradients \
+            \(Text.bytes(memory.gradients)), frozen \(Text.bytes(memory.frozen)), activations \
+            \(Text.bytes(memory.activations)), scratch \(Text.bytes(memory.scratch))), and \
+            \(Text.bytes(memory.teacher)) of the teacher's mapped file
+            """
+    }
+
+    /// How far training is, in one line.
+    static func line(_ progress: TrainingProgress) -> String {
+        var line =
+            "step \(progress.step) of \(progress.totalSteps)  loss \(Text.fixed(progress.loss, 4))  "
+            + "rate \(Text.scientific(progress.learningRate))  "
+            + "\(Text.fixed(progress.tokensPerSecond, 0)) tokens/s  "
+            + "\(Text.time(progress.remaining / .seconds(1))) left"
+        if let score = progress.heldOut {
+            line +=
+                "  held-out perplexity \(Text.fixed(score.perplexity, 2)) "
+                + "(teacher \(Text.fixed(score.teacherPerplexity, 2)))"
+        }
+        return line
+    }
+
+    /// How to go on after an interrupt.
+    var resumption: String {
+        "stopped at step \(summary.step) of \(trainer.request.recipe.train.steps), which is saved; "
+            + "the same command with --resume goes on"
+    }
+
+    /// The held-out figures and the file.
+    func text(exported: String, _ conversion: ConversionSummary) -> String {
+        var sections: [String] = []
+        if let start = summary.start, let final = summary.final {
+            let rows = [
+                ["", "perplexity", "divergence"],
+                ["unquantized", Text.fixed(start.teacherPerplexity, 4), ""],
+                ["rounded to nearest", Text.fixed(start.perplexity, 4), Text.fixed(start.divergence, 5)],
+                [
+                    "trained, step \(final.step)", Text.fixed(final.perplexity, 4),
+                    Text.fixed(final.divergence, 5),
+                ],
+            ]
+            sections.append("held-out text:\n" + Text.table(rows, right: [1, 2]))
+        }
+        var closing = "\(exported): \(Text.bytes(conversion.outputBytes))"
+        if let recovered = summary.recovered {
+            closing += ", \(Text.fixed(100 * recovered, 1)) % of the loss in perplexity recovered"
+        }
+        sections.append(
+            closing + "; \(summary.ending.words) step \(summary.step), "
+                + "\(Text.fixed(summary.tokensPerSecond, 0)) tokens/s, "
+                + "\(Text.bytes(summary.peakResidentBytes)) resident at most")
+        return sections.joined(separator: "\n\n")
+    }
+
+    func json(exported: String?) -> String {
+        let members: [JSONValue.Member] = [
+            .init("run", .string(output)),
+            .init("exported", exported.map { .string($0) } ?? .null),
+            .init("ending", .string(summary.ending.rawValue)),
+            .init("step", .integer(summary.step)),
+            .init("total_steps", .integer(trainer.request.recipe.train.steps)),
+            .init("recipe_digest", .string(trainer.request.recipe.digest)),
+            .init("threads", .integer(trainer.request.threads)),
+            .init("tokens_per_second", .real(summary.tokensPerSecond)),
+            .init("peak_resident_bytes", .integer(summary.peakResidentBytes)),
+            .init("start", Self.json(summary.start)),
+            .init("final", Self.json(summary.final)),
+            .init("recovered", summary.recovered.map { .real($0) } ?? .null),
+            .init("losses", .array(summary.losses.map { .real($0) })),
+        ]
+        return String(JSONValue.object(members).serialized().dropLast())
+    }
+
+    private static func json(_ score: HeldOutScore?) -> JSONValue {
+        guard let score else { return .null }
+        return .members([
+            "step": .integer(score.step), "perplexity": .real(score.perplexity),
+            "teacher_perplexity": .real(score.teacherPerplexity), "divergence": .real(score.divergence),
+        ])
+    }
+}
+
+extension TrainingSummary.Ending {
+    fileprivate var words: String {
+        switch self {
+        case .finished: "finished at"
+        case .stoppedEarly: "held-out text got no better: ended at"
+        case .interrupted: "interrupted at"
+        }
+    }
+}

@@ -1,0 +1,62 @@
+internal import NibbleCheckpoint
+internal import NibbleModel
+internal import NibbleNumerics
+internal import NibbleTensor
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// The memory that a run takes, in bytes, known before its first step.
+public struct MemoryPlan: Sendable, Equatable {
+    /// The teacher's weights, mapped from their file: they can be read again where memory runs short.
+    public var teacher: Int
+    /// Masters, moments and encoded blocks of what is trained.
+    public var student: Int
+    /// Weights that are quantized once and not trained.
+    public var frozen: Int
+    /// Gradients of parameters.
+    public var gradients: Int
+    /// Activations that wait for their gradient.
+    public var activations: Int
+    /// Logits that are held, and what attention and products need at a time.
+    public var scratch: Int
+
+    /// All of it but the teacher.
+    public var resident: Int { student + frozen + gradients + activations + scratch }
+
+    /// Memory of this machine in bytes.
+    public static var physicalMemory: Int {
+        sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
+    }
+
+    /// - Parameters:
+    ///   - tokens: of a pass through the models.
+    ///   - length: of a sequence.
+    public init(_ student: Student, tokens: Int, length: Int, recomputes: Bool) {
+        let shape = student.checkpoint.configuration
+        teacher = student.checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
+        let matrices = student.matrices.reduce(0) { $0 + 12 * $1.parameter.count + $1.blocks.count }
+        let vectors = student.vectors.reduce(0) { $0 + 12 * $1.count }
+        self.student = matrices + vectors
+        frozen = student.frozenByteCount
+        gradients = 4 * student.trainedCount
+        let queries = shape.headCount * shape.headDimension
+        let keys = shape.keyValueHeadCount * shape.headDimension
+        // What the operations of a block keep: norms and sums, queries and keys before and after their rotation, the
+        // two halves of the gate and their product; then the packed operands of products.
+        let width = shape.embeddingLength
+        let features = 7 * width + 3 * queries + 4 * keys + 3 * shape.feedForwardLength
+        let packed = (2 * width + queries + shape.feedForwardLength) / 2
+        let block = 4 * tokens * (features + packed)
+        activations =
+            recomputes ? 4 * tokens * width * shape.layerCount + block : block * shape.layerCount
+        let scores = 8 * shape.headCount * length * min(length, tokens) * max(tokens / length, 1) / 2
+        let logits = Compute.distillationScratch(vocabularySize: shape.vocabularySize)
+        scratch = scores + logits + 16 * tokens * max(width, shape.feedForwardLength)
+    }
+}

@@ -1,0 +1,229 @@
+internal import NibbleCheckpoint
+public import NibbleModel
+internal import NibbleNumerics
+internal import NibbleQuantization
+internal import NibbleTensor
+internal import NibbleTokenizer
+
+/// Quantization-aware training: a student whose weights are rounded as they will be in the file learns the
+/// probabilities of the unquantized checkpoint.
+///
+/// Creating a trainer reads everything, checks that it fits together and into memory, and makes or opens the run
+/// folder; ``run(progress:isCancelled:)`` trains. The same recipe, texts and teacher give the same bits on any number of
+/// threads, however often the run was interrupted.
+///
+/// ```swift
+/// var request = TrainingRequest(
+///     teacher: "gemma-3-270m", texts: ["texts"], output: "run", threads: 2, version: "0.3.0")
+/// request.recipe.train.steps = 200
+/// let summary = try Trainer(request).run()
+/// try RunExport(path: "run").gguf(to: "gemma.qat.gguf", threads: 2)
+/// ```
+public final class Trainer {
+    /// What was asked for.
+    public let request: TrainingRequest
+    /// The unquantized model.
+    public let teacher: LanguageModel
+    /// The model that is trained.
+    public let student: Student
+    /// What it is trained on.
+    public let batches: TokenBatches
+    /// The memory that it takes.
+    public let memory: MemoryPlan
+    /// Whether blocks are computed again on the way back.
+    public let recomputes: Bool
+    /// What the user should know: a teacher that is quantized, a start that is dithered, a damaged checkpoint.
+    public private(set) var notes: [String] = []
+    let heldOut: HeldOutText?
+    let folder: RunFolder
+    var state = TrainingState()
+    var recipe: Recipe { request.recipe }
+
+    /// Sequences of this many tokens in all pass through the models at a time, a single longer one by itself.
+    static let tokensAtATime = 1024
+
+    /// Opens everything.
+    ///
+    /// - Throws: `TrainingError` or `CheckpointError`, naming what does not fit.
+    public init(_ request: TrainingRequest) throws {
+        self.request = request
+        let recipe = try request.recipe.validated(path: request.recipePath)
+        let checkpoint = try ModelCheckpoint(path: request.teacher)
+        let tokenizer = try Tokenizer(checkpoint)
+        let compute = try Self.compute(recipe, request)
+        var options = StudentOptions(recipe)
+        options.plan = try recipe.quantization.plan()
+        try Self.checkPlan(options, checkpoint)
+        let texts = try Self.texts(request, tokenizer)
+        heldOut = texts.heldOut
+        batches = try TokenBatches(
+            texts.training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed)
+        teacher = try LanguageModel(checkpoint, compute: compute)
+        student = try Student(checkpoint, options: options, compute: compute)
+        (memory, recomputes) = try Self.plan(student, request)
+        let identity = RunIdentity(
+            teacherPath: request.teacher,
+            teacherDigest: "\(TeacherDigest(checkpoint, threads: request.threads))",
+            textDigest: texts.training.digest, recipeDigest: recipe.digest, totalSteps: recipe.train.steps,
+            nibbleVersion: request.version)
+        folder = try Self.folder(request, identity, recipe)
+        folder.retention = Retention(last: recipe.checkpoints.keep, keepsBest: true)
+        noteTeacher(checkpoint)
+        try restore()
+    }
+
+    /// Steps that were done when the run was opened.
+    public var resumedAt: Int { state.step }
+
+    private func restore() throws(CheckpointError) {
+        var warnings: [String] = []
+        if let saved = try folder.latest(warn: { warnings.append($0) }) {
+            state = try TrainingState(saved, into: student)
+        }
+        notes += warnings
+    }
+
+    private func noteTeacher(_ checkpoint: ModelCheckpoint) {
+        let quantized = checkpoint.tensors.filter { $0.entry.type.isQuantized }
+        if !quantized.isEmpty {
+            let types = Set(quantized.map { $0.entry.type.description }).sorted().joined(separator: ", ")
+            notes.append(
+                "the teacher is quantized itself (\(types)): what it lost already is not won back; "
+                    + "an unquantized checkpoint is the better teacher")
+        }
+        let share = 100 * student.start.ties / max(student.start.sampled, 1)
+        if student.start.hasTies || student.start.isDithered {
+            notes.append(
+                "\(share) % of the teacher's weights lie on ties of the codec, as weights do that were "
+                    + "dequantized from another format; "
+                    + (student.start.isDithered
+                        ? "the start is drawn within their cells (start.dither)"
+                        : "the first step may flip them all to one side (start.dither: never)"))
+        }
+    }
+
+    // MARK: - Parts
+
+    private static func compute(_ recipe: Recipe, _ request: TrainingRequest) throws(TrainingError) -> Compute
+    {
+        guard recipe.train.precision.isSupported else {
+            throw TrainingError(
+                .invalidRecipe, request.recipePath,
+                "train.precision is \(recipe.train.precision.rawValue), which needs AVX-512 BF16",
+                advice: "choose auto or f32")
+        }
+        // The forward pass on int8 activations is that of the automatic precision; without, BF16 is the fastest.
+        let precision: Precision
+        switch (recipe.quantization.activations, recipe.train.precision) {
+        case (.int8, .automatic): precision = .automatic
+        case (.int8, let other):
+            throw TrainingError(
+                .invalidRecipe, request.recipePath,
+                "quantization.activations is int8, train.precision \(other.rawValue)",
+                advice: "int8 activations need precision auto")
+        case (.none, .automatic): precision = Precision.bf16.isSupported ? .bf16 : .f32
+        case (.none, let other): precision = other
+        }
+        let compute = Compute(threads: request.threads, precision: precision)
+        if recipe.quantization.activations == .int8, !compute.hasInt8 {
+            throw TrainingError(
+                .invalidRecipe, request.recipePath,
+                "quantization.activations is int8, which needs AVX-512 VNNI and BF16",
+                advice: "train with activations none")
+        }
+        return compute
+    }
+
+    private static func checkPlan(_ options: StudentOptions, _ checkpoint: ModelCheckpoint) throws {
+        let assignments = try options.plan.assignments(for: checkpoint)
+        guard assignments.contains(where: { $0.type.isQuantized && options.trains($0.role) }) else {
+            throw TrainingError(
+                .invalidRecipe, "quantization.type \(options.plan.type.rawValue)",
+                "quantizes nothing of what is trained", advice: "choose a quantized type, such as q4_0")
+        }
+    }
+
+    private static func texts(
+        _ request: TrainingRequest, _ tokenizer: Tokenizer
+    ) throws -> (training: TrainingText, heldOut: HeldOutText?) {
+        let (length, evaluation) = (request.recipe.train.sequenceLength, request.recipe.evaluation)
+        func read(_ paths: [String]) throws -> TrainingText {
+            try TrainingText(
+                paths: paths, textField: request.textField, tokenizer: tokenizer, sequenceLength: length)
+        }
+        let text = try read(request.texts)
+        guard evaluation.every > 0 else { return (text, nil) }
+        if request.heldOutTexts.isEmpty {
+            let (sequences, rest) = try text.heldOut(sequences: evaluation.chunks)
+            return (rest, HeldOutText(sequences))
+        }
+        let other = try read(request.heldOutTexts)
+        let count = min(evaluation.chunks, other.sequenceCount)
+        let sequences = (0..<count).map { other.sequence($0 * other.sequenceCount / count) }
+        return (text, HeldOutText(sequences))
+    }
+
+    private static func plan(
+        _ student: Student, _ request: TrainingRequest
+    ) throws(TrainingError) -> (MemoryPlan, Bool) {
+        let train = request.recipe.train
+        let tokens = min(
+            max(Self.tokensAtATime, train.sequenceLength), train.sequenceLength * train.sequencesPerStep)
+        func plan(_ recomputes: Bool) -> MemoryPlan {
+            MemoryPlan(student, tokens: tokens, length: train.sequenceLength, recomputes: recomputes)
+        }
+        // A tenth is left to the system and to what is not counted.
+        let limit = (request.memoryLimit ?? MemoryPlan.physicalMemory) / 10 * 9
+        let recomputes: Bool
+        switch train.recompute {
+        case .none: recomputes = false
+        case .blocks: recomputes = true
+        case .automatic: recomputes = plan(false).resident > limit
+        }
+        let memory = plan(recomputes)
+        guard memory.resident <= limit else {
+            throw TrainingError(
+                .outOfMemory, request.teacher,
+                "training needs \(memory.resident >> 20) MiB, \(limit >> 20) MiB may be used",
+                advice: recomputes
+                    ? "shorten train.sequence_length, or train fewer parameters"
+                    : "set train.recompute to blocks, or shorten train.sequence_length")
+        }
+        return (memory, recomputes)
+    }
+
+    private static func folder(
+        _ request: TrainingRequest, _ identity: RunIdentity, _ recipe: Recipe
+    ) throws -> RunFolder {
+        if request.resumes, FilePath.exists(FilePath.join(request.output, RunFolder.Name.identity)) {
+            return try RunFolder.open(path: request.output, expecting: identity)
+        }
+        return try RunFolder.create(path: request.output, identity: identity, recipeYAML: recipe.yaml)
+    }
+}
+
+extension StudentOptions {
+    /// What a recipe says of the student; the plan is set apart, as it may throw.
+    init(_ recipe: Recipe) {
+        self.init()
+        parameters = Set(recipe.train.parameters.compactMap { Parameters(rawValue: $0.rawValue) })
+        config.scales = recipe.quantization.scales == .learned ? .learned : .recomputed
+        config.gradient = recipe.quantization.gradient == .masked ? .masked : .identity
+        dithering = Dithering(rawValue: recipe.start.dither.rawValue) ?? .auto
+        ditherSeed = recipe.start.ditherSeed
+    }
+
+    /// Whether a tensor is trained.
+    func trains(_ role: TensorRole) -> Bool {
+        guard role.part == .weight else { return parameters.contains(.norms) }
+        switch role.kind {
+        case .tokenEmbedding, .output: return parameters.contains(.embedding)
+        case .attentionQuery, .attentionKey, .attentionValue, .attentionOutput, .feedForwardGate,
+            .feedForwardUp,
+            .feedForwardDown:
+            return parameters.contains(.linear)
+        case .ropeFrequencies: return false
+        default: return parameters.contains(.norms)
+        }
+    }
+}

@@ -1,0 +1,68 @@
+/// Where a run is after a step.
+public struct TrainingProgress: Sendable {
+    /// Steps done.
+    public var step: Int
+    /// Steps of the whole run.
+    public var totalSteps: Int
+    /// Mean loss of the step.
+    public var loss: Double
+    /// Mean KL(teacher || student) of the step, in nats.
+    public var divergence: Double
+    /// The learning rate of matrices.
+    public var learningRate: Double
+    /// The Euclidean norm of all gradients, before clipping.
+    public var gradientNorm: Double
+    /// Tokens a second over the last steps, evaluations and saves not counted.
+    public var tokensPerSecond: Double
+    /// Time that the rest will take at this rate.
+    public var remaining: Duration
+    /// The last evaluation.
+    public var heldOut: HeldOutScore?
+}
+
+/// What a student makes of held-out text.
+public struct HeldOutScore: Sendable, Equatable {
+    /// Steps done when it was measured.
+    public var step: Int
+    /// Perplexity of the second half of every sequence, as llama.cpp counts it.
+    public var perplexity: Double
+    /// The same of the teacher.
+    public var teacherPerplexity: Double
+    /// Mean KL(teacher || student) of the same tokens, in nats.
+    public var divergence: Double
+}
+
+/// What came of a run.
+public struct TrainingSummary: Sendable {
+    /// Steps done.
+    public var step: Int
+    /// Why training ended.
+    public var ending: Ending
+    /// Before the first step, with plain rounding.
+    public var start: HeldOutScore?
+    /// At the end.
+    public var final: HeldOutScore?
+    /// Tokens a second over all steps of this process.
+    public var tokensPerSecond: Double
+    /// Most memory that was resident.
+    public var peakResidentBytes: Int
+    /// Loss of every step of this process.
+    public var losses: [Double]
+
+    /// Why training ended.
+    public enum Ending: String, Sendable {
+        /// All steps are done.
+        case finished
+        /// Held-out text got no better.
+        case stoppedEarly = "stopped_early"
+        /// The caller stopped it; the state is saved.
+        case interrupted
+    }
+
+    /// The share of the perplexity that rounding cost and training won back; nil without an evaluation, or where
+    /// rounding cost nothing.
+    public var recovered: Double? {
+        guard let start, let final, start.perplexity > start.teacherPerplexity else { return nil }
+        return (start.perplexity - final.perplexity) / (start.perplexity - start.teacherPerplexity)
+    }
+}
