@@ -39,6 +39,7 @@ struct nibble_compute {
     void (*sum_lanes)(const float *x, size_t features, size_t width, float *out);
     void (*distillation_gradient)(const float *student, const float *teacher, size_t tokens, size_t width,
                                   const struct nibble_distillation *coefficients, float *g);
+    size_t (*significant_rows)(const float *x, size_t rows, size_t width, const float *thresholds, uint32_t *indices);
     void (*adamw)(float *p, const float *g, float *m, float *v, size_t count, const struct nibble_adamw *c);
     double (*sum_squares)(const float *x, size_t count);
 };

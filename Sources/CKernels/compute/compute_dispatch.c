@@ -158,6 +158,11 @@ void nibble_distillation_gradient(const float *student, const float *teacher, si
     table(level)->distillation_gradient(student, teacher, tokens, width, coefficients, g);
 }
 
+size_t nibble_significant_rows(const float *x, size_t rows, size_t width, const float *thresholds, uint32_t *indices,
+                               int32_t level) {
+    return table(level)->significant_rows(x, rows, width, thresholds, indices);
+}
+
 void nibble_adamw_step(float *p, const float *g, float *m, float *v, size_t count, const struct nibble_adamw *c,
                        int32_t level) {
     table(level)->adamw(p, g, m, v, count, c);

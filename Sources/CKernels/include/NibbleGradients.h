@@ -85,6 +85,11 @@ struct nibble_distillation {
 void nibble_distillation_gradient(const float *student, const float *teacher, size_t tokens, size_t width,
                                   const struct nibble_distillation *coefficients, float *g, int32_t level);
 
+/// Writes the numbers of the rows in which some |x[r][t]| is not below thresholds[t] to `indices`, which has room for
+/// all `rows`; returns how many they are.
+size_t nibble_significant_rows(const float *x, size_t rows, size_t width, const float *thresholds, uint32_t *indices,
+                               int32_t level);
+
 // MARK: - Optimizer
 
 /// A step of AdamW (Loshchilov and Hutter 2019), as PyTorch computes it.

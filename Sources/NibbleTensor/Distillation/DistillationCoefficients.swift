@@ -39,6 +39,15 @@ struct DistillationCoefficients {
         }
     }
 
+    /// Gradients of a logit that are too small to count, of each token: ``DistillationLoss/negligible`` of its weight.
+    /// Padding has no gradient that counts.
+    func thresholds(_ loss: DistillationLoss) -> [Float] {
+        zip(zip(student, reverse), plain).map { parts, plain in
+            let weight = parts.0 + parts.1 + plain
+            return weight > 0 ? loss.negligible * weight : .infinity
+        }
+    }
+
     /// Calls `body` with those of a panel.
     func withPanel(
         _ panel: Int, _ loss: DistillationLoss, _ body: (UnsafePointer<nibble_distillation>) -> Void

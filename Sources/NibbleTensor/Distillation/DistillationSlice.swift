@@ -82,8 +82,8 @@ struct DistillationSlice {
 
     /// Parts of the vocabulary, whatever the number of threads, whose gradients are added in order.
     private static let segments = 16
-    /// Rows of the vocabulary at a time: enough that loading and storing the sums of a product costs little.
-    private static let height = 128
+    /// Rows of the vocabulary at a time: as many as ``WeightSlab`` decodes.
+    private static let height = 48
 
     private func differentiate(
         _ own: LogitStore, _ other: LogitStore, _ coefficients: DistillationCoefficients,
@@ -94,14 +94,24 @@ struct DistillationSlice {
         let slabs = (head.rows + Self.height - 1) / Self.height
         let target = head.parameter.map { gradients.target($0) }
         let columns = target.map { _ in TokenColumns(student, compute: compute) }
+        let thresholds = coefficients.thresholds(loss)
         compute.workers.forEach(Self.segments) { segment in
             let sum = partial.bound(to: Float.self) + segment * size
             sum.update(repeating: 0, count: size)
+            let panels = (0..<layout.panels).map { panel in
+                VocabularyGradient(
+                    head: head, width: layout.width,
+                    thresholds: thresholds[panel * layout.width..<(panel + 1) * layout.width],
+                    target: sum + panel * student.panelCount, rowsAtATime: Self.height, compute: compute)
+            }
             let range = slabs * segment / Self.segments..<slabs * (segment + 1) / Self.segments
             for slab in range {
                 let rows = slab * Self.height..<min((slab + 1) * Self.height, head.rows)
                 let g = logitGradient(rows, own, other, coefficients)
-                addStateGradient(g, rows, to: sum)
+                let weights = HeadRowsCache(head, rows, compute: compute)
+                for (index, panel) in panels.enumerated() {
+                    panel.add(g.panel(index), rows: rows.count, weights: weights)
+                }
                 guard let target, let columns else { continue }
                 let serial = TokenRows(g, compute: compute)
                 for group in 0..<columns.groups {
@@ -111,6 +121,7 @@ struct DistillationSlice {
                         accumulates: target.accumulates)
                 }
             }
+            for panel in panels { panel.flush() }
         }
         compute.workers.forEach(layout.panels) { panel in
             let result = gradient + panel * student.panelCount
@@ -148,21 +159,6 @@ struct DistillationSlice {
             }
         }
         return g
-    }
-
-    private func addStateGradient(_ g: Tensor, _ rows: Range<Int>, to sum: UnsafeMutablePointer<Float>) {
-        let weights = TransposedWeights(head, rows, compute: compute, isShared: false)
-        let width = layout.width
-        let packed = compute.hasBF16 ? compute.pool.take(bytes: (rows.count + 1) / 2 * width * 4) : nil
-        for panel in 0..<layout.panels {
-            let pairs = packed?.bound(to: UInt32.self)
-            if let pairs { nibble_pack_bf16_pairs(g.panel(panel), rows.count, width, pairs) }
-            for block in 0..<weights.blocks {
-                weights.multiply(
-                    g.panel(panel), pairs: pairs, width: width, block: block,
-                    into: sum + panel * student.panelCount, accumulates: true)
-            }
-        }
     }
 }
 

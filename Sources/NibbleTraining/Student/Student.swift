@@ -55,7 +55,17 @@ public final class Student: Sendable {
             checkpoint, compute: compute, replacements: builder.replacements(isQuantized: true))
         unquantized = try LanguageModel(
             checkpoint, compute: compute, replacements: builder.replacements(isQuantized: false))
+        measureMagnitudes()
         try prepare()
+    }
+
+    private func measureMagnitudes() {
+        let magnitudes = matrices.map(\.meanMagnitude)
+        let total = matrices.reduce(0) { $0 + $1.parameter.count }
+        let sum = zip(matrices, magnitudes).reduce(0.0) { $0 + Double($1.0.parameter.count) * $1.1 }
+        guard sum > 0 else { return }
+        let mean = sum / Double(total)
+        for (matrix, magnitude) in zip(matrices, magnitudes) { matrix.relativeMagnitude = Float(magnitude / mean) }
     }
 
     /// All parameters in the order of the file.

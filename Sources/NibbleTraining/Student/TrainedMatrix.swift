@@ -18,6 +18,8 @@ public final class TrainedMatrix: @unchecked Sendable {
     public let parameter: Parameter
     /// How it is rounded.
     public let quantizer: FakeQuantizer
+    /// The mean magnitude of the weights at the start, as a multiple of that of all trained matrices.
+    public internal(set) var relativeMagnitude: Float = 1
     /// `[rows, columns]`
     let masters: Memory
     /// Moments of AdamW, `[rows, columns]` each.
@@ -54,6 +56,17 @@ public final class TrainedMatrix: @unchecked Sendable {
         return Matrix(
             rows: rows, columns: columns, codec: quantizer.codec, bytes: bytes, owner: encoded,
             parameter: parameter)
+    }
+
+    /// The mean of the weights' magnitudes.
+    var meanMagnitude: Double {
+        var sum = 0.0
+        for row in 0..<rows {
+            var part: Float = 0
+            for column in 0..<columns { part += abs(masters.floats[row * columns + column]) }
+            sum += Double(part)
+        }
+        return sum / Double(rows * columns)
     }
 
     /// The encoded rows: what is exported.
