@@ -30,6 +30,8 @@ struct nibble_compute {
                           struct nibble_softmax_sums sums);
     void (*add_cross)(const float *base, const float *other, size_t tokens, size_t width,
                       const float *base_maximum, double *cross);
+    int32_t (*add_base)(const float *base, const float *other, size_t tokens, size_t width, int32_t first_token,
+                        struct nibble_softmax_sums sums, double *cross);
     void (*lower_minimum)(const float *logits, size_t tokens, size_t width, float *minimum);
     void (*rms_norm_backward)(const float *x, const float *weight, float epsilon, const float *dy, size_t features,
                               size_t width, float *dx, float *dweight);

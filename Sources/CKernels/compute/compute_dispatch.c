@@ -116,6 +116,11 @@ void nibble_add_cross(const float *base, const float *other, size_t tokens, size
     table(level)->add_cross(base, other, tokens, width, base_maximum, cross);
 }
 
+int32_t nibble_add_base(const float *base, const float *other, size_t tokens, size_t width, int32_t first_token,
+                        struct nibble_softmax_sums sums, double *cross, int32_t level) {
+    return table(level)->add_base(base, other, tokens, width, first_token, sums, cross);
+}
+
 void nibble_lower_minimum(const float *logits, size_t tokens, size_t width, float *minimum, int32_t level) {
     table(level)->lower_minimum(logits, tokens, width, minimum);
 }

@@ -138,6 +138,11 @@ int32_t nibble_add_logits(const float *logits, size_t tokens, size_t width, int3
 void nibble_add_cross(const float *base, const float *other, size_t tokens, size_t width,
                       const float *base_maximum, double *cross, int32_t level);
 
+/// nibble_add_cross for one other source, then nibble_add_logits for the base, with one exponential for both. The
+/// results are theirs, bit for bit.
+int32_t nibble_add_base(const float *base, const float *other, size_t tokens, size_t width, int32_t first_token,
+                        struct nibble_softmax_sums sums, double *cross, int32_t level);
+
 /// Lowers minimum[t] to the smallest of logits [tokens][width].
 void nibble_lower_minimum(const float *logits, size_t tokens, size_t width, float *minimum, int32_t level);
 

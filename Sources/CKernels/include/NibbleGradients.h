@@ -75,6 +75,9 @@ struct nibble_distillation {
     const float *reverse;          ///< weight of p (log p - log q - mean)
     const float *reverse_mean;
     float temperature;
+    /// Logarithm of the probability below which both have to be for a gradient of 0 without further ado; -infinity for
+    /// none. Without terms at temperature 1 and reverse ones only.
+    float log_negligible;
     int32_t has_plain;
     int32_t has_reverse;
 };

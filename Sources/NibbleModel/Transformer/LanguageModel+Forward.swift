@@ -1,8 +1,11 @@
-internal import NibbleCheckpoint
+public import NibbleCheckpoint
 public import NibbleTensor
 
 /// Called with the residual stream after the embedding (layer -1) and after each block.
 public typealias PassInspection = (_ layer: Int, Tensor) throws(ModelError) -> Void
+
+/// Called with what flows into a matrix of a block: the token's features before they are multiplied.
+public typealias InputObservation = (_ kind: TensorRole.Kind, _ layer: Int, Tensor) -> Void
 
 extension LanguageModel {
     /// The residual stream after the last block, for sequences of equal length that begin at position 0 and are not
@@ -12,8 +15,10 @@ extension LanguageModel {
     ///   - tape: records the pass; without one every block works in place.
     ///   - recomputes: whether only the input of a block is kept, and the block computed again on the way back.
     ///   - inspect: sees the stream; only with a tape may it keep what it sees.
+    ///   - observe: sees the inputs of all matrices, which it may not keep.
     public func residual(
-        _ sequences: [[Int32]], tape: Tape? = nil, recomputes: Bool = false, inspect: PassInspection? = nil
+        _ sequences: [[Int32]], tape: Tape? = nil, recomputes: Bool = false, inspect: PassInspection? = nil,
+        observe: InputObservation? = nil
     ) throws(ModelError) -> Tensor {
         let length = try check(sequences)
         let layout = compute.layout(sequences: sequences.count, length: length)
@@ -22,7 +27,7 @@ extension LanguageModel {
         let angles = angles { frequencies in
             compute.rotaryAngles(layout: layout, frequencies: frequencies, isInterleaved: isInterleaved)
         }
-        return try residual(sequences, layout: layout, tape: tape, recomputes: recomputes, inspect: inspect) {
+        return try residual(sequences, layout: layout, tape: tape, recomputes: recomputes, inspect: inspect, observe: observe) {
             _ in BlockAttention(cache: cache, place: .batch(first: 0, start: 0), angles: angles)
         }
     }
@@ -30,7 +35,8 @@ extension LanguageModel {
     /// The residual stream after the last block; `attention` tells for each layer where keys and values are.
     func residual(
         _ sequences: [[Int32]], layout: PanelLayout, tape: Tape? = nil, recomputes: Bool = false,
-        inspect: PassInspection? = nil, attention: (_ layer: Int) -> BlockAttention
+        inspect: PassInspection? = nil, observe: InputObservation? = nil,
+        attention: (_ layer: Int) -> BlockAttention
     ) throws(ModelError) -> Tensor {
         var stream = compute.embed(
             sequences, embedding, scale: configuration.embeddingScale, layout: layout, tape: tape)
@@ -42,26 +48,31 @@ extension LanguageModel {
                     apply(block, to: $0, attention, tape: $1)
                 }
             } else {
-                stream = apply(block, to: stream, attention, tape: tape)
+                let see = observe.map { observe in { observe($0, layer, $1) } }
+                stream = apply(block, to: stream, attention, tape: tape, see: see)
             }
             try inspect?(layer, stream)
         }
         return stream
     }
 
+    /// An ``InputObservation`` of one layer.
+    private typealias BlockObservation = (_ kind: TensorRole.Kind, Tensor) -> Void
+
     /// One block: h += attention(norm(h)); h += feedForward(norm(h)). In place unless there is a tape.
     private func apply(
-        _ block: TransformerBlock, to stream: Tensor, _ attention: BlockAttention, tape: Tape?
+        _ block: TransformerBlock, to stream: Tensor, _ attention: BlockAttention, tape: Tape?,
+        see: BlockObservation? = nil
     ) -> Tensor {
         let epsilon = Float(configuration.normEpsilon)
         let x = compute.normalize(stream, weight: block.attentionNorm, epsilon: epsilon, tape: tape)
-        var added = attend(block, x, attention, tape: tape)
+        var added = attend(block, x, attention, tape: tape, see: see)
         if let norm = block.attentionPostNorm {
             added = compute.normalize(added, weight: norm, epsilon: epsilon, tape: tape)
         }
         let middle = compute.add(added, to: stream, tape: tape)
         let y = compute.normalize(middle, weight: block.feedForwardNorm, epsilon: epsilon, tape: tape)
-        added = feedForward(block, y, tape: tape)
+        added = feedForward(block, y, tape: tape, see: see)
         if let norm = block.feedForwardPostNorm {
             added = compute.normalize(added, weight: norm, epsilon: epsilon, tape: tape)
         }
@@ -69,8 +80,10 @@ extension LanguageModel {
     }
 
     private func attend(
-        _ block: TransformerBlock, _ x: Tensor, _ attention: BlockAttention, tape: Tape?
+        _ block: TransformerBlock, _ x: Tensor, _ attention: BlockAttention, tape: Tape?,
+        see: BlockObservation?
     ) -> Tensor {
+        for kind in [TensorRole.Kind.attentionQuery, .attentionKey, .attentionValue] { see?(kind, x) }
         let operand = compute.operand(x, for: block.query.weight, block.key.weight, block.value.weight)
         var query = compute.linear(operand, block.query.weight, bias: block.query.bias, tape: tape)
         var key = compute.linear(operand, block.key.weight, bias: block.key.bias, tape: tape)
@@ -84,16 +97,21 @@ extension LanguageModel {
         key = compute.prepareHeads(
             key, head: head, norm: block.keyNorm, epsilon: epsilon, rotary: angles, tape: tape)
         let result = attention.apply(query, key, value, window: block.window, compute, tape: tape)
+        see?(.attentionOutput, result)
         return compute.linear(
             compute.operand(result, for: block.output.weight), block.output.weight, bias: block.output.bias,
             tape: tape)
     }
 
-    private func feedForward(_ block: TransformerBlock, _ x: Tensor, tape: Tape?) -> Tensor {
+    private func feedForward(
+        _ block: TransformerBlock, _ x: Tensor, tape: Tape?, see: BlockObservation?
+    ) -> Tensor {
+        for kind in [TensorRole.Kind.feedForwardGate, .feedForwardUp] { see?(kind, x) }
         let operand = compute.operand(x, for: block.gate.weight, block.up.weight)
         let inner = compute.gated(
             operand, gate: block.gate.weight, up: block.up.weight, activation: configuration.activation,
             tape: tape)
+        see?(.feedForwardDown, inner)
         return compute.linear(
             compute.operand(inner, for: block.down.weight), block.down.weight, bias: block.down.bias,
             tape: tape)

@@ -1,5 +1,13 @@
 internal import CKernels
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
 /// What turns the logits of each token into their gradient; zero for padding.
 struct DistillationCoefficients {
     private var studentLogSum: [Float]
@@ -64,7 +72,8 @@ struct DistillationCoefficients {
                             student_log_sum: studentSum + first, teacher_log_sum: teacherSum + first,
                             plain_log_sum: plainSum + first, student: own + first, teacher: own + first,
                             plain: ce + first, reverse: back + first, reverse_mean: mean + first,
-                            temperature: loss.temperature, has_plain: loss.crossEntropy > 0 ? 1 : 0,
+                            temperature: loss.temperature,
+                            log_negligible: log(loss.negligible), has_plain: loss.crossEntropy > 0 ? 1 : 0,
                             has_reverse: loss.reverse > 0 ? 1 : 0)
                         body(&panel)
                     }

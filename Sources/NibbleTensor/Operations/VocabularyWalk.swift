@@ -96,7 +96,9 @@ final class VocabularyWalk: @unchecked Sendable {
         let level = compute.levelNumber
         var isFinite = true
         let base = maxima.bound(to: Float.self) + index(segment, 0, panel * width)
-        for source in 1..<max(sources.count, 1) {
+        // With one other source, the usual case, base and cross share their exponentials.
+        let isPair = sources.count == 2
+        for source in 1..<max(sources.count, 1) where !isPair {
             nibble_add_cross(
                 logits[0], logits[source], rows.count, width, base,
                 crosses.bound(to: Double.self) + index(segment, source, panel * width), level)
@@ -106,11 +108,14 @@ final class VocabularyWalk: @unchecked Sendable {
             let running = nibble_softmax_sums(
                 maximum: maxima.bound(to: Float.self) + first, sum: sums.bound(to: Double.self) + first,
                 argmax: tops.bound(to: Int32.self) + first)
-            if nibble_add_logits(logits[source], rows.count, width, Int32(rows.lowerBound), running, level)
-                != 0
-            {
-                isFinite = false
-            }
+            let start = Int32(rows.lowerBound)
+            let invalid =
+                isPair && source == 0
+                ? nibble_add_base(
+                    logits[0], logits[1], rows.count, width, start, running,
+                    crosses.bound(to: Double.self) + index(segment, 1, panel * width), level)
+                : nibble_add_logits(logits[source], rows.count, width, start, running, level)
+            if invalid != 0 { isFinite = false }
         }
         for lane in 0..<width {
             let target = Int(targetTokens[panel * width + lane])
