@@ -69,7 +69,7 @@ let package = Package(
         ),
 
         .target(
-            name: "NibbleTestSupport", dependencies: ["NibbleCheckpoint", "NibbleNumerics"],
+            name: "NibbleTestSupport", dependencies: ["NibbleCheckpoint", "NibbleNumerics", "NibbleTensor"],
             path: "Tests/NibbleTestSupport"),
         .testTarget(name: "NibbleNumericsTests", dependencies: ["NibbleNumerics", "NibbleTestSupport"]),
         .testTarget(

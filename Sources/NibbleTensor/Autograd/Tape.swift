@@ -27,20 +27,20 @@ public final class Tape {
     ///
     /// - Parameter seeds: tensors of the pass and their gradients, which are changed; zero in padding.
     public func backpropagate(_ seeds: [(tensor: Tensor, gradient: Tensor)], into gradients: Gradients) {
-        _ = backpropagate(seeds, to: nil, into: gradients)
+        _ = backpropagate(seeds, to: [], into: gradients)
     }
 
-    /// The same; returns the gradient of `input`.
-    func backpropagate(
-        _ seeds: [(tensor: Tensor, gradient: Tensor)], to input: Tensor?, into gradients: Gradients
-    ) -> Tensor? {
+    /// The same; returns the gradients of `inputs`, nil where none has reached one.
+    package func backpropagate(
+        _ seeds: [(tensor: Tensor, gradient: Tensor)], to inputs: [Tensor], into gradients: Gradients
+    ) -> [Tensor?] {
         var adjoints = Adjoints(compute: compute)
         for seed in seeds { adjoints.add(seed.gradient, to: seed.tensor) }
         while let (output, backward) = records.popLast() {
             guard let gradient = adjoints.take(output) else { continue }
             backward(gradient, &adjoints, gradients)
         }
-        return input.flatMap { adjoints.take($0) }
+        return inputs.map { adjoints.take($0) }
     }
 }
 
@@ -58,7 +58,7 @@ extension Compute {
         tape.record(y) { [self] dy, adjoints, gradients in
             let inner = Tape(self)
             let output = body(x, inner)
-            if let dx = inner.backpropagate([(output, dy)], to: x, into: gradients) {
+            for case let dx? in inner.backpropagate([(output, dy)], to: [x], into: gradients) {
                 adjoints.add(dx, to: x)
             }
         }

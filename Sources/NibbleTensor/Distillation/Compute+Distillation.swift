@@ -17,6 +17,16 @@ extension Compute {
         _ student: Tensor, head: Matrix, teacher: (states: Tensor, head: Matrix), softcap: Float?,
         targets: [Int32], loss: DistillationLoss, weight: Float = 1, gradients: Gradients
     ) -> (result: DistillationLoss.Result, gradient: Tensor)? {
+        distill(
+            student, head: head, teacher: teacher, softcap: softcap, targets: targets, loss: loss,
+            weight: weight, gradients: gradients, holding: Self.distillationBytes)
+    }
+
+    /// The same with logits of `holding` bytes at a time, or one panel.
+    package func distill(
+        _ student: Tensor, head: Matrix, teacher: (states: Tensor, head: Matrix), softcap: Float?,
+        targets: [Int32], loss: DistillationLoss, weight: Float, gradients: Gradients, holding bytes: Int
+    ) -> (result: DistillationLoss.Result, gradient: Tensor)? {
         precondition(
             student.layout == teacher.states.layout && student.layout.sequences == 1
                 && targets.count == student.layout.length, "states and targets of different tokens")
@@ -25,7 +35,7 @@ extension Compute {
         var result = DistillationLoss.Result()
         result.tokens = targets.count
         let width = student.layout.width
-        let step = max(1, Self.distillationBytes / (2 * LogitStore.bytes(width, head.rows)))
+        let step = max(1, bytes / (2 * LogitStore.bytes(width, head.rows)))
         for first in stride(from: 0, to: student.layout.panels, by: step) {
             let panels = first..<min(first + step, student.layout.panels)
             let tokens = panels.lowerBound * width..<min(panels.upperBound * width, targets.count)

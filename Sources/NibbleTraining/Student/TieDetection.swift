@@ -10,6 +10,12 @@ enum TieDetection {
     /// Rows of a matrix that are looked at.
     private static let rows = 8
 
+    /// By what weights are moved to each side, in steps.
+    private static let shift: Float = 0x1p-10
+
+    /// Weights that share a scale in all formats, or most of them.
+    private static let window = 32
+
     /// Adds a sample of a matrix.
     static func sample(_ matrix: TrainedMatrix, into start: inout StudentStart) throws(CheckpointError) {
         guard matrix.quantizer.codec.blockSize > 1 else { return }
@@ -34,11 +40,28 @@ enum TieDetection {
             let step = values[block].reduce(0) { max($0, abs($1)) } / 8
             for index in block { steps[index] = step }
         }
-        let shift: Float = 0x1p-10
+        let shift = Self.shift
         guard let low = rounded(values.indices.map { values[$0] - shift * steps[$0] }, quantizer),
             let high = rounded(values.indices.map { values[$0] + shift * steps[$0] }, quantizer)
         else { return 0 }
-        return values.indices.reduce(0) { $0 + (high[$1] - low[$1] > 0.5 * steps[$1] ? 1 : 0) }
+        return stride(from: 0, to: values.count, by: window).reduce(0) { sum, first in
+            sum + count(first..<min(first + window, values.count), low, high, steps)
+        }
+    }
+
+    /// Ties of a few weights with one scale. Formats that search for their scale may find another one for weights a
+    /// little higher; then all values move, and those that move by a step or more are no ties.
+    private static func count(_ range: Range<Int>, _ low: [Float], _ high: [Float], _ steps: [Float]) -> Int {
+        var ties = 0
+        for index in range {
+            let change = high[index] - low[index]
+            if change > 0.5 * steps[index] {
+                ties += 1
+            } else if abs(change) > 16 * shift * steps[index] {
+                return 0
+            }
+        }
+        return ties
     }
 
     private static func rounded(_ values: [Float], _ quantizer: FakeQuantizer) -> [Float]? {

@@ -72,6 +72,11 @@ public final class TrainedMatrix: @unchecked Sendable {
     /// The encoded rows: what is exported.
     public var blocks: UnsafeRawBufferPointer { UnsafeRawBufferPointer(encoded.bytes) }
 
+    /// The masters, `[rows, columns]`.
+    package var values: UnsafeBufferPointer<Float> {
+        UnsafeBufferPointer(start: masters.floats, count: rows * columns)
+    }
+
     /// Encodes some rows of the masters.
     func encode(_ range: Range<Int>, level: KernelLevel) throws(CheckpointError) {
         let values = UnsafeBufferPointer(

@@ -27,7 +27,7 @@ public struct DistillationPass: Sendable {
     /// Adds the gradients of a batch to `gradients`.
     ///
     /// - Parameters:
-    ///   - sequences: token sequences of equal length.
+    ///   - sequences: token sequences of equal length, of two tokens or more where the loss has a cross-entropy.
     ///   - weight: the share of the batch in the step.
     /// - Throws: `ModelError.nonFinite` where teacher or student give NaN or infinity.
     public func run(
@@ -35,6 +35,9 @@ public struct DistillationPass: Sendable {
     ) throws(ModelError) -> DistillationLoss.Result {
         let compute = student.compute
         let length = sequences.first?.count ?? 0
+        precondition(
+            length > (loss.crossEntropy > 0 ? 1 : 0),
+            "\(sequences.count) sequences of \(length) tokens, cross-entropy weighs \(loss.crossEntropy)")
         // With cross-entropy only positions that a token follows count.
         let positions = 0..<(loss.crossEntropy > 0 ? length - 1 : length)
         let targets = sequences.flatMap { sequence in

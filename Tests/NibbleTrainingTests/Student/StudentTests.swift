@@ -1,0 +1,136 @@
+import NibbleCheckpoint
+import NibbleModel
+import NibbleNumerics
+import NibbleQuantization
+import NibbleTensor
+import NibbleTestSupport
+import NibbleTraining
+import Testing
+
+@Suite("Students")
+struct StudentTests {
+    /// Largest difference of logits in F32, relative to the largest. Blocks are the same; where rows of a head were
+    /// permuted, sums run in another order, which changes the last bits of each layer.
+    static let logitBound: Float = 1e-5
+
+    /// The small models: in blocks of 256, with norms of heads, with one added to norms.
+    static let sources = ["gemma3-text", "llama3", "qwen3"].flatMap {
+        ["hub/\($0)", "hub/\($0).expected.gguf"]
+    }
+
+    @Test(
+        "have the blocks that conversion writes, and the logits of that file, for every type",
+        arguments: QuantizationType.allCases, [false, true])
+    func blocks(type: QuantizationType, isPure: Bool) throws {
+        for source in Self.sources {
+            var options = StudentOptions()
+            options.plan = QuantizationPlan(type)
+            options.plan.isPure = isPure
+            let setup = try ConvertedStudent(source, options)
+            #expect(setup.student.matrices.count == 7 * setup.checkpoint.configuration.layerCount)
+            #expect(setup.student.vectors.isEmpty)
+            try setup.compareBlocks()
+            try setup.compareLogits()
+        }
+    }
+
+    @Test(
+        "have these whichever tensors are trained",
+        arguments: [
+            [.embedding], [.norms], [.linear, .norms], [.linear, .norms, .embedding],
+        ] as [Set<StudentOptions.Parameters>])
+    func parameters(parameters: Set<StudentOptions.Parameters>) throws {
+        for source in Self.sources + ["hub/qwen2"] {
+            for type in [QuantizationType.q4_0, .q4_k_m] {
+                var options = StudentOptions()
+                options.plan = QuantizationPlan(type)
+                options.parameters = parameters
+                let setup = try ConvertedStudent(source, options)
+                let tensors = setup.checkpoint.tensors
+                let vocabulary = tensors.count { [.tokenEmbedding, .output].contains($0.role.kind) }
+                let linear = 7 * setup.checkpoint.configuration.layerCount
+                let vectors = tensors.count { $0.entry.shape.count == 1 && $0.role.kind != .ropeFrequencies }
+                #expect(
+                    setup.student.matrices.count == (parameters.contains(.linear) ? linear : 0)
+                        + (parameters.contains(.embedding) ? vocabulary : 0),
+                    "\(source)")
+                #expect(
+                    setup.student.vectors.count == (parameters.contains(.norms) ? vectors : 0), "\(source)")
+                #expect(setup.student.parameters.count > 0)
+                try setup.compareBlocks()
+                try setup.compareVectors()
+                try setup.compareLogits()
+            }
+        }
+    }
+
+    @Test(
+        "hold an embedding that is not trained as its blocks decode",
+        arguments: Precision.allCases.filter(\.isSupported))
+    func frozenEmbedding(precision: Precision) throws {
+        var options = StudentOptions()
+        options.plan = QuantizationPlan(.q4_0)
+        options.plan.isPure = true
+        let checkpoint = try ModelCheckpoint(path: Fixtures.path("hub/gemma3-text"))
+        let compute = Compute(threads: 2, precision: precision)
+        let student = try Student(checkpoint, options: options, compute: compute)
+        let entry = try #require(checkpoint.tensors.first { $0.role.kind == .tokenEmbedding }?.entry)
+        let values = try entry.floats()
+        let codec = Q4_0()
+        var blocks = [UInt8](repeating: 0, count: values.count / 32 * 18)
+        var blockSpan = blocks.mutableSpan
+        var raw = blockSpan.mutableBytes
+        try codec.encode(
+            values.span, columns: entry.columns, importance: nil, into: &raw, level: .current)
+        var decoded = values
+        var span = decoded.mutableSpan
+        codec.decode(blocks.span.bytes, columns: entry.columns, into: &span, level: .current)
+        #expect(decoded != values)
+        let head = student.quantized.vocabularyMatrix
+        for row in 0..<head.rows {
+            let expected = decoded[row * head.columns..<(row + 1) * head.columns].map {
+                compute.hasBF16 ? Half.float(bf16: Half.bf16($0)) : $0
+            }
+            #expect(head.row(row) == expected, "row \(row)")
+        }
+    }
+
+    @Test("are the blocks of their masters after every step", arguments: QuantizationType.allCases)
+    func update(type: QuantizationType) throws {
+        for source in ["hub/llama3", "hub/qwen2"] {
+            var options = StudentOptions()
+            options.plan = QuantizationPlan(type)
+            options.parameters = Set(StudentOptions.Parameters.allCases)
+            let setup = try ConvertedStudent(source, options)
+            let (student, compute) = (setup.student, setup.student.compute)
+            var random = SeededGenerator(seed: 3)
+            let gradients = Gradients(compute: compute)
+            for step in 1...2 {
+                gradients.reset()
+                for parameter in student.parameters {
+                    let (target, _) = gradients.target(parameter)
+                    for index in 0..<parameter.count { target[index] = random.normal() }
+                }
+                let before = student.matrices.map { Array($0.values) }
+                let vectors = student.vectors.map(\.values)
+                let logits = try setup.logits(student.quantized)
+                let adamW = AdamWStep(
+                    rate: 1e-2, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, decay: 0.1, step: step)
+                try student.update(gradients, matrices: adamW, vectors: adamW)
+                for (matrix, old) in zip(student.matrices, before) {
+                    let values = Array(matrix.values)
+                    #expect(zip(values, old).count { $0.0 != $0.1 } > old.count * 9 / 10, "\(matrix.name)")
+                    var blocks = [UInt8](repeating: 0, count: matrix.blocks.count)
+                    var span = blocks.mutableSpan
+                    var raw = span.mutableBytes
+                    try matrix.quantizer.encode(values.span, into: &raw)
+                    #expect(Array(matrix.blocks) == blocks, "\(matrix.name)")
+                }
+                for (vector, old) in zip(student.vectors, vectors) {
+                    #expect(zip(vector.values, old).allSatisfy { $0.0 != $0.1 }, "\(vector.name)")
+                }
+                #expect(try setup.logits(student.quantized) != logits)
+            }
+        }
+    }
+}
