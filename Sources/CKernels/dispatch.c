@@ -83,3 +83,13 @@ void nibble_sfp8_encode(const float *x, uint8_t *out, size_t count, int32_t leve
 void nibble_sfp8_decode(const uint8_t *in, float *out, size_t count, int32_t level) {
     table(level)->sfp8_decode(in, out, count);
 }
+
+void nibble_scaled_encode(uint32_t type, const float *x, const float *scales, uint8_t *out, size_t blocks,
+                          int32_t level) {
+    table(level)->scaled_encode(type, x, scales, out, blocks);
+}
+
+void nibble_scaled_gradient(uint32_t type, const float *x, const float *scales, float *gradient, float factor,
+                            float *scale_gradient, size_t blocks, int32_t level) {
+    table(level)->scaled_gradient(type, x, scales, gradient, factor, scale_gradient, blocks);
+}

@@ -17,6 +17,9 @@ struct nibble_level {
     void (*int4_decode)(const uint8_t *in, float *out, size_t columns, size_t group, size_t rows);
     void (*sfp8_encode)(const float *x, uint8_t *out, size_t count);
     void (*sfp8_decode)(const uint8_t *in, float *out, size_t count);
+    void (*scaled_encode)(uint32_t type, const float *x, const float *scales, uint8_t *out, size_t blocks);
+    void (*scaled_gradient)(uint32_t type, const float *x, const float *scales, float *gradient, float factor,
+                            float *scale_gradient, size_t blocks);
 };
 
 extern const struct nibble_level nibble_level_scalar;

@@ -68,6 +68,16 @@ void nibble_int4_decode(const uint8_t *in, float *out, size_t columns, size_t gr
 void nibble_sfp8_encode(const float *x, uint8_t *out, size_t count, int32_t level);
 void nibble_sfp8_decode(const uint8_t *in, float *out, size_t count, int32_t level);
 
+/// Encodes blocks of 32 floats as GGML type 2, 6 or 8 (Q4_0, Q5_0, Q8_0) with one given scale each: the half of the
+/// scale is stored, codes are the plain encoder's for that scale, clamped to its codes at both ends.
+void nibble_scaled_encode(uint32_t type, const float *x, const float *scales, uint8_t *out, size_t blocks,
+                          int32_t level);
+
+/// Range learning (LSQ) of the same blocks: given the gradient of the decoded values, writes that of each scale times
+/// `factor`, and sets `gradient` to zero where a value was clipped.
+void nibble_scaled_gradient(uint32_t type, const float *x, const float *scales, float *gradient, float factor,
+                            float *scale_gradient, size_t blocks, int32_t level);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,32 +1,5 @@
 public import NibbleNumerics
 
-/// How weights are rounded while they are trained.
-public struct FakeQuantizeConfig: Sendable, Equatable {
-    /// Where the scale of a block comes from.
-    public enum Scales: String, CaseIterable, Sendable {
-        /// Chosen anew from the weights each time, as the codec does.
-        case recomputed
-        /// A parameter that is trained along (LSQ, Esser et al. 2020), and written to the file as learned.
-        case learned
-    }
-
-    /// What the straight-through estimator does where a value was clipped.
-    public enum Gradient: String, CaseIterable, Sendable {
-        /// The gradient passes everywhere (Bengio et al. 2013; Google's Gemma 3 QAT).
-        case identity
-        /// It stops where rounding moved the value by more than half a step, because the largest code was reached.
-        case masked
-    }
-
-    /// Where scales come from.
-    public var scales: Scales = .recomputed
-    /// The gradient of clipped values.
-    public var gradient: Gradient = .identity
-
-    /// Recomputed scales, gradient everywhere.
-    public init() {}
-}
-
 /// Fake quantization of a matrix: its rounding while it is trained is the exporter's, to the bit, because the encoded
 /// blocks themselves are what the model computes with.
 ///
@@ -43,8 +16,12 @@ public struct FakeQuantizer: Sendable {
     public let config: FakeQuantizeConfig
     /// Bytes of an encoded row.
     public let rowBytes: Int
+    /// The blocks whose scales are learned; nil where they are recomputed.
+    public let scaledBlocks: ScaledBlocks?
+    /// Beyond what values are clipped, where that stops their gradient.
+    private let range: RepresentableRange?
 
-    /// - Precondition: the codec encodes rows of `columns`.
+    /// - Precondition: the codec encodes rows of `columns`; it is one of `ScaledBlocks.types` where scales are learned.
     public init(codec: any Codec, columns: Int, config: FakeQuantizeConfig = .init()) {
         guard codec.canEncode, let rowBytes = codec.byteCount(columns: columns) else {
             preconditionFailure("\(codec.name) does not encode rows of \(columns)")
@@ -53,7 +30,18 @@ public struct FakeQuantizer: Sendable {
         self.columns = columns
         self.config = config
         self.rowBytes = rowBytes
+        let type = GGMLType.allCases.first { $0.description == codec.name }
+        scaledBlocks = config.scales == .learned ? type.flatMap(ScaledBlocks.init) : nil
+        precondition(
+            config.scales == .recomputed || scaledBlocks != nil,
+            "scales of \(codec.name) cannot be learned, those of \(ScaledBlocks.types) can")
+        range =
+            config.gradient == .masked && config.scales == .recomputed
+            ? type.flatMap(RepresentableRange.init) : nil
     }
+
+    /// Scales of a row; 0 where they are recomputed.
+    public var scalesPerRow: Int { scaledBlocks == nil ? 0 : columns / ScaledBlocks.blockSize }
 
     /// Encodes whole rows with scales chosen from the values.
     ///
@@ -62,5 +50,17 @@ public struct FakeQuantizer: Sendable {
         _ rows: Span<Float>, into blocks: inout MutableRawSpan, level: KernelLevel = .current
     ) throws(CodecError) {
         try codec.encode(rows, columns: columns, importance: nil, into: &blocks, level: level)
+    }
+    /// Stops the gradient of values that were clipped, where the configuration says so.
+    ///
+    /// - Parameters:
+    ///   - gradient: that of whole rows, of which those of clipped values become 0.
+    ///   - rows: the values.
+    ///   - blocks: what they were encoded to.
+    public func maskGradient(
+        _ gradient: inout MutableSpan<Float>, of rows: Span<Float>, blocks: RawSpan,
+        level: KernelLevel = .current
+    ) {
+        range?.mask(&gradient, of: rows, blocks: blocks, columns: columns, level: level)
     }
 }

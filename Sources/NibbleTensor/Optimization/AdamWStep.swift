@@ -31,6 +31,13 @@ public struct AdamWStep: Sendable {
         (self.decay, self.gradientScale, self.step) = (decay, gradientScale, step)
     }
 
+    /// The same step at `factor` times its rate.
+    public func scaled(_ factor: Float) -> AdamWStep {
+        var step = self
+        step.rate *= factor
+        return step
+    }
+
     /// Changes `count` weights and their moments `m` and `v`.
     public func apply(
         to weights: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,

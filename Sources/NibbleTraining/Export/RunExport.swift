@@ -59,8 +59,8 @@ public struct RunExport: Sendable {
         }
         var options = StudentOptions(recipe)
         options.plan = try recipe.quantization.plan()
-        // The start is replaced by what was saved.
-        options.dithering = .never
+        // The start is replaced by what was saved, but for weights of which only the scales were trained.
+        if !options.freezesWeights { options.dithering = .never }
         let compute = Compute(threads: threads, precision: .f32)
         let student = try Student(checkpoint, options: options, compute: compute)
         let saved = try SavedCheckpoint(path: try savedPath(status))

@@ -5,26 +5,28 @@ extension Student {
     /// Changes all masters by a step of AdamW, and encodes them anew.
     ///
     /// - Parameters:
+    ///   - gradients: those of the decoded weights; where values were clipped they are set to 0, if `options.config` says
+    ///     so.
     ///   - matrices: the step of matrices.
     ///   - isRelative: whether the rate of each matrix is multiplied by ``TrainedMatrix/relativeMagnitude``, so that
     ///     weights of all matrices move by like parts of their quantization steps.
     ///   - vectors: the step of norms and biases.
-    /// - Throws: `CheckpointError` where a weight is no longer finite.
+    ///   - scales: the step of learned scales; not nil where there are any.
+    ///   - isQuantized: whether the gradients were taken of ``quantized``. Those of ``unquantized`` are not masked, and
+    ///     learned scales are then chosen from the weights as at the start.
+    /// - Throws: `CheckpointError` where a weight or scale is no longer finite.
     public func update(
-        _ gradients: Gradients, matrices step: AdamWStep, isRelative: Bool = false, vectors vectorStep: AdamWStep
+        _ gradients: Gradients, matrices step: AdamWStep, isRelative: Bool = false, vectors vectorStep: AdamWStep,
+        scales scaleStep: AdamWStep? = nil, isQuantized: Bool = true
     ) throws(CheckpointError) {
         for matrix in matrices {
             guard let gradient = gradients[matrix.parameter]?.baseAddress else { continue }
-            var step = step
-            if isRelative { step.rate *= matrix.relativeMagnitude }
-            // Rows are encoded while they are in the cache.
+            let factor = isRelative ? matrix.relativeMagnitude : 1
+            let (weightStep, ownScaleStep) = (step.scaled(factor), scaleStep?.scaled(factor))
             try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-                let (start, count) = (rows.lowerBound * matrix.columns, rows.count * matrix.columns)
-                step.apply(
-                    to: matrix.masters.floats + start, gradient: gradient + start,
-                    m: matrix.firstMoments.floats + start, v: matrix.secondMoments.floats + start,
-                    count: count, compute: compute)
-                try matrix.encode(rows, level: compute.level)
+                try matrix.update(
+                    rows, gradient: gradient, weights: weightStep, scales: ownScaleStep, isQuantized: isQuantized,
+                    compute: compute)
             }
         }
         for vector in vectors {

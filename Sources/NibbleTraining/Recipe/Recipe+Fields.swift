@@ -30,7 +30,8 @@ extension Recipe {
                 + " to the file as learned."),
         RecipeField(
             "quantization", "gradient", \.quantization.gradient, .word,
-            "The straight-through estimator: 1 for all values, or 0 for those that were clipped."),
+            "The straight-through estimator: 1 for all values, or 0 for those that were clipped, as it always is with"
+                + " learned scales."),
         RecipeField(
             "quantization", "activations", \.quantization.activations, .word,
             "Fake quantization of activations in training."),

@@ -55,9 +55,9 @@ extension Recipe.Quantization {
 
     /// The gradient of rounding and clipping.
     public enum Gradient: String, CaseIterable, Sendable {
-        /// Straight-through estimator: 1 everywhere.
+        /// Straight-through estimator: 1 everywhere; of learned scales, as ``masked``.
         case identity
-        /// Straight-through estimator: 1, but 0 for values that were clipped.
+        /// Straight-through estimator: 1, but 0 for values that were clipped (`RepresentableRange`).
         case masked
     }
 

@@ -32,15 +32,27 @@ extension Recipe {
         },
         RecipeRule(
             fields: ["quantization.scales", "quantization.type"],
-            statement: "`quantization.type` has scales where `quantization.scales` is learned."
+            statement: "`quantization.type` is q4_0, q5_0 or q8_0 where `quantization.scales` is learned."
         ) { recipe in
-            guard recipe.quantization.scales == .learned,
-                !recipe.quantization.type.defaultType.isQuantized
-            else { return nil }
+            let type = recipe.quantization.type
+            guard recipe.quantization.scales == .learned, ScaledBlocks(type.defaultType) == nil else {
+                return nil
+            }
             return (
-                "quantization.scales is learned, but quantization.type \(recipe.quantization.type.rawValue) has"
-                    + " none",
-                "set quantization.type to a quantized type"
+                "quantization.scales is learned, but quantization.type is \(type.rawValue), expected q4_0, q5_0"
+                    + " or q8_0",
+                "set quantization.type to one of these, or quantization.scales to recomputed"
+            )
+        },
+        RecipeRule(
+            fields: ["quantization.start_step", "train.parameters"],
+            statement: "`quantization.start_step` is 0 where `train.parameters` has nothing but scales."
+        ) { recipe in
+            guard recipe.train.parameters == [.scales], recipe.quantization.startStep > 0 else { return nil }
+            return (
+                "quantization.start_step is \(recipe.quantization.startStep), but train.parameters has nothing"
+                    + " but scales, which are trained from there on",
+                "set quantization.start_step to 0"
             )
         },
         RecipeRule(

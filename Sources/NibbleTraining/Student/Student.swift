@@ -33,10 +33,15 @@ public final class Student: Sendable {
 
     /// Takes the weights of `checkpoint`, and prepares them.
     ///
+    /// - Precondition: scales are learned where, and only where, they are among the parameters; all matrices concerned
+    ///   are then of `ScaledBlocks.types`. `Trainer` throws a `TrainingError` where a recipe asks for anything else.
     /// - Throws: `CheckpointError` where a tensor cannot be read or encoded.
     public init(
         _ checkpoint: ModelCheckpoint, options: StudentOptions, compute: Compute
     ) throws(CheckpointError) {
+        precondition(
+            (options.config.scales == .learned) == options.parameters.contains(.scales),
+            "scales are \(options.config.scales), parameters \(options.parameters)")
         self.checkpoint = checkpoint
         self.options = options
         self.compute = compute
@@ -71,10 +76,13 @@ public final class Student: Sendable {
     /// All parameters in the order of the file.
     public var parameters: [Parameter] { matrices.map(\.parameter) + vectors.map(\.parameter) }
 
-    /// Weights that are trained.
-    public var trainedCount: Int { parameters.reduce(0) { $0 + $1.count } }
+    /// Weights and scales that are trained.
+    public var trainedCount: Int {
+        matrices.reduce(0) { $0 + ($1.trainsWeights ? $1.parameter.count : 0) + $1.scaleCount }
+            + vectors.reduce(0) { $0 + $1.count }
+    }
 
-    /// Encodes all masters.
+    /// Encodes all masters, with the scales that they have where scales are learned.
     public func prepare() throws(CheckpointError) {
         for matrix in matrices {
             try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in

@@ -34,7 +34,8 @@ struct StudentBuilder {
         }
         let isVocabulary = role.kind == .tokenEmbedding || role.kind == .output
         let rows = isVocabulary ? checkpoint.configuration.vocabularySize : entry.rows
-        let isTrained = options.parameters.contains(isVocabulary ? .embedding : .linear)
+        let trainsWeights = options.parameters.contains(isVocabulary ? .embedding : .linear)
+        let isTrained = trainsWeights || (options.parameters.contains(.scales) && !isVocabulary)
         guard let codec = assignment.type.codec else { throw entry.undecodable }
         // Tensors that stay as they are need no copy.
         guard isTrained || assignment.type != entry.type else { return }
@@ -46,8 +47,12 @@ struct StudentBuilder {
         }
         let matrix = TrainedMatrix(
             role: role, name: assignment.name, rows: rows, columns: entry.columns,
-            quantizer: FakeQuantizer(codec: codec, columns: entry.columns, config: options.config))
+            quantizer: FakeQuantizer(codec: codec, columns: entry.columns, config: options.config),
+            trainsWeights: trainsWeights)
         try load(matrix, entry)
+        try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
+            matrix.scales?.choose(rows, for: matrix.weights(rows).span)
+        }
         types[role] = assignment.type
         matrices.append(matrix)
     }

@@ -10,6 +10,10 @@ public struct StudentOptions: Sendable {
         case norms
         /// The token embedding, and the vocabulary head where it is a matrix of its own.
         case embedding
+        /// The scales of the blocks of ``linear``, and of ``embedding`` where that is trained, too; together with
+        /// `config.scales == .learned`, and only then. Without ``linear`` its weights stay as they are; their codes still
+        /// follow from weight and scale.
+        case scales
     }
 
     /// Whether the start is drawn within quantization cells.

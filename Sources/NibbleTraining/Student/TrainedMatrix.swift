@@ -4,7 +4,8 @@ public import NibbleQuantization
 public import NibbleTensor
 
 // @unchecked: passes read it, and the step between them, which owns disjoint rows on its threads, changes it.
-/// A matrix that is trained: F32 master weights, their moments, and the encoded blocks that the model computes with.
+/// A matrix that is trained: F32 master weights, their moments, and the encoded blocks that the model computes with;
+/// where scales are learned, these with their moments.
 public final class TrainedMatrix: @unchecked Sendable {
     /// What it is for.
     public let role: TensorRole
@@ -20,24 +21,34 @@ public final class TrainedMatrix: @unchecked Sendable {
     public let quantizer: FakeQuantizer
     /// The mean magnitude of the weights at the start, as a multiple of that of all trained matrices.
     public internal(set) var relativeMagnitude: Float = 1
+    /// Whether the weights themselves change; false where only their scales are trained.
+    public let trainsWeights: Bool
+    /// The scales of the blocks, where they are learned.
+    let scales: LearnedScales?
     /// `[rows, columns]`
     let masters: Memory
-    /// Moments of AdamW, `[rows, columns]` each.
+    /// Moments of AdamW, `[rows, columns]` each; empty where weights are not trained.
     let firstMoments: Memory
     let secondMoments: Memory
     /// Encoded rows.
     let encoded: Memory
 
-    init(role: TensorRole, name: String, rows: Int, columns: Int, quantizer: FakeQuantizer) {
+    init(
+        role: TensorRole, name: String, rows: Int, columns: Int, quantizer: FakeQuantizer, trainsWeights: Bool
+    ) {
         self.role = role
         self.name = name
         self.rows = rows
         self.columns = columns
         self.quantizer = quantizer
+        self.trainsWeights = trainsWeights
         parameter = Parameter(name: name, count: rows * columns)
         masters = Memory(byteCount: rows * columns * 4)
-        firstMoments = Memory(byteCount: rows * columns * 4)
-        secondMoments = Memory(byteCount: rows * columns * 4)
+        firstMoments = Memory(byteCount: trainsWeights ? rows * columns * 4 : 0)
+        secondMoments = Memory(byteCount: trainsWeights ? rows * columns * 4 : 0)
+        scales = quantizer.scaledBlocks.map {
+            LearnedScales($0, rows: rows, perRow: quantizer.scalesPerRow)
+        }
         encoded = Memory(byteCount: rows * quantizer.rowBytes)
     }
 
@@ -77,14 +88,40 @@ public final class TrainedMatrix: @unchecked Sendable {
         UnsafeBufferPointer(start: masters.floats, count: rows * columns)
     }
 
+    /// The learned scales, `[rows, columns / 32]`; nil where they are recomputed.
+    public var learnedScales: [Float]? { scales.map { Array($0.values(0..<rows)) } }
+
+    /// Scales that are learned.
+    var scaleCount: Int { rows * quantizer.scalesPerRow }
+
+    /// Bytes of masters, moments, scales and blocks.
+    var byteCount: Int { (trainsWeights ? 12 : 4) * parameter.count + 12 * scaleCount + blocks.count }
+
+    /// The masters of some rows.
+    func weights(_ range: Range<Int>) -> UnsafeBufferPointer<Float> {
+        UnsafeBufferPointer(
+            start: masters.floats + range.lowerBound * columns, count: range.count * columns)
+    }
+
+    /// The encoded rows of a range.
+    func blocks(_ range: Range<Int>) -> UnsafeRawBufferPointer {
+        let width = quantizer.rowBytes
+        return UnsafeRawBufferPointer(
+            encoded.slice(range.lowerBound * width..<range.upperBound * width))
+    }
+
     /// Encodes some rows of the masters.
     func encode(_ range: Range<Int>, level: KernelLevel) throws(CheckpointError) {
-        let values = UnsafeBufferPointer(
-            start: masters.floats + range.lowerBound * columns, count: range.count * columns)
+        let values = weights(range)
         let width = quantizer.rowBytes
         var blocks = encoded.slice(range.lowerBound * width..<range.upperBound * width).mutableBytes
         do {
-            try quantizer.encode(values.span, into: &blocks, level: level)
+            if let scales {
+                try scales.blocks.encode(
+                    values.span, scales: scales.values(range).span, into: &blocks, level: level)
+            } else {
+                try quantizer.encode(values.span, into: &blocks, level: level)
+            }
         } catch {
             throw CheckpointError(
                 .invalidValue, path: "student", subject: "tensor '\(name)', rows \(range)",

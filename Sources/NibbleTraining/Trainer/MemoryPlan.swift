@@ -15,7 +15,7 @@ internal import NibbleTensor
 public struct MemoryPlan: Sendable, Equatable {
     /// The teacher's weights, mapped from their file: they can be read again where memory runs short.
     public var teacher: Int
-    /// Masters, moments and encoded blocks of what is trained.
+    /// Masters, moments, learned scales and encoded blocks of what is trained.
     public var student: Int
     /// Weights that are quantized once and not trained.
     public var frozen: Int
@@ -40,11 +40,12 @@ public struct MemoryPlan: Sendable, Equatable {
     public init(_ student: Student, tokens: Int, length: Int, recomputes: Bool) {
         let shape = student.checkpoint.configuration
         teacher = student.checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
-        let matrices = student.matrices.reduce(0) { $0 + 12 * $1.parameter.count + $1.blocks.count }
+        let matrices = student.matrices.reduce(0) { $0 + $1.byteCount }
         let vectors = student.vectors.reduce(0) { $0 + 12 * $1.count }
         self.student = matrices + vectors
         frozen = student.frozenByteCount
-        gradients = 4 * student.trainedCount
+        // Those of weights are taken where only their scales are trained, too.
+        gradients = student.parameters.reduce(0) { $0 + 4 * $1.count }
         let queries = shape.headCount * shape.headDimension
         let keys = shape.keyValueHeadCount * shape.headDimension
         // What the operations of a block keep: norms and sums, queries and keys before and after their rotation, the

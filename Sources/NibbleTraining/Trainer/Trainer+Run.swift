@@ -125,9 +125,16 @@ extension Trainer {
             epsilon: optimizer.epsilon, decay: optimizer.weightDecay, gradientScale: scale,
             step: state.step + 1)
         let matrices = step
-        step.rate = (optimizer.normLearningRate ?? optimizer.learningRate) * factor
         step.decay = 0
-        try student.update(gradients, matrices: matrices, vectors: step)
+        step.rate = (optimizer.normLearningRate ?? optimizer.learningRate) * factor
+        let vectors = step
+        step.rate = optimizer.scaleLearningRate * factor
+        // Scales begin with fake quantization.
+        let startStep = recipe.quantization.startStep
+        let isQuantized = state.step >= startStep
+        if isQuantized { step.step -= startStep }
+        try student.update(
+            gradients, matrices: matrices, vectors: vectors, scales: step, isQuantized: isQuantized)
         return matrices.rate
     }
 

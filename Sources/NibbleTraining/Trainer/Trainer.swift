@@ -141,6 +141,18 @@ public final class Trainer {
                 .invalidRecipe, "quantization.type \(options.plan.type.rawValue)",
                 "quantizes nothing of what is trained", advice: "choose a quantized type, such as q4_0")
         }
+        guard options.config.scales == .learned,
+            let other = assignments.first(where: {
+                options.learnsScales(of: $0.role) && ScaledBlocks($0.type) == nil
+            })
+        else { return }
+        let types = ScaledBlocks.types.map(\.description).joined(separator: ", ")
+        throw TrainingError(
+            .invalidRecipe, "quantization.scales learned",
+            "tensor '\(other.name)' becomes \(other.type), expected one of \(types), whose scales can be learned",
+            advice:
+                "give it such a type with quantization.tensor_types or quantization.embedding_type, or train "
+                + "less, or set quantization.scales to recomputed")
     }
 
     private static func texts(
@@ -213,17 +225,38 @@ extension StudentOptions {
         ditherSeed = recipe.start.ditherSeed
     }
 
-    /// Whether a tensor is trained.
+    /// Whether a tensor, or the scales of its blocks, are trained.
     func trains(_ role: TensorRole) -> Bool {
+        if learnsScales(of: role) { return true }
         guard role.part == .weight else { return parameters.contains(.norms) }
         switch role.kind {
         case .tokenEmbedding, .output: return parameters.contains(.embedding)
-        case .attentionQuery, .attentionKey, .attentionValue, .attentionOutput, .feedForwardGate,
-            .feedForwardUp,
-            .feedForwardDown:
-            return parameters.contains(.linear)
         case .ropeFrequencies: return false
-        default: return parameters.contains(.norms)
+        default: return parameters.contains(role.kind.isLinear ? .linear : .norms)
+        }
+    }
+
+    /// Whether the scales of a matrix are trained, where they are learned.
+    func learnsScales(of role: TensorRole) -> Bool {
+        guard role.part == .weight, parameters.contains(.scales) else { return false }
+        switch role.kind {
+        case .tokenEmbedding, .output: return parameters.contains(.embedding)
+        default: return role.kind.isLinear
+        }
+    }
+
+    /// Whether there are matrices of which only the scales are trained.
+    var freezesWeights: Bool { parameters.contains(.scales) && !parameters.contains(.linear) }
+}
+
+extension TensorRole.Kind {
+    /// Whether the tensor is a matrix of attention or of a feed-forward layer.
+    fileprivate var isLinear: Bool {
+        switch self {
+        case .attentionQuery, .attentionKey, .attentionValue, .attentionOutput, .feedForwardGate,
+            .feedForwardUp, .feedForwardDown:
+            true
+        default: false
         }
     }
 }

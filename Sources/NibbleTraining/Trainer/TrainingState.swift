@@ -78,12 +78,27 @@ extension Student {
         var memory: Memory
     }
 
-    /// Masters and moments, in the order of the file.
+    /// Masters and moments, in the order of the file. Weights that are not trained are left out: the teacher and the
+    /// seed of the dither give them again.
     var statePieces: [StatePiece] {
         matrices.flatMap { matrix in
-            [("", matrix.masters), (".m", matrix.firstMoments), (".v", matrix.secondMoments)].map {
-                StatePiece(name: matrix.name + $0.0, shape: [matrix.rows, matrix.columns], memory: $0.1)
+            var pieces: [StatePiece] = []
+            if matrix.trainsWeights {
+                pieces = [
+                    ("", matrix.masters), (".m", matrix.firstMoments), (".v", matrix.secondMoments),
+                ].map {
+                    StatePiece(name: matrix.name + $0.0, shape: [matrix.rows, matrix.columns], memory: $0.1)
+                }
             }
+            guard let scales = matrix.scales else { return pieces }
+            return pieces
+                + [
+                    (".scales", scales.masters), (".scales.m", scales.firstMoments),
+                    (".scales.v", scales.secondMoments),
+                ].map {
+                    StatePiece(
+                        name: matrix.name + $0.0, shape: [matrix.rows, scales.perRow], memory: $0.1)
+                }
         }
             + vectors.flatMap { vector in
                 [("", vector.masters), (".m", vector.firstMoments), (".v", vector.secondMoments)].map {

@@ -69,7 +69,12 @@ struct RecipeErrorTests {
         // Contradictions
         Case("quantization:\n  scales: learned\ntrain:\n  steps: 7", 2, "train.parameters has no scales"),
         Case("train:\n  parameters: [scales]", 2, "quantization.scales is recomputed"),
-        Case("quantization: {scales: learned, type: bf16}\ntrain: {parameters: [scales]}", 1, "has none"),
+        Case(
+            "quantization: {scales: learned, type: bf16}\ntrain: {parameters: [scales]}", 1,
+            "expected q4_0, q5_0 or q8_0"),
+        Case(
+            "quantization: {scales: learned, start_step: 3}\ntrain: {parameters: [scales]}", 2,
+            "nothing but scales"),
         Case("train:\n  steps: 3\nschedule:\n  warmup_steps: 4", 4, "more than train.steps, 3"),
         Case("quantization:\n  start_step: 9\ntrain:\n  steps: 9", 4, "nothing would be quantized"),
         Case("optimizer:\n  norm_learning_rate: 1e-4", 2, "train.parameters has no norms"),

@@ -1,0 +1,160 @@
+internal import CKernels
+
+/// Symmetric blocks of 32 whose scale is given rather than chosen: what range learning trains (LSQ, Esser et al. 2020,
+/// arXiv 1902.08153).
+///
+/// A value x of a block with scale s is decoded as half(s) q with the code q = clamp(round(x / s)), in the arithmetic of
+/// the type's codec: the reciprocal of s in Float, ties as the codec has them. With the scales of
+/// ``chooseScales(_:into:)`` blocks are the codec's, bit for bit.
+///
+/// | | codes | ties |
+/// |---|---|---|
+/// | Q4_0 | -8 ... 7 | up in units of s |
+/// | Q5_0 | -16 ... 15 | up in units of s |
+/// | Q8_0 | -127 ... 127 | away from zero |
+///
+/// A value is *clipped* where the nearest code is none of these: where x / s lies more than half a step beyond the
+/// first or last code. LSQ's formulas clip before they round, so that their range ends at these codes themselves; there
+/// lies the extreme of every block whose scale the codec chose, and a rounding would decide to which side it belongs.
+///
+/// With g the gradient of the loss by the decoded value, the straight-through estimator of rounding gives
+///
+/// - ∂L/∂x = g, and 0 where x is clipped;
+/// - ∂L/∂s = 1 / √(32 · Q) · Σ g (q - x / s), and g q where x is clipped, with Q = 7, 15 or 127, the largest code. The
+///   factor is LSQ's, 32 weights having one scale; half(s) counts as s.
+///
+/// - Scales of 0: all codes are zero's, nothing is clipped, ∂L/∂s = 0. Scales below 2.94e-39, whose reciprocal is
+///   infinite, are stored as 0; their codes are the codec's, their gradients those of scale 0.
+/// - Scales below the half range are stored as subnormal halves or 0, the codes stay.
+/// - The sign of a scale is free: a negative one turns the codes around.
+///
+/// ```swift
+/// let blocks = ScaledBlocks(.q4_0)!
+/// blocks.chooseScales(weights.span, into: &scales)
+/// try blocks.encode(weights.span, scales: scales.span, into: &bytes)
+/// ```
+public struct ScaledBlocks: Sendable, Hashable {
+    /// The types that have such blocks.
+    public static let types: [GGMLType] = [.q4_0, .q5_0, .q8_0]
+    /// Values that share a scale.
+    public static let blockSize = 32
+    /// The smallest magnitude of a scale that is learned: the smallest half above 0, 2⁻²⁴. Not the smallest normal one:
+    /// every block of Q8_0 with no value above 0.0077 has a subnormal scale.
+    public static let smallestScale: Float = 0x1p-24
+
+    /// The type of the blocks.
+    public let type: GGMLType
+    /// Codes of the type, that of zero being 0.
+    let codes: ClosedRange<Int>
+
+    /// Nil where `type` is none of ``types``.
+    public init?(_ type: GGMLType) {
+        switch type {
+        case .q4_0: codes = -8...7
+        case .q5_0: codes = -16...15
+        case .q8_0: codes = -127...127
+        default: return nil
+        }
+        self.type = type
+    }
+
+    /// LSQ's factor of a scale's gradient, 1 / √(32 · largest code).
+    public var gradientFactor: Float { 1 / (Float(Self.blockSize) * Float(codes.upperBound)).squareRoot() }
+
+    /// The scales that the codec would choose, before they are rounded to halves.
+    ///
+    /// - Parameters:
+    ///   - values: whole blocks of finite values.
+    ///   - scales: one for each block.
+    public func chooseScales(_ values: Span<Float>, into scales: inout MutableSpan<Float>) {
+        check(values.count, scales: scales.count)
+        for block in 0..<scales.count {
+            let first = block * Self.blockSize
+            scales[block] = chooseScale(values.extracting(first..<first + Self.blockSize))
+        }
+    }
+
+    /// The scale that the codec would choose for the 32 values of one block.
+    public func chooseScale(_ values: Span<Float>) -> Float {
+        check(values.count, scales: 1)
+        var (largest, extreme): (Float, Float) = (0, 0)
+        for index in values.indices where largest < values[index].magnitude {
+            (largest, extreme) = (values[index].magnitude, values[index])
+        }
+        return type == .q8_0 ? largest / Float(codes.upperBound) : extreme / Float(codes.lowerBound)
+    }
+
+    /// Encodes whole blocks with given scales.
+    ///
+    /// - Parameters:
+    ///   - values: blocks of 32.
+    ///   - scales: one for each block.
+    ///   - bytes: the type's bytes for each block.
+    ///   - level: the instruction level; every level gives the same bits.
+    /// - Throws: ``CodecError``: `nonFiniteValue` where a value is NaN or infinite, `scaleOverflow` where a scale is, or
+    ///   its magnitude is 65520 or more.
+    public func encode(
+        _ values: Span<Float>, scales: Span<Float>, into bytes: inout MutableRawSpan,
+        level: KernelLevel = .current
+    ) throws(CodecError) {
+        check(values.count, scales: scales.count)
+        let blocks = scales.count
+        precondition(
+            bytes.byteCount == blocks * type.blockBytes,
+            "\(blocks) blocks of \(type) take \(blocks * type.blockBytes) bytes, not \(bytes.byteCount)")
+        guard let codec = type.codec else { preconditionFailure("\(type) has no codec") }
+        try codec.checkFinite(values, level)
+        guard blocks > 0 else { return }
+        let invalid = unsafe bytes.withUnsafeMutableBytes { bytes in
+            unsafe values.withUnsafeBufferPointer { values in
+                unsafe scales.withUnsafeBufferPointer { scales in
+                    let output = unsafe bytes.bindMemory(to: UInt8.self)
+                    // None is empty, so all have an address.
+                    guard let x = values.baseAddress, let s = scales.baseAddress, let out = output.baseAddress
+                    else { return blocks }
+                    unsafe nibble_scaled_encode(type.rawValue, x, s, out, blocks, level.number)
+                    return unsafe nibble_first_invalid_block(type.rawValue, out, blocks, level.number)
+                }
+            }
+        }
+        if invalid < blocks { throw .scaleOverflow(block: invalid) }
+    }
+
+    /// The gradients of values and scales, from that of the decoded values.
+    ///
+    /// - Parameters:
+    ///   - values: blocks of 32, as they were encoded.
+    ///   - scales: one for each block, as they were given.
+    ///   - gradient: that of the decoded values, `values.count` of them; on return that of the values.
+    ///   - scaleGradient: receives that of the scales, summed in Float in one order at every level.
+    ///   - level: the instruction level; every level gives the same bits.
+    public func backpropagate(
+        _ values: Span<Float>, scales: Span<Float>, gradient: inout MutableSpan<Float>,
+        into scaleGradient: inout MutableSpan<Float>, level: KernelLevel = .current
+    ) {
+        check(values.count, scales: scales.count)
+        check(gradient.count, scales: scaleGradient.count)
+        precondition(
+            gradient.count == values.count, "\(gradient.count) gradients of \(values.count) values")
+        precondition(level <= .best, "level \(level) exceeds this machine's best, \(KernelLevel.best)")
+        let (type, factor, blocks) = (type.rawValue, gradientFactor, scales.count)
+        unsafe values.withUnsafeBufferPointer { values in
+            unsafe scales.withUnsafeBufferPointer { scales in
+                unsafe gradient.withUnsafeMutableBufferPointer { gradient in
+                    unsafe scaleGradient.withUnsafeMutableBufferPointer { result in
+                        guard let x = values.baseAddress, let s = scales.baseAddress,
+                            let g = gradient.baseAddress, let out = result.baseAddress
+                        else { return }
+                        unsafe nibble_scaled_gradient(type, x, s, g, factor, out, blocks, level.number)
+                    }
+                }
+            }
+        }
+    }
+
+    func check(_ values: Int, scales: Int) {
+        precondition(
+            values == scales * Self.blockSize,
+            "\(values) values have \(scales) scales, expected one for \(Self.blockSize)")
+    }
+}

@@ -1,0 +1,199 @@
+import NibbleCheckpoint
+import NibbleModel
+import NibbleNumerics
+import NibbleQuantization
+import NibbleTensor
+import NibbleTestSupport
+import Testing
+
+@testable import NibbleTraining
+
+@Suite("Learned scales")
+struct LearnedScalesTests {
+    private static func student(
+        _ type: QuantizationType, _ parameters: Set<StudentOptions.Parameters>,
+        scales: FakeQuantizeConfig.Scales = .learned, gradient: FakeQuantizeConfig.Gradient = .identity
+    ) throws -> Student {
+        var options = StudentOptions()
+        options.plan = QuantizationPlan(type)
+        options.plan.isPure = true
+        options.parameters = parameters
+        options.config.scales = scales
+        options.config.gradient = gradient
+        options.dithering = .never
+        return try Student(
+            ModelCheckpoint(path: Fixtures.path("hub/gemma3-text")), options: options,
+            compute: Compute(threads: 2, precision: .f32))
+    }
+
+    private static func step(_ rate: Float, _ number: Int = 1) -> AdamWStep {
+        AdamWStep(rate: rate, beta1: 0.9, beta2: 0.98, epsilon: 1e-8, decay: 0, step: number)
+    }
+
+    /// Gradients drawn from a seed for every matrix.
+    private static func gradients(_ student: Student, seed: UInt64 = 4) -> Gradients {
+        let gradients = Gradients(compute: student.compute)
+        var random = SeededGenerator(seed: seed)
+        for matrix in student.matrices {
+            let values = gradients.target(matrix.parameter).values
+            for index in 0..<matrix.parameter.count { values[index] = random.normal() }
+        }
+        return gradients
+    }
+
+    @Test(
+        "give the blocks of recomputed ones before the first step",
+        arguments: [QuantizationType.q4_0, .q5_0, .q8_0])
+    func start(type: QuantizationType) throws {
+        let learned = try Self.student(type, [.linear, .embedding, .scales])
+        let recomputed = try Self.student(type, [.linear, .embedding], scales: .recomputed)
+        #expect(learned.matrices.count == recomputed.matrices.count && learned.matrices.count > 50)
+        for (left, right) in zip(learned.matrices, recomputed.matrices) {
+            #expect(left.blocks.elementsEqual(right.blocks), "\(left.name)")
+            #expect(left.learnedScales?.count == left.rows * left.columns / 32)
+            #expect(right.learnedScales == nil)
+        }
+        let scales = learned.matrices.reduce(0) { $0 + $1.parameter.count / 32 }
+        #expect(learned.trainedCount == recomputed.trainedCount + scales)
+        let (with, without) = (
+            MemoryPlan(learned, tokens: 64, length: 32, recomputes: false),
+            MemoryPlan(recomputed, tokens: 64, length: 32, recomputes: false)
+        )
+        #expect(with.student == without.student + 12 * scales && with.gradients == without.gradients)
+    }
+
+    @Test("alone are trained without their weights, which hold no moments")
+    func alone() throws {
+        let student = try Self.student(.q4_0, [.scales])
+        let names = student.statePieces.map(\.name)
+        #expect(names.allSatisfy { $0.contains(".scales") } && names.count == 3 * student.matrices.count)
+        let before = student.matrices.map { (Array($0.weights(0..<$0.rows)), $0.learnedScales ?? []) }
+        try student.update(
+            Self.gradients(student), matrices: Self.step(1e-3), vectors: Self.step(1e-3),
+            scales: Self.step(1e-4))
+        for (matrix, before) in zip(student.matrices, before) {
+            #expect(before.0.elementsEqual(matrix.weights(0..<matrix.rows)))
+            let scales = try #require(matrix.learnedScales)
+            // The first step of Adam is the rate itself, but where the gradient is 0.
+            let moved = zip(scales, before.1).count { $0 != $1 }
+            #expect(moved > scales.count * 9 / 10)
+            #expect(zip(scales, before.1).allSatisfy { abs($0 - $1) <= 1.01e-4 && $0 * $1 > 0 })
+            let blocks = try #require(ScaledBlocks(.q4_0))
+            #expect(
+                matrix.blocks.elementsEqual(
+                    blocks.encodeReference(Array(matrix.weights(0..<matrix.rows)), scales: scales)))
+        }
+    }
+
+    @Test("keep their sign, however large the step")
+    func sign() throws {
+        let student = try Self.student(.q4_0, [.scales])
+        let before = student.matrices.flatMap { $0.learnedScales ?? [] }
+        try student.update(
+            Self.gradients(student), matrices: Self.step(1), vectors: Self.step(1), scales: Self.step(1))
+        let after = student.matrices.flatMap { $0.learnedScales ?? [] }
+        var floored = 0
+        for (old, new) in zip(before, after) {
+            #expect((old < 0) == (new < 0) && new.magnitude >= min(ScaledBlocks.smallestScale, old.magnitude))
+            floored += new.magnitude == ScaledBlocks.smallestScale ? 1 : 0
+        }
+        #expect(floored > before.count / 4)
+        // What is there is no NaN or infinity, and its scales come back.
+        try student.update(
+            Self.gradients(student), matrices: Self.step(1, 2), vectors: Self.step(1, 2),
+            scales: Self.step(1, 2))
+    }
+
+    @Test("of blocks of zeros begin with the first weight that is not zero")
+    func zeros() throws {
+        let student = try Self.student(.q4_0, [.linear, .scales])
+        let matrix = try #require(student.matrices.first)
+        for index in 0..<32 { matrix.masters.floats[index] = 0 }
+        matrix.scales?.masters.floats[0] = 0
+        try student.prepare()
+        try student.update(
+            Self.gradients(student), matrices: Self.step(1e-2), vectors: Self.step(1e-2),
+            scales: Self.step(1e-4))
+        let scale = try #require(matrix.learnedScales?.first)
+        // All weights moved by the rate; the extreme has code -8.
+        #expect(abs(scale.magnitude - 1e-2 / 8) < 1e-6)
+    }
+
+    @Test("are chosen anew while the model is not quantized yet")
+    func unquantized() throws {
+        let learned = try Self.student(.q4_0, [.linear, .scales])
+        let recomputed = try Self.student(.q4_0, [.linear], scales: .recomputed)
+        for student in [learned, recomputed] {
+            try student.update(
+                Self.gradients(student), matrices: Self.step(1e-3), vectors: Self.step(1e-3),
+                scales: Self.step(1), isQuantized: false)
+        }
+        for (left, right) in zip(learned.matrices, recomputed.matrices) {
+            #expect(left.blocks.elementsEqual(right.blocks), "\(left.name)")
+            #expect(left.scales?.secondMoments.floats[0] == 0)
+        }
+    }
+
+    @Test("of NaN are errors that name the tensor")
+    func diverged() throws {
+        let student = try Self.student(.q4_0, [.scales])
+        let error = #expect(throws: CheckpointError.self) {
+            try student.update(
+                Self.gradients(student), matrices: Self.step(1), vectors: Self.step(1),
+                scales: Self.step(.nan))
+        }
+        #expect(error?.description.contains(student.matrices[0].name) == true)
+    }
+
+    @Test(
+        "and masked gradients leave clipped weights where they are, and move all others",
+        arguments: [
+            (FakeQuantizeConfig.Scales.recomputed, FakeQuantizeConfig.Gradient.identity),
+            (.recomputed, .masked),
+            (.learned, .identity),
+        ])
+    func masked(scales: FakeQuantizeConfig.Scales, gradient: FakeQuantizeConfig.Gradient) throws {
+        let parameters: Set<StudentOptions.Parameters> = scales == .learned ? [.linear, .scales] : [.linear]
+        let student = try Self.student(.q4_0, parameters, scales: scales, gradient: gradient)
+        let before = student.matrices.map { Array($0.weights(0..<$0.rows)) }
+        let blocks = student.matrices.map { Array($0.blocks) }
+        try student.update(
+            Self.gradients(student), matrices: Self.step(1e-3), vectors: Self.step(1e-3),
+            scales: Self.step(1e-4))
+        var stayed = 0
+        for (matrix, (before, blocks)) in zip(student.matrices, zip(before, blocks)) {
+            for (index, (old, new)) in zip(before, matrix.weights(0..<matrix.rows)).enumerated() {
+                let block = index / 32 * 18
+                let d = Float(Float16(bitPattern: UInt16(blocks[block]) | UInt16(blocks[block + 1]) << 8))
+                let position = old / d
+                // Of the boundary itself, d being rounded, nothing is claimed.
+                if abs(position - 7.5) < 0.01 { continue }
+                let isClipped = position > 7.5 && (scales == .learned || gradient == .masked)
+                #expect((old == new) == isClipped, "\(matrix.name), \(index): \(position)")
+                stayed += isClipped ? 1 : 0
+            }
+        }
+        #expect(gradient == .identity && scales == .recomputed ? stayed == 0 : stayed > 100)
+    }
+
+    @Test("alone lower the loss", arguments: [QuantizationType.q4_0, .q5_0])
+    func training(type: QuantizationType) throws {
+        let student = try Self.student(type, [.scales])
+        let teacher = try LanguageModel(student.checkpoint, compute: student.compute)
+        let pass = DistillationPass(teacher: teacher, student: student.quantized)
+        let gradients = Gradients(compute: student.compute)
+        let size = Int32(student.quantized.vocabularySize)
+        let sequences = (0..<4).map { row in
+            (0..<32).map { Int32(truncatingIfNeeded: ($0 * 37 + row * 101 + $0 * $0 * 11) % 400) % size }
+        }
+        var losses: [Double] = []
+        for step in 1...40 {
+            gradients.reset()
+            losses.append(try pass.run(sequences, into: gradients).divergence)
+            try student.update(
+                gradients, matrices: Self.step(1), vectors: Self.step(1), scales: Self.step(2e-5, step))
+        }
+        let best = try #require(losses.min())
+        #expect(losses[39] < 0.8 * losses[0], "\(losses[0]) to \(losses[39]), best \(best)")
+    }
+}

@@ -1,0 +1,96 @@
+import NibbleCheckpoint
+import NibbleNumerics
+import NibbleQuantization
+import NibbleTestSupport
+import Testing
+
+@testable import NibbleTraining
+
+@Suite("Runs that learn scales")
+struct LearnedScalesRunTests {
+    private static func request(
+        _ output: String, parameters: Set<Recipe.Training.Parameters>, dither: Recipe.Start.Dithering = .never
+    ) -> TrainingRequest {
+        var request = TrainingRequest(
+            teacher: Fixtures.path("hub/gemma3-text"), texts: [Fixtures.path("texts/english.txt")],
+            output: output, threads: 2, version: "test")
+        request.recipe.quantization.scales = .learned
+        request.recipe.train.parameters = parameters
+        request.recipe.train.steps = 6
+        request.recipe.train.sequenceLength = 32
+        request.recipe.train.sequencesPerStep = 2
+        request.recipe.train.precision = .f32
+        request.recipe.start.dither = dither
+        request.recipe.evaluation.every = 0
+        request.recipe.checkpoints.every = 2
+        return request
+    }
+
+    @Test(
+        "end in the same bits when they were interrupted, and export them",
+        arguments: [
+            ([.linear, .norms, .scales], .never), ([.scales], .never), ([.scales], .always),
+        ] as [(Set<Recipe.Training.Parameters>, Recipe.Start.Dithering)])
+    func resume(parameters: Set<Recipe.Training.Parameters>, dither: Recipe.Start.Dithering) throws {
+        let folder = try TemporaryFolder()
+        let whole = try Trainer(
+            Self.request(folder.file("whole"), parameters: parameters, dither: dither))
+        #expect(try whole.run().ending == .finished)
+
+        var request = Self.request(folder.file("run"), parameters: parameters, dither: dither)
+        do {
+            let trainer = try Trainer(request)
+            var steps = 0
+            let summary = try trainer.run(progress: { steps = $0.step }, isCancelled: { steps == 3 })
+            #expect(summary.ending == .interrupted && summary.step == 3)
+        }
+        request.resumes = true
+        let resumed = try Trainer(request)
+        #expect(resumed.resumedAt == 3)
+        #expect(try resumed.run().ending == .finished)
+        for (left, right) in zip(whole.student.matrices, resumed.student.matrices) {
+            #expect(left.learnedScales == right.learnedScales && left.blocks.elementsEqual(right.blocks))
+        }
+
+        let path = folder.file("trained.gguf")
+        try RunExport(path: folder.file("run")).write(to: path, threads: 1, version: "test")
+        let file = try GGUFFile(path: path)
+        let recomputed = try Self.converted(folder)
+        var changed = 0
+        for matrix in resumed.student.matrices {
+            let entry = try #require(file.tensors.first { $0.name == matrix.name })
+            #expect(entry.type == .q4_0 && entry.bytes.elementsEqual(matrix.blocks), "\(matrix.name)")
+            let before = try #require(recomputed.tensors.first { $0.name == matrix.name })
+            changed += before.bytes.elementsEqual(entry.bytes) ? 0 : 1
+        }
+        #expect(changed == resumed.student.matrices.count && changed > 50)
+    }
+
+    private static func converted(_ folder: TemporaryFolder) throws -> GGUFFile {
+        let path = folder.file("converted.gguf")
+        try Converter(
+            ConversionRequest(
+                input: Fixtures.path("hub/gemma3-text"), output: path, plan: QuantizationPlan(.q4_0),
+                threads: 1)
+        ).run()
+        return try GGUFFile(path: path)
+    }
+
+    @Test("refuse tensors of types whose scales cannot be learned, naming both")
+    func types() throws {
+        let folder = try TemporaryFolder()
+        var request = Self.request(folder.file("run"), parameters: [.linear, .scales])
+        request.recipe.quantization.tensorTypes = [try .init(pattern: "blk.1.ffn_up", type: .q4_1)]
+        let error = #expect(throws: TrainingError.self) { try Trainer(request) }
+        #expect(
+            error?.description.contains(
+                "tensor 'blk.1.ffn_up.weight' becomes Q4_1, expected one of Q4_0, Q5_0, Q8_0") == true)
+        request.recipe.quantization.tensorTypes = []
+        request.recipe.quantization.embeddingType = .iq4_nl
+        #expect(try Trainer(request).student.matrices.count > 50)
+        request.output = folder.file("other")
+        request.recipe.train.parameters = [.embedding, .scales]
+        let other = #expect(throws: TrainingError.self) { try Trainer(request) }
+        #expect(other?.description.contains("'token_embd.weight' becomes IQ4_NL") == true)
+    }
+}
