@@ -7,7 +7,7 @@ internal import NibbleTensor
 /// weights lie on their grid.
 ///
 /// ```swift
-/// try RunExport(path: "run").write(to: "gemma.qat.gguf", threads: 2)
+/// try RunExport(path: "run").write(to: "gemma.qat.gguf", threads: 2, version: "0.3.0")
 /// ```
 public struct RunExport: Sendable {
     /// Which of the saved states.
@@ -113,7 +113,8 @@ public struct RunExport: Sendable {
             recipeDigest: status.identity.recipeDigest, textDigest: status.identity.textDigest,
             steps: state.step,
             tokens: state.step * recipe.train.sequencesPerStep * recipe.train.sequenceLength,
-            seed: recipe.train.seed, nibbleVersion: version, perplexities: perplexities)
+            seed: recipe.train.seed, nibbleVersion: version, perplexities: perplexities,
+            heldOutTextDigest: perplexities.isEmpty ? nil : status.identity.heldOutDigest)
     }
 }
 

@@ -17,7 +17,7 @@ internal import NibbleTokenizer
 ///     teacher: "gemma-3-270m", texts: ["texts"], output: "run", threads: 2, version: "0.3.0")
 /// request.recipe.train.steps = 200
 /// let summary = try Trainer(request).run()
-/// try RunExport(path: "run").gguf(to: "gemma.qat.gguf", threads: 2)
+/// try RunExport(path: "run").write(to: "gemma.qat.gguf", threads: 2, version: "0.3.0")
 /// ```
 public final class Trainer {
     /// What was asked for.
@@ -48,6 +48,7 @@ public final class Trainer {
     public init(_ request: TrainingRequest) throws {
         self.request = request
         let recipe = try request.recipe.validated(path: request.recipePath)
+        try Self.checkSupport(recipe, path: request.recipePath)
         let checkpoint = try ModelCheckpoint(path: request.teacher)
         let tokenizer = try Tokenizer(checkpoint)
         let compute = try Self.compute(recipe, request)
@@ -64,8 +65,8 @@ public final class Trainer {
         let identity = RunIdentity(
             teacherPath: request.teacher,
             teacherDigest: "\(TeacherDigest(checkpoint, threads: request.threads))",
-            textDigest: texts.training.digest, recipeDigest: recipe.digest, totalSteps: recipe.train.steps,
-            nibbleVersion: request.version)
+            textDigest: texts.training.digest, heldOutDigest: texts.heldOut?.digest,
+            recipeDigest: recipe.digest, totalSteps: recipe.train.steps, nibbleVersion: request.version)
         folder = try Self.folder(request, identity, recipe)
         folder.retention = Retention(last: recipe.checkpoints.keep, keepsBest: true)
         noteTeacher(checkpoint)
@@ -79,6 +80,10 @@ public final class Trainer {
         var warnings: [String] = []
         if let saved = try folder.latest(warn: { warnings.append($0) }) {
             state = try TrainingState(saved, into: student)
+            // Killed between the save and the mark.
+            if let best = state.best, best.step == state.step {
+                try folder.markBest(step: best.step, value: best.divergence)
+            }
         }
         notes += warnings
     }
