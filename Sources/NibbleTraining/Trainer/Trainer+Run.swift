@@ -98,9 +98,7 @@ extension Trainer {
             do throws(ModelError) {
                 result = try pass.run(part, weight: Float(share), into: gradients)
             } catch {
-                throw TrainingError(
-                    .diverged, "step \(state.step + 1)", "\(error)",
-                    advice: "lower optimizer.learning_rate and resume from the last checkpoint")
+                throw failure(error, step: state.step + 1)
             }
             loss += share * result.loss
             divergence += share * result.divergence
@@ -115,7 +113,7 @@ extension Trainer {
     }
 
     /// One optimizer step; returns the learning rate of matrices.
-    private func update(_ gradients: Gradients, norm: Double) throws(CheckpointError) -> Float {
+    private func update(_ gradients: Gradients, norm: Double) throws(TrainingError) -> Float {
         let optimizer = recipe.optimizer
         let factor = recipe.schedule.factor(step: state.step, of: recipe.train.steps)
         // As PyTorch's clip_grad_norm_.
@@ -127,31 +125,57 @@ extension Trainer {
         let matrices = step
         step.rate = (optimizer.normLearningRate ?? optimizer.learningRate) * factor
         step.decay = 0
-        try student.update(gradients, matrices: matrices, vectors: step)
+        do throws(CheckpointError) {
+            try student.update(gradients, matrices: matrices, vectors: step)
+        } catch {
+            throw diverged(error, step: state.step + 1)
+        }
         return matrices.rate
     }
 
-    /// Times that the running loss may grow beyond its first values.
-    private static let divergenceFactor = 4.0
-    /// Steps over which the loss is averaged.
-    private static let window = 20.0
+    // MARK: - Divergence
 
+    /// Another recipe is another run: a lower rate cannot be resumed with.
+    private static let divergenceAdvice = "begin in another folder with a lower optimizer.learning_rate"
+    /// Times that the running loss may grow beyond the first.
+    private static let divergenceFactor = 4.0
+    /// Nats up to which no loss has run away: formats of 8 bits begin so close to the teacher that any step is many
+    /// times as far.
+    private static let harmlessLoss = 0.2
+    /// Steps over which the loss is averaged, and how many of them are enough to tell.
+    private static let (window, fewest) = (20, 5)
+
+    private func diverged(_ error: CheckpointError, step: Int) -> TrainingError {
+        TrainingError(
+            .diverged, "step \(step)", (error.subject.map { $0 + " " } ?? "") + error.problem,
+            advice: Self.divergenceAdvice)
+    }
+
+    /// Before the first step the weights are the teacher's: then the checkpoint is to blame.
+    private func failure(_ error: ModelError, step: Int) -> any Error {
+        state.step == 0 ? error.checkpointError : diverged(error.checkpointError, step: step)
+    }
+
+    /// Compares the mean loss of the last steps with that of the first step on rounded weights, which nothing had
+    /// changed yet, or with the evaluation before it.
     private func checkConvergence(_ loss: Double, _ norm: Double) throws(TrainingError) {
-        let advice = "lower optimizer.learning_rate and resume from the last checkpoint"
         guard loss.isFinite, norm.isFinite else {
             throw TrainingError(
                 .diverged, "step \(state.step + 1)", "the loss is \(loss), the norm of the gradients \(norm)",
-                advice: advice)
+                advice: Self.divergenceAdvice)
         }
-        let isYoung = Double(state.step) < Self.window
-        let weight = isYoung ? 1 / Double(state.step + 1) : 1 / Self.window
-        state.runningLoss += (loss - state.runningLoss) * weight
-        if isYoung { state.firstLoss = state.runningLoss }
-        guard state.runningLoss <= Self.divergenceFactor * state.firstLoss else {
-            throw TrainingError(
-                .diverged, "step \(state.step + 1)",
-                "the mean loss rose from \(state.firstLoss) to \(state.runningLoss)", advice: advice)
-        }
+        // Until rounding begins the student is the teacher, and its loss next to nothing.
+        let age = state.step - recipe.quantization.startStep
+        guard age >= 0 else { return }
+        if age == 0 { state.firstLoss = max(loss, state.start?.divergence ?? 0) }
+        state.runningLoss += (loss - state.runningLoss) / Double(min(age + 1, Self.window))
+        guard age + 1 >= Self.fewest,
+            state.runningLoss > max(Self.divergenceFactor * state.firstLoss, Self.harmlessLoss)
+        else { return }
+        throw TrainingError(
+            .diverged, "step \(state.step + 1)",
+            "the mean loss rose from \(state.firstLoss) to \(state.runningLoss)",
+            advice: Self.divergenceAdvice)
     }
 
     // MARK: - Evaluation
@@ -159,8 +183,13 @@ extension Trainer {
     private func evaluate(_ records: RunRecords) throws -> HeldOutScore? {
         guard let heldOut else { return nil }
         let isQuantized = state.step >= recipe.quantization.startStep || state.step == 0
-        let score = try heldOut.score(
-            isQuantized ? student.quantized : student.unquantized, teacher: teacher, step: state.step)
+        let score: HeldOutScore
+        do throws(ModelError) {
+            score = try heldOut.score(
+                isQuantized ? student.quantized : student.unquantized, teacher: teacher, step: state.step)
+        } catch {
+            throw failure(error, step: state.step)
+        }
         try records.append(score)
         return score
     }
