@@ -90,6 +90,7 @@ struct TrainingReport {
             .init("threads", .integer(trainer.request.threads)),
             .init("tokens_per_second", .real(summary.tokensPerSecond)),
             .init("peak_resident_bytes", .integer(summary.peakResidentBytes)),
+            .init("planned_bytes", .integer(trainer.memory.resident)),
             .init("start", Self.json(summary.start)),
             .init("final", Self.json(summary.final)),
             .init("recovered", summary.recovered.map { .real($0) } ?? .null),

@@ -21,7 +21,7 @@ extension LanguageModel {
     }
 
     /// Throws where the forward pass of `sequences` first gives a value that is not finite.
-    func findNonFinite(_ sequences: [[Int32]]) throws(ModelError) {
+    package func findNonFinite(_ sequences: [[Int32]]) throws(ModelError) {
         let (count, path) = (configuration.layerCount, path)
         _ = try residual(sequences) { (layer, stream) throws(ModelError) in
             if !stream.isFinite { throw .nonFinite(layer: layer, layerCount: count, path: path) }

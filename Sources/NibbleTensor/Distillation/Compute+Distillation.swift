@@ -56,9 +56,18 @@ extension Compute {
     /// Bytes for logits that are held.
     static var distillationBytes: Int { 272 << 20 }
 
-    /// Bytes that ``distill(_:head:teacher:softcap:targets:loss:weight:gradients:)`` takes for logits at most.
-    public static func distillationScratch(vocabularySize: Int) -> Int {
-        max(distillationBytes, 2 * LogitStore.bytes(32, vocabularySize))
+    /// Bytes that ``distill(_:head:teacher:softcap:targets:loss:weight:gradients:)`` takes at most for the logits of both
+    /// models and the partial sums of their gradient.
+    ///
+    /// - Parameters:
+    ///   - tokens: of a pass, 1 or more.
+    ///   - features: of a state.
+    public func distillationScratch(tokens: Int, vocabularySize: Int, features: Int) -> Int {
+        precondition(tokens > 0, "\(tokens) tokens")
+        let layout = layout(sequences: 1, length: tokens)
+        let step = max(1, Self.distillationBytes / (2 * LogitStore.bytes(layout.width, vocabularySize)))
+        let held = min(step, layout.panels) * layout.width
+        return 2 * LogitStore.bytes(held, vocabularySize) + DistillationSlice.segments * held * features * 4
     }
 
     /// Some panels of a tensor of one sequence.

@@ -81,7 +81,7 @@ struct DistillationSlice {
     // MARK: - Gradient
 
     /// Parts of the vocabulary, whatever the number of threads, whose gradients are added in order.
-    private static let segments = 16
+    static let segments = 16
     /// Rows of the vocabulary at a time: as many as ``WeightSlab`` decodes.
     private static let height = 48
 

@@ -7,7 +7,7 @@ internal import NibbleTensor
 /// weights lie on their grid.
 ///
 /// ```swift
-/// try RunExport(path: "run").write(to: "gemma.qat.gguf", threads: 2)
+/// try RunExport(path: "run").write(to: "gemma.qat.gguf", threads: 2, version: "0.3.0")
 /// ```
 public struct RunExport: Sendable {
     /// Which of the saved states.
@@ -57,8 +57,7 @@ public struct RunExport: Sendable {
                     + "(\(digest))",
                 advice: "name the teacher with --teacher")
         }
-        var options = StudentOptions(recipe)
-        options.plan = try recipe.quantization.plan()
+        var options = try StudentOptions(recipe, for: checkpoint)
         // The start is replaced by what was saved, but for weights of which only the scales were trained.
         if !options.freezesWeights { options.dithering = .never }
         let compute = Compute(threads: threads, precision: .f32)
@@ -113,7 +112,8 @@ public struct RunExport: Sendable {
             recipeDigest: status.identity.recipeDigest, textDigest: status.identity.textDigest,
             steps: state.step,
             tokens: state.step * recipe.train.sequencesPerStep * recipe.train.sequenceLength,
-            seed: recipe.train.seed, nibbleVersion: version, perplexities: perplexities)
+            seed: recipe.train.seed, nibbleVersion: version, perplexities: perplexities,
+            heldOutTextDigest: perplexities.isEmpty ? nil : status.identity.heldOutDigest)
     }
 }
 

@@ -75,6 +75,10 @@ extension Recipe {
             .optional(.number(above: 0, to: 1)),
             "The peak learning rate of norms; none: `learning_rate`."),
         RecipeField(
+            "optimizer", "relative_rates", \.optimizer.relativeRates, .flag,
+            "The rates of a matrix are multiplied by the mean magnitude of its weights, as a multiple of that of all"
+                + " matrices."),
+        RecipeField(
             "optimizer", "beta1", \.optimizer.beta1, .number(from: 0, below: 1),
             "Decay of the mean of gradients."),
         RecipeField(
@@ -89,10 +93,6 @@ extension Recipe {
         RecipeField(
             "optimizer", "clip_norm", \.optimizer.clipNorm, .optional(.number(above: 0)),
             "The norm that all gradients together are scaled down to."),
-        RecipeField(
-            "optimizer", "average", \.optimizer.average, .optional(.number(above: 0, below: 1)),
-            "Decay of an exponential moving average of the weights, which is then what is evaluated and written."
-        ),
     ]
 
     private static let scheduleFields: [RecipeField] = [
@@ -142,6 +142,13 @@ extension Recipe {
         RecipeField(
             "start", "dither_seed", \.start.ditherSeed, .integer(0 ... .max),
             "What distinguishes one draw from another."),
+        RecipeField(
+            "start", "scales", \.start.scales, .word,
+            "Where learned scales begin: at those that weigh the error of each column by what flows into it, as an"
+                + " importance matrix does, or at those that the codec chooses."),
+        RecipeField(
+            "start", "importance_sequences", \.start.importanceSequences, .integer(1...1_000_000),
+            "Sequences of the training text that the importance is measured on."),
     ]
 
     private static let evaluationFields: [RecipeField] = [

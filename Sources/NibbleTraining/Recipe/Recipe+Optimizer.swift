@@ -4,11 +4,14 @@ extension Recipe {
         /// The method.
         public var kind = Kind.adamW
         /// The peak learning rate of all weights that have none of their own.
-        public var learningRate: Float = 1e-5
+        public var learningRate: Float = 2e-5
         /// The peak learning rate of learned scales.
-        public var scaleLearningRate: Float = 1e-4
+        public var scaleLearningRate: Float = 1e-5
         /// The peak learning rate of norms; nil: ``learningRate``.
         public var normLearningRate: Float?
+        /// Whether the rates of a matrix and its scales are multiplied by the mean magnitude of its weights, as a multiple
+        /// of that of all matrices: then weights of all matrices move by like parts of their quantization steps.
+        public var relativeRates = true
         /// Decay of the mean of gradients.
         public var beta1: Float = 0.9
         /// Decay of the mean of squared gradients.
@@ -18,9 +21,7 @@ extension Recipe {
         /// The share of a weight that is taken off it in a step, times the learning rate.
         public var weightDecay: Float = 0
         /// The norm that all gradients together are scaled down to; nil: no clipping.
-        public var clipNorm: Float? = 1
-        /// Decay of an exponential moving average of the weights; nil: no average.
-        public var average: Float?
+        public var clipNorm: Float?
 
         /// The defaults.
         public init() {}

@@ -15,7 +15,7 @@ extension Recipe {
         /// Types by GGUF tensor name; the first pattern that matches wins.
         public var tensorTypes: [QuantizationPlan.Override] = []
         /// Where the scales of the blocks come from.
-        public var scales = Scales.recomputed
+        public var scales = Scales.automatic
         /// The gradient of rounding and clipping.
         public var gradient = Gradient.identity
         /// Whether activations are quantized in training, too.
@@ -47,6 +47,8 @@ extension Recipe {
 extension Recipe.Quantization {
     /// Where the scales of the blocks come from.
     public enum Scales: String, CaseIterable, Sendable {
+        /// Learned where all trained matrices are of types whose scales can be, else recomputed.
+        case automatic = "auto"
         /// Chosen anew from the weights in each step, as the exporter chooses them.
         case recomputed
         /// Trained, and written to the file as learned.

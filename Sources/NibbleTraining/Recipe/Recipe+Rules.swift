@@ -16,19 +16,15 @@ extension Recipe {
     static let rules: [RecipeRule] = [
         RecipeRule(
             fields: ["quantization.scales", "train.parameters"],
-            statement: "`quantization.scales` is learned where `train.parameters` has scales, and only there."
+            statement: "`quantization.scales` is not recomputed where `train.parameters` has scales."
         ) { recipe in
-            let isLearned = recipe.quantization.scales == .learned
-            guard isLearned != recipe.train.parameters.contains(.scales) else { return nil }
-            return isLearned
-                ? (
-                    "quantization.scales is learned, but train.parameters has no scales",
-                    "add scales to train.parameters"
-                )
-                : (
-                    "train.parameters has scales, but quantization.scales is recomputed",
-                    "set quantization.scales to learned"
-                )
+            guard recipe.quantization.scales == .recomputed, recipe.train.parameters.contains(.scales) else {
+                return nil
+            }
+            return (
+                "train.parameters has scales, but quantization.scales is recomputed",
+                "set quantization.scales to learned"
+            )
         },
         RecipeRule(
             fields: ["quantization.scales", "quantization.type"],

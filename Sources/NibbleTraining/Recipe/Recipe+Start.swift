@@ -5,6 +5,10 @@ extension Recipe {
         public var dither = Dithering.automatic
         /// What distinguishes one draw from another.
         public var ditherSeed: UInt64 = 1
+        /// Where learned scales begin.
+        public var scales = StartScales.importance
+        /// Sequences of the training text that the importance of columns is measured on.
+        public var importanceSequences = 24
 
         /// The defaults.
         public init() {}
@@ -23,5 +27,13 @@ extension Recipe.Start {
         case always
         /// In no case.
         case never
+    }
+
+    /// Where learned scales begin.
+    public enum StartScales: String, CaseIterable, Sendable {
+        /// At those that weigh the error of each column by the mean square of what flows into it.
+        case importance
+        /// At those that the codec chooses.
+        case codec
     }
 }

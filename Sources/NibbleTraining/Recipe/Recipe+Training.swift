@@ -4,7 +4,7 @@ extension Recipe {
     /// What is trained, on how much text.
     public struct Training: Sendable, Equatable {
         /// The weights that change; all others stay as they are.
-        public var parameters: Set<Parameters> = [.linear]
+        public var parameters: Set<Parameters> = [.linear, .norms]
         /// Updates of the weights.
         public var steps = 1000
         /// Tokens of a sequence, a multiple of 32.

@@ -8,6 +8,8 @@ public struct RunIdentity: Sendable, Equatable {
     public var teacherDigest: String
     /// Digest of the training text.
     public var textDigest: String
+    /// Digest of the held-out text, which decides what is best and when training ends; nil where there is none.
+    public var heldOutDigest: String?
     /// Digest of the resolved recipe.
     public var recipeDigest: String
     /// Optimizer steps of the whole run, as the recipe has it. Not compared by itself.
@@ -19,13 +21,14 @@ public struct RunIdentity: Sendable, Equatable {
 
     /// Creates an identity.
     public init(
-        teacherPath: String, teacherDigest: String, textDigest: String, recipeDigest: String,
-        totalSteps: Int, nibbleVersion: String, created: String = UTCTime.now.iso8601
+        teacherPath: String, teacherDigest: String, textDigest: String, heldOutDigest: String? = nil,
+        recipeDigest: String, totalSteps: Int, nibbleVersion: String, created: String = UTCTime.now.iso8601
     ) {
         precondition(totalSteps >= 0, "\(totalSteps) steps")
         self.teacherPath = teacherPath
         self.teacherDigest = teacherDigest
         self.textDigest = textDigest
+        self.heldOutDigest = heldOutDigest
         self.recipeDigest = recipeDigest
         self.totalSteps = totalSteps
         self.nibbleVersion = nibbleVersion
@@ -48,27 +51,34 @@ public struct RunIdentity: Sendable, Equatable {
         }
         self.init(
             teacherPath: try text("teacher_path"), teacherDigest: try text("teacher_digest"),
-            textDigest: try text("text_digest"), recipeDigest: try text("recipe_digest"),
-            totalSteps: totalSteps, nibbleVersion: try text("nibble_version"), created: try text("created"))
+            textDigest: try text("text_digest"),
+            heldOutDigest: json["held_out_digest"] == nil ? nil : try text("held_out_digest"),
+            recipeDigest: try text("recipe_digest"), totalSteps: totalSteps,
+            nibbleVersion: try text("nibble_version"), created: try text("created"))
     }
 
     /// The contents of `run.json`.
     var json: String {
-        JSONValue.members([
-            "teacher_path": .string(teacherPath),
-            "teacher_digest": .string(teacherDigest),
-            "text_digest": .string(textDigest),
-            "recipe_digest": .string(recipeDigest),
-            "total_steps": .integer(totalSteps),
-            "nibble_version": .string(nibbleVersion),
-            "created": .string(created),
-        ]).serialized()
+        var members: [JSONValue.Member] = [
+            .init("teacher_path", .string(teacherPath)),
+            .init("teacher_digest", .string(teacherDigest)),
+            .init("text_digest", .string(textDigest)),
+        ]
+        if let heldOutDigest { members.append(.init("held_out_digest", .string(heldOutDigest))) }
+        members += [
+            .init("recipe_digest", .string(recipeDigest)),
+            .init("total_steps", .integer(totalSteps)),
+            .init("nibble_version", .string(nibbleVersion)),
+            .init("created", .string(created)),
+        ]
+        return JSONValue.object(members).serialized()
     }
 
     /// Checks that a run that is `self` can be gone on with as `asked`.
     func check(_ asked: RunIdentity, folder: String) throws(TrainingError) {
         let parts = [
             ("teacher", teacherDigest, asked.teacherDigest), ("text", textDigest, asked.textDigest),
+            ("held-out text", heldOutDigest ?? "none", asked.heldOutDigest ?? "none"),
             ("recipe", recipeDigest, asked.recipeDigest),
         ]
         let different = parts.filter { $0.1 != $0.2 }

@@ -99,6 +99,12 @@ struct StudentBuilder {
             var span = values(rows).mutableSpan
             codec.decode(
                 RawSpan(_unsafeBytes: bytes(rows)), columns: matrix.columns, into: &span, level: level)
+            guard let place = values(rows).firstIndex(where: { !$0.isFinite }) else { return }
+            throw CheckpointError(
+                .invalidValue, path: entry.file.path, subject: "tensor '\(entry.name)'",
+                "is \(values(rows)[place]) in row \(rows.lowerBound + place / matrix.columns), "
+                    + "column \(place % matrix.columns)",
+                advice: "the checkpoint is damaged or was trained to divergence")
         }
         var found = StudentStart()
         try TieDetection.sample(matrix, into: &found)

@@ -53,6 +53,7 @@ public struct DistillationPass: Sendable {
                 softcap: student.finalLogitSoftcap, targets: targets, loss: loss, weight: weight,
                 gradients: gradients)
         else {
+            for model in [teacher, student] { try model.findNonFinite(sequences) }
             let layers = student.configuration.layerCount
             throw .nonFinite(layer: layers, layerCount: layers, path: student.path)
         }

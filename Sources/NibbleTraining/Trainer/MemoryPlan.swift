@@ -57,7 +57,8 @@ public struct MemoryPlan: Sendable, Equatable {
         activations =
             recomputes ? 4 * tokens * width * shape.layerCount + block : block * shape.layerCount
         let scores = 8 * shape.headCount * length * min(length, tokens) * max(tokens / length, 1) / 2
-        let logits = Compute.distillationScratch(vocabularySize: shape.vocabularySize)
+        let logits = student.compute.distillationScratch(
+            tokens: tokens, vocabularySize: shape.vocabularySize, features: width)
         scratch = scores + logits + 16 * tokens * max(width, shape.feedForwardLength)
     }
 }

@@ -1,5 +1,6 @@
 internal import NibbleCheckpoint
 internal import NibbleModel
+internal import NibbleQuantization
 internal import NibbleTensor
 
 extension Trainer {
@@ -23,6 +24,7 @@ extension Trainer {
             state.start = try evaluate(records)
             state.heldOut = state.start
         }
+        if state.step == 0 { try chooseScales(records) }
         var ending = TrainingSummary.Ending.finished
         while state.step < recipe.train.steps, !state.stoppedEarly {
             let began = ContinuousClock.now
@@ -58,6 +60,22 @@ extension Trainer {
         return TrainingSummary(
             step: state.step, ending: ending, start: state.start, final: state.heldOut,
             tokensPerSecond: meter.mean, peakResidentBytes: ProcessMemory.peakResidentBytes, losses: losses)
+    }
+
+    /// Begins learned scales at those that the importance of columns gives, from sequences all over the training text.
+    private func chooseScales(_ records: RunRecords) throws {
+        guard student.options.config.scales == .learned, recipe.start.scales == .importance else { return }
+        let text = batches.text
+        let count = min(recipe.start.importanceSequences, text.sequenceCount)
+        let sequences = (0..<count).map { text.sequence($0 * text.sequenceCount / count) }
+        let importance: InputImportance
+        do throws(ModelError) {
+            importance = try InputImportance(teacher, sequences: sequences)
+        } catch {
+            throw error.checkpointError
+        }
+        try student.chooseScales(importance)
+        try records.log("scales begin at the importance of columns on \(count) sequences")
     }
 
     private func isDue(_ interval: Int) -> Bool { interval > 0 && state.step.isMultiple(of: interval) }
@@ -98,9 +116,7 @@ extension Trainer {
             do throws(ModelError) {
                 result = try pass.run(part, weight: Float(share), into: gradients)
             } catch {
-                throw TrainingError(
-                    .diverged, "step \(state.step + 1)", "\(error)",
-                    advice: "lower optimizer.learning_rate and resume from the last checkpoint")
+                throw failure(error, step: state.step + 1)
             }
             loss += share * result.loss
             divergence += share * result.divergence
@@ -115,7 +131,7 @@ extension Trainer {
     }
 
     /// One optimizer step; returns the learning rate of matrices.
-    private func update(_ gradients: Gradients, norm: Double) throws(CheckpointError) -> Float {
+    private func update(_ gradients: Gradients, norm: Double) throws(TrainingError) -> Float {
         let optimizer = recipe.optimizer
         let factor = recipe.schedule.factor(step: state.step, of: recipe.train.steps)
         // As PyTorch's clip_grad_norm_.
@@ -133,32 +149,59 @@ extension Trainer {
         let startStep = recipe.quantization.startStep
         let isQuantized = state.step >= startStep
         if isQuantized { step.step -= startStep }
-        try student.update(
-            gradients, matrices: matrices, vectors: vectors, scales: step, isQuantized: isQuantized)
+        do throws(CheckpointError) {
+            try student.update(
+                gradients, matrices: matrices, isRelative: optimizer.relativeRates, vectors: vectors,
+                scales: step, isQuantized: isQuantized)
+        } catch {
+            throw diverged(error, step: state.step + 1)
+        }
         return matrices.rate
     }
 
-    /// Times that the running loss may grow beyond its first values.
-    private static let divergenceFactor = 4.0
-    /// Steps over which the loss is averaged.
-    private static let window = 20.0
+    // MARK: - Divergence
 
+    /// Another recipe is another run: a lower rate cannot be resumed with.
+    private static let divergenceAdvice = "begin in another folder with a lower optimizer.learning_rate"
+    /// Times that the running loss may grow beyond the first.
+    private static let divergenceFactor = 4.0
+    /// Nats up to which no loss has run away: formats of 8 bits begin so close to the teacher that any step is many
+    /// times as far.
+    private static let harmlessLoss = 0.2
+    /// Steps over which the loss is averaged, and how many of them are enough to tell.
+    private static let (window, fewest) = (20, 5)
+
+    private func diverged(_ error: CheckpointError, step: Int) -> TrainingError {
+        TrainingError(
+            .diverged, "step \(step)", (error.subject.map { $0 + " " } ?? "") + error.problem,
+            advice: Self.divergenceAdvice)
+    }
+
+    /// Before the first step the weights are the teacher's: then the checkpoint is to blame.
+    private func failure(_ error: ModelError, step: Int) -> any Error {
+        state.step == 0 ? error.checkpointError : diverged(error.checkpointError, step: step)
+    }
+
+    /// Compares the mean loss of the last steps with that of the first step on rounded weights, which nothing had
+    /// changed yet, or with the evaluation before it.
     private func checkConvergence(_ loss: Double, _ norm: Double) throws(TrainingError) {
-        let advice = "lower optimizer.learning_rate and resume from the last checkpoint"
         guard loss.isFinite, norm.isFinite else {
             throw TrainingError(
                 .diverged, "step \(state.step + 1)", "the loss is \(loss), the norm of the gradients \(norm)",
-                advice: advice)
+                advice: Self.divergenceAdvice)
         }
-        let isYoung = Double(state.step) < Self.window
-        let weight = isYoung ? 1 / Double(state.step + 1) : 1 / Self.window
-        state.runningLoss += (loss - state.runningLoss) * weight
-        if isYoung { state.firstLoss = state.runningLoss }
-        guard state.runningLoss <= Self.divergenceFactor * state.firstLoss else {
-            throw TrainingError(
-                .diverged, "step \(state.step + 1)",
-                "the mean loss rose from \(state.firstLoss) to \(state.runningLoss)", advice: advice)
-        }
+        // Until rounding begins the student is the teacher, and its loss next to nothing.
+        let age = state.step - recipe.quantization.startStep
+        guard age >= 0 else { return }
+        if age == 0 { state.firstLoss = max(loss, state.start?.divergence ?? 0) }
+        state.runningLoss += (loss - state.runningLoss) / Double(min(age + 1, Self.window))
+        guard age + 1 >= Self.fewest,
+            state.runningLoss > max(Self.divergenceFactor * state.firstLoss, Self.harmlessLoss)
+        else { return }
+        throw TrainingError(
+            .diverged, "step \(state.step + 1)",
+            "the mean loss rose from \(state.firstLoss) to \(state.runningLoss)",
+            advice: Self.divergenceAdvice)
     }
 
     // MARK: - Evaluation
@@ -166,8 +209,13 @@ extension Trainer {
     private func evaluate(_ records: RunRecords) throws -> HeldOutScore? {
         guard let heldOut else { return nil }
         let isQuantized = state.step >= recipe.quantization.startStep || state.step == 0
-        let score = try heldOut.score(
-            isQuantized ? student.quantized : student.unquantized, teacher: teacher, step: state.step)
+        let score: HeldOutScore
+        do throws(ModelError) {
+            score = try heldOut.score(
+                isQuantized ? student.quantized : student.unquantized, teacher: teacher, step: state.step)
+        } catch {
+            throw failure(error, step: state.step)
+        }
         try records.append(score)
         return score
     }

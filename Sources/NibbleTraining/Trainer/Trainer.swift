@@ -17,7 +17,7 @@ internal import NibbleTokenizer
 ///     teacher: "gemma-3-270m", texts: ["texts"], output: "run", threads: 2, version: "0.3.0")
 /// request.recipe.train.steps = 200
 /// let summary = try Trainer(request).run()
-/// try RunExport(path: "run").gguf(to: "gemma.qat.gguf", threads: 2)
+/// try RunExport(path: "run").write(to: "gemma.qat.gguf", threads: 2, version: "0.3.0")
 /// ```
 public final class Trainer {
     /// What was asked for.
@@ -48,11 +48,11 @@ public final class Trainer {
     public init(_ request: TrainingRequest) throws {
         self.request = request
         let recipe = try request.recipe.validated(path: request.recipePath)
+        try Self.checkSupport(recipe, path: request.recipePath)
         let checkpoint = try ModelCheckpoint(path: request.teacher)
         let tokenizer = try Tokenizer(checkpoint)
         let compute = try Self.compute(recipe, request)
-        var options = StudentOptions(recipe)
-        options.plan = try recipe.quantization.plan()
+        let options = try StudentOptions(recipe, for: checkpoint)
         try Self.checkPlan(options, checkpoint)
         let texts = try Self.texts(request, tokenizer)
         heldOut = texts.heldOut
@@ -64,8 +64,8 @@ public final class Trainer {
         let identity = RunIdentity(
             teacherPath: request.teacher,
             teacherDigest: "\(TeacherDigest(checkpoint, threads: request.threads))",
-            textDigest: texts.training.digest, recipeDigest: recipe.digest, totalSteps: recipe.train.steps,
-            nibbleVersion: request.version)
+            textDigest: texts.training.digest, heldOutDigest: texts.heldOut?.digest,
+            recipeDigest: recipe.digest, totalSteps: recipe.train.steps, nibbleVersion: request.version)
         folder = try Self.folder(request, identity, recipe)
         folder.retention = Retention(last: recipe.checkpoints.keep, keepsBest: true)
         noteTeacher(checkpoint)
@@ -79,6 +79,10 @@ public final class Trainer {
         var warnings: [String] = []
         if let saved = try folder.latest(warn: { warnings.append($0) }) {
             state = try TrainingState(saved, into: student)
+            // Killed between the save and the mark.
+            if let best = state.best, best.step == state.step {
+                try folder.markBest(step: best.step, value: best.divergence)
+            }
         }
         notes += warnings
     }
@@ -215,14 +219,29 @@ public final class Trainer {
 }
 
 extension StudentOptions {
-    /// What a recipe says of the student; the plan is set apart, as it may throw.
-    init(_ recipe: Recipe) {
+    /// What a recipe says of the student of a checkpoint, whether scales are learned decided.
+    init(_ recipe: Recipe, for checkpoint: ModelCheckpoint) throws {
         self.init()
+        plan = try recipe.quantization.plan()
         parameters = Set(recipe.train.parameters.compactMap { Parameters(rawValue: $0.rawValue) })
-        config.scales = recipe.quantization.scales == .learned ? .learned : .recomputed
         config.gradient = recipe.quantization.gradient == .masked ? .masked : .identity
         dithering = Dithering(rawValue: recipe.start.dither.rawValue) ?? .auto
         ditherSeed = recipe.start.ditherSeed
+        switch recipe.quantization.scales {
+        case .recomputed: return
+        case .learned: parameters.insert(.scales)
+        case .automatic:
+            var learning = self
+            learning.parameters.insert(.scales)
+            let learned = try plan.assignments(for: checkpoint).filter { learning.learnsScales(of: $0.role) }
+            let canLearn = learned.allSatisfy { ScaledBlocks($0.type) != nil }
+            guard canLearn, !learned.isEmpty, parameters.contains(.linear) || parameters.contains(.scales) else {
+                parameters.remove(.scales)
+                return
+            }
+            parameters.insert(.scales)
+        }
+        config.scales = .learned
     }
 
     /// Whether a tensor, or the scales of its blocks, are trained.

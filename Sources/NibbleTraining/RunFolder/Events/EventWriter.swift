@@ -45,7 +45,8 @@ public final class EventWriter {
         try append(version)
         var start = Tensorboard_Event()
         start.wallTime = time.interval
-        start.step = Int64(step + 1)
+        // At step 0 nothing was saved: what was measured before the first step is measured again.
+        start.step = step == 0 ? 0 : Int64(step + 1)
         start.sessionLog.status = .start
         try append(start)
     }

@@ -11,12 +11,15 @@ public final class MetricsLog {
     ///
     /// - Parameter step: the step that the run goes on from, 0 at its beginning. A process that was killed may
     ///   have logged steps after its last checkpoint, which are now taken again: the file is cut before the
-    ///   first line of a later step, and so is a last line without its end.
+    ///   first line of a later step, and so is a last line without its end. At step 0 nothing was saved, and
+    ///   nothing stays: what is measured before the first step is measured again.
     /// - Throws: `CheckpointError` where the file cannot be written, or holds a line that is none.
     public init(path: String, resumingAt step: Int) throws(CheckpointError) {
         precondition(step >= 0, "step \(step), expected 0 or more")
         var file = try AppendedFile(path: path)
-        let kept = try MetricsHistory.lines(MappedFile(path: path)) { record, _ in record.step <= step }
+        let kept = try MetricsHistory.lines(MappedFile(path: path)) { record, _ in
+            step > 0 && record.step <= step
+        }
         try file.truncate(to: kept)
         self.file = file
     }
