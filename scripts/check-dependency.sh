@@ -18,7 +18,23 @@ trap 'rm -rf "$work"' EXIT
 
 git clone --quiet "$root" "$work/nibble"
 git -C "$work/nibble" tag 9.9.9
-mkdir -p "$work/user/Sources/User"
+
+# The README's programs, to the letter: each block of Swift that imports Nibble is one.
+mkdir -p "$work/user" "$work/place"
+awk -v folder="$work/user/Sources" '
+    /^```swift$/ { inside = 1; text = ""; next }
+    /^```$/ && inside {
+        inside = 0
+        if (text ~ /^import Nibble\n/) {
+            name = folder "/Readme" ++count
+            system("mkdir -p " name)
+            printf "%s", text > (name "/main.swift")
+        }
+    }
+    inside { text = text $0 "\n" }
+' "$root/README.md"
+programs=("$work/user/Sources"/Readme*)
+[[ ${#programs[@]} == 3 ]] || { echo "check-dependency.sh: README.md has ${#programs[@]} programs, expected 3" >&2; exit 1; }
 
 cat >"$work/user/Package.swift" <<MANIFEST
 // swift-tools-version: 6.2
@@ -27,11 +43,14 @@ import PackageDescription
 let package = Package(
     name: "user",
     dependencies: [.package(url: "file://$work/nibble", from: "9.9.9")],
-    targets: [.executableTarget(name: "User", dependencies: [.product(name: "Nibble", package: "nibble")])],
+    targets: ["User", "Readme1", "Readme2", "Readme3"].map {
+        .executableTarget(name: \$0, dependencies: [.product(name: "Nibble", package: "nibble")])
+    },
     swiftLanguageModes: [.v6]
 )
 MANIFEST
 
+mkdir -p "$work/user/Sources/User"
 cat >"$work/user/Sources/User/main.swift" <<'PROGRAM'
 import Nibble
 
@@ -49,26 +68,25 @@ func roundTrip() throws -> (bytes: Int, error: Float) {
     return (encoded.count, zip(weights, decoded).map { abs($0 - $1) }.max() ?? 0)
 }
 
-/// The README's sample, with paths from the command line.
-func convertAndCompare(_ source: String, _ output: String, _ text: String) throws {
-    let conversion = ConversionRequest(
-        input: source, output: output, plan: QuantizationPlan(.q4_0), threads: 2)
-    let summary = try Converter(conversion).run()
-    print(summary.outputBytes)
-
-    let evaluator = try Evaluator(
-        EvaluationRequest(models: [source, output], texts: [text], threads: 2))
-    let evaluation = try evaluator.run()
-    print(evaluation.pooled(model: 1).perplexity, evaluation.divergence(model: 1).meanDivergence)
-}
-
 let result = try roundTrip()
 print("Nibble \(NibbleVersion.current): 64 weights in \(result.bytes) bytes, largest error \(result.error)")
 precondition(result.bytes == 36 && result.error <= 1, "the codec is wrong")
-let arguments = CommandLine.arguments
-try convertAndCompare(arguments[1], arguments[2], arguments[3])
 PROGRAM
 
 cd "$work/user"
-# The tiny model's vocabulary has letters, so that any text will do.
-swift run -c release --quiet User "$root/Tests/Fixtures/hub/llama2-spm" "$work/model.gguf" "$root/README.md"
+swift build -c release --quiet
+products=$(swift build -c release --show-bin-path)
+
+# What the README's programs name: a tiny model whose vocabulary has letters, so that any text will do.
+cd "$work/place"
+ln -s "$root/Tests/Fixtures/hub/llama2-spm" gemma-3-270m
+cp "$root/README.md" wiki.test.raw
+cat "$root/README.md" "$root"/docs/design/*.md >wiki.train.txt
+"$products/User"
+"$products/Readme1"
+"$products/Readme2" | tail -n 1
+"$products/Readme3" >numbers.txt
+# The last console block of the README is what the last program prints.
+awk '/^```console$/ { inside = 1; text = ""; next } /^```$/ { inside = 0 } inside { text = text $0 "\n" }
+    END { printf "%s", text }' "$root/README.md" | diff - numbers.txt
+echo "the README's programs print what it says"

@@ -99,10 +99,12 @@ public final class CheckpointWriter: @unchecked Sendable {
 
     private func open(_ file: CheckpointLayout.File) throws(CheckpointError) -> Int32 {
         let path = staging.path(of: file.name)
+        // Errors name what the caller asked for.
+        let place = FilePath.join(layout.folder, file.name)
         let descriptor = Self.openForWriting(path)
-        guard descriptor >= 0 else { throw .system("cannot create", path: path) }
+        guard descriptor >= 0 else { throw .system("cannot create", path: place) }
         guard ftruncate(descriptor, off_t(file.size)) == 0 else {
-            let error = CheckpointError.system("cannot take \(file.size) bytes", path: path)
+            let error = CheckpointError.system("cannot take \(file.size) bytes", path: place)
             close(descriptor)
             throw error
         }

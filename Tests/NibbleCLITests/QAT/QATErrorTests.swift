@@ -1,0 +1,222 @@
+import Foundation
+import NibbleCheckpoint
+import NibbleTestSupport
+import Testing
+
+@Suite("Mistakes with nibble qat")
+struct QATErrorTests {
+    private let runs: QATRuns
+    private let teacher = Fixtures.path("hub/gemma3-text")
+
+    init() throws { runs = try QATRuns() }
+
+    /// Runs a command that has to fail with just this on standard error and nothing on standard output.
+    private func expect(
+        _ message: String, from command: [String], location: SourceLocation = #_sourceLocation
+    ) throws {
+        let result = try CommandLineTool.run(command)
+        #expect(result.status == 1, sourceLocation: location)
+        #expect(result.errors == "nibble: \(message)\n", sourceLocation: location)
+        #expect(result.output.isEmpty, sourceLocation: location)
+    }
+
+    private func command(_ more: [String]) -> [String] { runs.command("run", more + ["--quiet"]) }
+
+    @Test("in the recipe name the field, what is allowed, and the line where it stands in a file")
+    func recipe() throws {
+        let override = "recipe override: "
+        for (field, message) in [
+            (
+                "optimizer.learning_rat=1",
+                "has an unknown field 'optimizer.learning_rat'; did you mean 'optimizer.learning_rate'?"
+            ),
+            (
+                "optimizer.learning_rate=2",
+                "optimizer.learning_rate is 2, expected a number above 0, at most 1"
+            ),
+            ("train.steps=0", "train.steps is 0, expected an integer from 1 to 1000000"),
+            (
+                "train.sequence_length=50",
+                "train.sequence_length is 50, expected a multiple of 32 from 32 to 131072"
+            ),
+        ] {
+            try expect(override + message, from: command(["--set", field]))
+        }
+        try expect(
+            override + "train.steps is 0, expected an integer from 1 to 1000000",
+            from: command(["--steps", "0"]))
+        try expect(
+            override + "train.sequence_length is 50, expected a multiple of 32 from 32 to 131072",
+            from: command(["--sequence-length", "50"]))
+        try expect(
+            override
+                + "quantization.type is q9, expected f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q4_k_s, "
+                + "q4_k_m, q5_k_s, q5_k_m, q6_k or iq4_nl", from: command(["--type", "q9"]))
+        for (yaml, message) in [
+            (
+                "train:\n  steps: 10\n  stepz: 5\n",
+                "has an unknown field 'train.stepz'; did you mean 'steps'?"
+            ),
+            ("train:\n  steps: 10\n  seed: -5\n", "train.seed is -5, expected an integer of 0 or more"),
+        ] {
+            let path = try runs.folder.write(Array(yaml.utf8), to: "recipe.yaml")
+            try expect("\(path):3: \(message)", from: command(["--recipe", path]))
+        }
+        #expect(try runs.folder.names == ["recipe.yaml", "text.txt"])
+    }
+
+    @Test("in the recipe: what the trainer does not do is refused rather than left out")
+    func unsupported() throws {
+        for (fields, message) in [
+            (
+                ["optimizer.average=0.99"],
+                "optimizer.average is 0.99, which this version does not train with; set it to none"
+            ),
+            (["loss.hidden=1"], "loss.hidden is 1.0, which this version does not train with; set it to 0"),
+            (
+                ["teacher.kind=cached"],
+                "teacher.kind is cached, which this version does not train with; set it to live"
+            ),
+            (
+                ["quantization.gradient=masked"],
+                "quantization.gradient is masked, which this version does not train with; set it to identity"
+            ),
+            (
+                ["quantization.scales=learned", "train.parameters=linear,scales"],
+                "quantization.scales is learned, which this version does not train with; set it to recomputed"
+            ),
+        ] {
+            try expect("recipe: \(message)", from: command(fields.flatMap { ["--set", $0] }))
+        }
+    }
+
+    @Test("in the plan: a type that rounds nothing, less memory than it takes")
+    func plan() throws {
+        try expect(
+            "quantization.type bf16: quantizes nothing of what is trained; choose a quantized type, such as q4_0",
+            from: command(["--type", "bf16"]))
+        let result = try CommandLineTool.run(command(["--memory", "2M"]))
+        #expect(result.status == 1)
+        let pattern =
+            #/nibble: .*\/hub\/gemma3-text: training needs \d+ MiB, 1 MiB may be used; shorten train.sequence_length, or train fewer parameters\n/#
+        #expect(result.errors.wholeMatch(of: pattern) != nil, "\(result.errors)")
+        #expect(try runs.folder.names == ["text.txt"])
+    }
+
+    @Test("in the text: missing, too short, not UTF-8")
+    func text() throws {
+        func command(_ text: String, _ more: [String] = []) -> [String] {
+            [
+                "qat", teacher, "--text", text, "--output", runs.path("run"), "--sequence-length", "64",
+                "--quiet",
+            ]
+                + more
+        }
+        let missing = runs.path("none.txt")
+        try expect(
+            "\(missing): cannot open: No such file or directory; check the path", from: command(missing))
+        let short = try runs.folder.write(Array("Hi there.".utf8), to: "short.txt")
+        try expect(
+            "\(short): has 5 tokens, a sequence of 64 needs 63; add text, or lower train.sequence_length",
+            from: command(short))
+        let broken = try runs.folder.write([0x61, 0x62, 0x63, 0xFF, 0xFE], to: "broken.txt")
+        try expect("\(broken): is not valid UTF-8 at byte 3; save it as UTF-8", from: command(broken))
+        try expect(
+            "text: has 137 sequences of 64 tokens (8768 tokens), a step needs 200 (12800 tokens); add text, or "
+                + "lower train.sequences_per_step or train.sequence_length",
+            from: self.command(["--set", "train.sequences_per_step=200"]))
+        let none = try CommandLineTool.run(["qat", teacher, "--output", runs.path("run")])
+        #expect(none.status == 64)
+        #expect(none.errors.hasPrefix("Error: Missing expected argument '--text <path> ...'\n"))
+        #expect(!FileManager.default.fileExists(atPath: runs.path("run")))
+    }
+
+    @Test("in the run folder: a run that is there, another run's settings, a file, no right to write")
+    func runFolder() throws {
+        let run = runs.path("run")
+        try runs.run(command(["--steps", "5"]))
+        try expect(
+            "\(run): holds a run already; resume it, or begin in another folder",
+            from: command(["--steps", "5"]))
+        // All four parts of what a run is.
+        let page = try runs.folder.write(Array(try contents(runs.text).dropFirst(1000)), to: "page.txt")
+        let other = [
+            "qat", Fixtures.path("hub/smollm2"), "--text", page, "--sequence-length", "64", "--steps", "6",
+            "--set", "evaluation.chunks=2", "--quiet",
+        ]
+        try runs.run(other + ["--output", runs.path("other")])
+        let pairs = try ["teacher", "text", "held_out", "recipe"].map { part in
+            let digests = try ["run", "other"].map {
+                try #require(
+                    try QATRuns.json(String(decoding: contents(runs.path($0) + "/run.json"), as: UTF8.self))[
+                        part + "_digest"] as? String)
+            }
+            let name = part == "held_out" ? "held-out text" : part
+            return "another \(name) (digest \(digests[0]), now \(digests[1]))"
+        }
+        try expect(
+            "\(run): was begun with \(pairs.joined(separator: " and ")); resume with what it was begun with, or "
+                + "begin in another folder", from: other + ["--output", run, "--resume"])
+
+        let file = try runs.folder.write([1], to: "file")
+        try expect(
+            "\(file): is no folder; choose another place", from: runs.command("file", ["--quiet"]))
+        let nowhere = runs.path("nowhere/run")
+        try expect(
+            "\(nowhere): cannot create the folder: No such file or directory; check the path",
+            from: runs.command("nowhere/run", ["--quiet"]))
+    }
+
+    @Test(
+        "in the run folder: no right to write",
+        .enabled(
+            if: geteuid() != 0 || FileManager.default.isExecutableFile(atPath: "/usr/bin/setpriv"),
+            "the superuser may write anywhere, and there is no /usr/bin/setpriv to be someone else"))
+    func permission() throws {
+        let place = runs.path("closed")
+        try runs.folder.makeFolder("closed")
+        try FileManager.default.setAttributes([.posixPermissions: 0o555], ofItemAtPath: place)
+        defer { try? FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: place) }
+        let process = CommandLineTool.process(runs.command("closed/run", ["--quiet"]))
+        if geteuid() == 0 {
+            process.executableURL = URL(fileURLWithPath: "/usr/bin/setpriv")
+            process.arguments =
+                ["--reuid=65534", "--regid=65534", "--clear-groups", CommandLineTool.path]
+                + (process.arguments ?? [])
+        }
+        let errors = Pipe()
+        process.standardError = errors
+        try process.run()
+        let message = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 1)
+        #expect(
+            message == """
+                nibble: \(place)/run: cannot create the folder: Permission denied; check the permissions
+
+                """)
+    }
+
+    @Test("in the export: no run, no state, a state that is gone, another teacher")
+    func export() throws {
+        let (run, output) = (runs.path("run"), runs.path("x.gguf"))
+        try expect(
+            "\(run): is no folder, expected a run; check the path",
+            from: ["qat", "export", run, "-o", output])
+        try runs.run(command(["--set", "checkpoints.every=5", "--set", "evaluation.every=0"]))
+        try expect(
+            "\(run): has no state of step 7; there: 15, 20; name one of these, last or best",
+            from: ["qat", "export", run, "-o", output, "--state", "7"])
+        let other = Fixtures.path("hub/smollm2")
+        let result = try CommandLineTool.run(["qat", "export", run, "-o", output, "--teacher", other])
+        #expect(result.errors.hasPrefix("nibble: \(run): was trained toward another teacher (digest "))
+        #expect(result.errors.hasSuffix("); name the teacher with --teacher\n"))
+        for step in ["15", "20"] {
+            try FileManager.default.removeItem(atPath: run + "/checkpoints/step-000000\(step).safetensors")
+        }
+        try expect(
+            "\(run): has saved no state yet; train until the first checkpoint (checkpoints.every)",
+            from: ["qat", "export", run, "-o", output])
+        #expect(!FileManager.default.fileExists(atPath: output))
+    }
+}
