@@ -16,10 +16,10 @@ struct RepresentableRangeTests {
         }
     }
 
-    private static let types = GGMLType.encodable.filter(\.isQuantized)
+    private static let formats = GGMLType.encodable.filter(\.isQuantized)
 
     /// The two smallest and the two largest values that random codes decode to, for each element.
-    private static func ends(_ block: [UInt8], _ type: GGMLType, columns: Int) throws -> [[Float]] {
+    private static func extremes(_ block: [UInt8], _ type: GGMLType, columns: Int) throws -> [[Float]] {
         let codec = try type.testCodec
         var random = SeededGenerator(seed: 1)
         var ends = [[Float]](
@@ -51,7 +51,7 @@ struct RepresentableRangeTests {
         return ends
     }
 
-    @Test("end half a step beyond what any code decodes to, in every format", arguments: types)
+    @Test("end half a step beyond what any code decodes to, in every format", arguments: formats)
     func ends(type: GGMLType) throws {
         let codec = try type.testCodec
         let range = try #require(RepresentableRange(type))
@@ -59,7 +59,7 @@ struct RepresentableRangeTests {
         let columns = 512
         let row = random.normal(columns, scale: 0.05)
         let block = try Implementation.reference.encode(codec, row, columns: columns)
-        let ends = try Self.ends(block, type, columns: columns)
+        let ends = try Self.extremes(block, type, columns: columns)
         // The row itself, and others that the same blocks would clip.
         var clipped = 0
         for scale: Float in [1, 1.02, 1.1, 3, -1, -1.5] {
@@ -78,7 +78,7 @@ struct RepresentableRangeTests {
         #expect(clipped > 100)
     }
 
-    @Test("leave values out in the formats whose scales do not span them all", arguments: types)
+    @Test("leave values out in the formats whose scales do not span them all", arguments: formats)
     func clipping(type: GGMLType) throws {
         let codec = try type.testCodec
         let range = try #require(RepresentableRange(type))
@@ -103,7 +103,7 @@ struct RepresentableRangeTests {
         #expect(kept.indices.filter { !kept[$0] } == [6, 7])
     }
 
-    @Test("of zero width clip nothing", arguments: types)
+    @Test("of zero width clip nothing", arguments: formats)
     func zero(type: GGMLType) throws {
         let codec = try type.testCodec
         let range = try #require(RepresentableRange(type))
@@ -115,8 +115,8 @@ struct RepresentableRangeTests {
     }
 
     @Test("exist for every format that has codes and is written")
-    func types() {
-        #expect(GGMLType.allCases.filter { RepresentableRange($0) != nil } == Self.types)
+    func existence() {
+        #expect(GGMLType.allCases.filter { RepresentableRange($0) != nil } == Self.formats)
     }
 }
 

@@ -196,7 +196,8 @@ extension ScaledBlocks {
         _ values: [Float], _ scales: [Float], _ gradient: [Float], _ level: KernelLevel
     ) -> (values: [Float], scales: [Float]) {
         var (kept, sums) = (gradient, [Float](repeating: .nan, count: scales.count))
-        var (keptSpan, sumSpan) = (kept.mutableSpan, sums.mutableSpan)
+        var keptSpan = kept.mutableSpan
+        var sumSpan = sums.mutableSpan
         backpropagate(values.span, scales: scales.span, gradient: &keptSpan, into: &sumSpan, level: level)
         return (kept, sums)
     }

@@ -191,7 +191,7 @@ struct LearnedScalesTests {
             gradients.reset()
             losses.append(try pass.run(sequences, into: gradients).divergence)
             try student.update(
-                gradients, matrices: Self.step(1), vectors: Self.step(1), scales: Self.step(2e-5, step))
+                gradients, matrices: Self.step(1), vectors: Self.step(1), scales: Self.step(1e-4, step))
         }
         let best = try #require(losses.min())
         #expect(losses[39] < 0.8 * losses[0], "\(losses[0]) to \(losses[39]), best \(best)")

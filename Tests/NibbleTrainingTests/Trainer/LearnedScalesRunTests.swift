@@ -1,6 +1,7 @@
 import NibbleCheckpoint
 import NibbleNumerics
 import NibbleQuantization
+import NibbleTensor
 import NibbleTestSupport
 import Testing
 
