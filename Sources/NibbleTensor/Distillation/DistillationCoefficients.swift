@@ -1,11 +1,21 @@
 internal import CKernels
 
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
 /// What turns the logits of each token into their gradient; zero for padding.
 struct DistillationCoefficients {
     private var studentLogSum: [Float]
     private var teacherLogSum: [Float]
     private var plainLogSum: [Float]
     private var student: [Float]
+    /// Weight of the divergences.
+    private var distilled: [Float]
     private var reverse: [Float]
     private var reverseMean: [Float]
     /// Weight of the cross-entropy.
@@ -15,7 +25,7 @@ struct DistillationCoefficients {
     init(layout: PanelLayout) {
         let zeros = [Float](repeating: 0, count: layout.panels * layout.width)
         (studentLogSum, teacherLogSum, plainLogSum) = (zeros, zeros, zeros)
-        (student, reverse, reverseMean, plain) = (zeros, zeros, zeros, zeros)
+        (student, distilled, reverse, reverseMean, plain) = (zeros, zeros, zeros, zeros, zeros)
         width = layout.width
     }
 
@@ -37,6 +47,31 @@ struct DistillationCoefficients {
             self.plain[token] = scale * loss.crossEntropy
             plainLogSum[token] = Float(plain.logSum(source: 0, token: token))
         }
+    }
+
+    /// Sets those of a token whose teacher is cached: `bucket` says how it compares.
+    mutating func set(
+        _ token: Int, _ loss: DistillationLoss, scale: Float, bucket: BucketDivergence, logSum: Double,
+        plain: VocabularySums?
+    ) {
+        let distilled = scale * (1 - loss.crossEntropy) * loss.temperature
+        studentLogSum[token] = Float(logSum)
+        student[token] = distilled * Float(bucket.outerWeight)
+        self.distilled[token] = distilled
+        if let plain {
+            self.plain[token] = scale * loss.crossEntropy
+            plainLogSum[token] = Float(plain.logSum(source: 0, token: token))
+        }
+    }
+
+    /// The gradient of the logit of one of the teacher's entries, but for what the target adds.
+    func gradient(
+        _ token: Int, _ loss: DistillationLoss, logit: Float, probability: Float, bucket: BucketDivergence
+    ) -> Float {
+        let own = exp(logit - studentLogSum[token])
+        var value = distilled[token] * (Float(bucket.innerWeight) * own - probability)
+        if plain[token] > 0 { value += plain[token] * exp(logit * loss.temperature - plainLogSum[token]) }
+        return value
     }
 
     /// Calls `body` with those of a panel.

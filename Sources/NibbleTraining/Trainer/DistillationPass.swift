@@ -46,7 +46,7 @@ public struct DistillationPass: Sendable {
         let states = student.finalStates(stream, positions: positions, tape: tape)
         guard
             let (result, gradient) = compute.distill(
-                states, head: student.vocabularyMatrix, teacher: (base, teacher.vocabularyMatrix),
+                states, head: student.vocabularyMatrix, teacher: .live(states: base, head: teacher.vocabularyMatrix),
                 softcap: student.finalLogitSoftcap, targets: targets, loss: loss, weight: weight,
                 gradients: gradients)
         else {
