@@ -188,5 +188,6 @@ extension DistillationLoss {
         crossEntropy = loss.crossEntropy
         reverse = loss.reverse
         tokenClip = loss.tokenClip
+        hidden = loss.hidden
     }
 }
