@@ -83,7 +83,7 @@ extension Trainer {
     }
 
     private func step(_ gradients: Gradients) throws -> Figures {
-        let sequences = batches.batch(step: state.step)
+        let sequences = batches.indices(step: state.step)
         gradients.reset()
         let isQuantized = state.step >= recipe.quantization.startStep
         let pass = DistillationPass(
@@ -94,9 +94,11 @@ extension Trainer {
         for start in stride(from: 0, to: sequences.count, by: size) {
             let part = Array(sequences[start..<min(start + size, sequences.count)])
             let share = Double(part.count) / Double(sequences.count)
+            let cached = try cachedTeacher?.probabilities(sequences: part)
             let result: DistillationLoss.Result
             do throws(ModelError) {
-                result = try pass.run(part, weight: Float(share), into: gradients)
+                result = try pass.run(
+                    part.map(batches.text.sequence), cached: cached, weight: Float(share), into: gradients)
             } catch {
                 throw TrainingError(
                     .diverged, "step \(state.step + 1)", "\(error)",
