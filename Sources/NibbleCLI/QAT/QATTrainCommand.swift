@@ -18,6 +18,8 @@ struct QATTrainCommand: ParsableCommand {
                   --steps 2000 --output run --export gemma.qat.gguf
               Any field of the recipe (docs/recipes.md):
                 nibble qat gemma-3-270m --text texts --output run --set optimizer.learning_rate=2e-5
+              Without any text: the checkpoint writes it:
+                nibble qat gemma-3-270m --text self --output run
               On after an interrupt:
                 nibble qat gemma-3-270m --text texts --output run --resume
             """
@@ -29,8 +31,14 @@ struct QATTrainCommand: ParsableCommand {
 
     @Option(
         name: .long, parsing: .upToNextOption,
-        help: ArgumentHelp("Training text: files, folders, or .jsonl files.", valueName: "path"))
+        help: ArgumentHelp(
+            "Training text: files, folders, or .jsonl files; 'self' for text that the checkpoint writes itself.",
+            valueName: "path"))
     var text: [String]
+
+    @Option(
+        help: ArgumentHelp("Sequences that the checkpoint writes at most, with --text self.", valueName: "n"))
+    var selfSequences = 256
 
     @Option(
         name: .long, parsing: .upToNextOption,
@@ -44,6 +52,12 @@ struct QATTrainCommand: ParsableCommand {
 
     @Option(name: .shortAndLong, help: ArgumentHelp("The run folder.", valueName: "folder"))
     var output: String
+
+    @Option(
+        help: ArgumentHelp(
+            "The probabilities of a cached teacher (teacher.kind): a file to use, or to make where there is none; by "
+                + "default RUN/teacher.cache.", valueName: "file"))
+    var teacherCache: String?
 
     @Option(help: ArgumentHelp("A recipe (YAML); see Recipes/ and docs/recipes.md.", valueName: "file"))
     var recipe: String?
@@ -88,15 +102,27 @@ struct QATTrainCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.")
     var json = false
 
+    /// What stands for text that the checkpoint writes; a file of that name is `./self`.
+    private static let selfText = "self"
+
     func validate() throws {
-        if text.isEmpty { throw ValidationError("name training text with --text PATH") }
+        if text.isEmpty { throw ValidationError("name training text with --text PATH, or --text self") }
+        if selfSequences < 1 {
+            throw ValidationError("--self-sequences is \(selfSequences), expected 1 or more")
+        }
     }
 
     func run() throws {
         try Session.run { session in
             let count = threads.count(session)
             let progress = ProgressLine(isQuiet: quiet)
-            let trainer = try Trainer(try request(threads: count))
+            let opening = ContinuousClock.now
+            let trainer = try Trainer(
+                try request(threads: count),
+                preparing: {
+                    progress.update(elapsed: opening.duration(to: .now), TrainingReport.line($0))
+                }, isCancelled: { session.isInterrupted })
+            progress.finish()
             progress.note(TrainingReport.banner(trainer))
             for note in trainer.notes { progress.note("note: " + note) }
             let start = ContinuousClock.now
@@ -124,7 +150,10 @@ struct QATTrainCommand: ParsableCommand {
 
     private func request(threads: Int) throws -> TrainingRequest {
         var request = TrainingRequest(
-            teacher: teacher, texts: text, output: output, threads: threads, version: NibbleVersion.current)
+            teacher: teacher, texts: text.filter { $0 != Self.selfText }, output: output, threads: threads,
+            version: NibbleVersion.current)
+        if text.contains(Self.selfText) { request.selfSequences = selfSequences }
+        request.teacherCache = teacherCache
         request.heldOutTexts = heldOut
         request.textField = textField
         request.resumes = resume

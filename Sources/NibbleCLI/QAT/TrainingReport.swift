@@ -32,6 +32,11 @@ struct TrainingReport {
             """
     }
 
+    /// How far the work before training is, in one line.
+    static func line(_ progress: PreparationProgress) -> String {
+        "\(progress.stage.rawValue): \(Text.count(progress.done)) of \(Text.count(progress.total)) tokens"
+    }
+
     /// How far training is, in one line.
     static func line(_ progress: TrainingProgress) -> String {
         var line =

@@ -48,6 +48,7 @@ public struct Sampler: Sendable {
     public mutating func next(_ logits: [Float]) -> Int32 {
         precondition(!logits.isEmpty, "no logits")
         guard options.temperature > 0, options.topK != 1 else { return Self.largest(logits) }
+        if options.topK <= 0, options.topP >= 1 { return drawn(fromAll: logits) }
         var candidates = Self.best(logits, options.topK)
         if options.topP < 1 { candidates = Self.nucleus(candidates, logits, options.topP) }
         let largest = logits[Int(candidates[0])]
@@ -59,6 +60,22 @@ public struct Sampler: Sendable {
         }
         // Rounding left a rest: it belongs to the last one.
         return candidates[candidates.count - 1]
+    }
+
+    /// Draws from the whole vocabulary, in its order: sorting it would take longer than a small model.
+    private mutating func drawn(fromAll logits: [Float]) -> Int32 {
+        let largest = logits[Int(Self.largest(logits))]
+        let scale = 1 / Double(options.temperature)
+        let weights = logits.map { exp(Double($0 - largest) * scale) }
+        var rest = uniform() * weights.reduce(0, +)
+        var last: Int32 = 0
+        for (index, weight) in weights.enumerated() where weight > 0 {
+            rest -= weight
+            last = Int32(index)
+            if rest < 0 { break }
+        }
+        // Where rounding left a rest, it belongs to the last one.
+        return last
     }
 
     private static func largest(_ logits: [Float]) -> Int32 {

@@ -9,12 +9,12 @@ extension Compute {
     ///   - student: final states, the inputs of the vocabulary head, in a layout of one sequence.
     ///   - head: the student's, `[vocabulary, features]`; its gradient is added to `gradients` where it has a
     ///     parameter.
-    ///   - teacher: final states of the teacher for the same tokens, and the teacher's head.
+    ///   - teacher: for the same tokens. A cached one has no reverse divergence.
     ///   - targets: the next token of each.
     ///   - weight: what the gradient is multiplied by: the share of the batch in the step.
     /// - Returns: the result and the gradient of `student`; nil where a logit is NaN or infinite.
     public func distill(
-        _ student: Tensor, head: Matrix, teacher: (states: Tensor, head: Matrix), softcap: Float?,
+        _ student: Tensor, head: Matrix, teacher: DistillationTarget, softcap: Float?,
         targets: [Int32], loss: DistillationLoss, weight: Float = 1, gradients: Gradients
     ) -> (result: DistillationLoss.Result, gradient: Tensor)? {
         distill(
@@ -24,13 +24,13 @@ extension Compute {
 
     /// The same with logits of `holding` bytes at a time, or one panel.
     package func distill(
-        _ student: Tensor, head: Matrix, teacher: (states: Tensor, head: Matrix), softcap: Float?,
+        _ student: Tensor, head: Matrix, teacher: DistillationTarget, softcap: Float?,
         targets: [Int32], loss: DistillationLoss, weight: Float, gradients: Gradients, holding bytes: Int
     ) -> (result: DistillationLoss.Result, gradient: Tensor)? {
         precondition(
-            student.layout == teacher.states.layout && student.layout.sequences == 1
-                && targets.count == student.layout.length, "states and targets of different tokens")
-        precondition(head.rows == teacher.head.rows, "vocabularies of \(head.rows) and \(teacher.head.rows)")
+            student.layout.sequences == 1 && targets.count == student.layout.length,
+            "states and targets of different tokens")
+        check(teacher, layout: student.layout, vocabularySize: head.rows, loss)
         let gradient = tensor(features: student.features, layout: student.layout)
         var result = DistillationLoss.Result()
         result.tokens = targets.count
@@ -41,9 +41,8 @@ extension Compute {
             let tokens = panels.lowerBound * width..<min(panels.upperBound * width, targets.count)
             let slice = DistillationSlice(
                 student: part(student, panels: panels, tokens: tokens.count), head: head,
-                teacher: part(teacher.states, panels: panels, tokens: tokens.count),
-                teacherHead: teacher.head,
-                softcap: softcap, targets: Array(targets[tokens]), loss: loss, compute: self)
+                teacher: part(teacher, panels: panels, tokens: tokens), softcap: softcap,
+                targets: Array(targets[tokens]), loss: loss, compute: self)
             guard
                 slice.run(
                     share: 1 / Double(targets.count), weight: weight, into: &result,
@@ -51,6 +50,25 @@ extension Compute {
             else { return nil }
         }
         return (result, gradient)
+    }
+
+    private func check(
+        _ teacher: DistillationTarget, layout: PanelLayout, vocabularySize: Int, _ loss: DistillationLoss
+    ) {
+        switch teacher {
+        case .live(let states, let head):
+            precondition(states.layout == layout, "states of different tokens")
+            precondition(
+                head.rows == vocabularySize, "vocabularies of \(vocabularySize) and \(head.rows) tokens")
+        case .cached(let cached):
+            precondition(
+                cached.count == layout.length,
+                "cached probabilities of \(cached.count) tokens for \(layout.length)")
+            precondition(
+                cached.ids.allSatisfy { $0 >= 0 && Int($0) < vocabularySize },
+                "a cached token beyond a vocabulary of \(vocabularySize)")
+            precondition(loss.reverse == 0, "reverse divergence from a cached teacher")
+        }
     }
 
     /// Bytes for logits that are held.
@@ -70,8 +88,19 @@ extension Compute {
         return 2 * LogitStore.bytes(held, vocabularySize) + DistillationSlice.segments * held * features * 4
     }
 
+    /// Some panels of a teacher, which are the tokens given.
+    private func part(
+        _ teacher: DistillationTarget, panels: Range<Int>, tokens: Range<Int>
+    ) -> DistillationTarget {
+        switch teacher {
+        case .live(let states, let head):
+            .live(states: part(states, panels: panels, tokens: tokens.count), head: head)
+        case .cached(let cached): .cached(cached[tokens])
+        }
+    }
+
     /// Some panels of a tensor of one sequence.
-    private func part(_ x: Tensor, panels: Range<Int>, tokens: Int) -> Tensor {
+    func part(_ x: Tensor, panels: Range<Int>, tokens: Int) -> Tensor {
         let layout = PanelLayout(width: x.layout.width, sequences: 1, length: tokens)
         let y = tensor(features: x.features, layout: layout)
         for panel in panels {

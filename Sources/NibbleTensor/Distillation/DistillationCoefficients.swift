@@ -14,6 +14,8 @@ struct DistillationCoefficients {
     private var teacherLogSum: [Float]
     private var plainLogSum: [Float]
     private var student: [Float]
+    /// Weight of the divergences.
+    private var distilled: [Float]
     private var reverse: [Float]
     private var reverseMean: [Float]
     /// Weight of the cross-entropy.
@@ -23,7 +25,7 @@ struct DistillationCoefficients {
     init(layout: PanelLayout) {
         let zeros = [Float](repeating: 0, count: layout.panels * layout.width)
         (studentLogSum, teacherLogSum, plainLogSum) = (zeros, zeros, zeros)
-        (student, reverse, reverseMean, plain) = (zeros, zeros, zeros, zeros)
+        (student, distilled, reverse, reverseMean, plain) = (zeros, zeros, zeros, zeros, zeros)
         width = layout.width
     }
 
@@ -37,6 +39,7 @@ struct DistillationCoefficients {
         studentLogSum[token] = Float(sums.logSum(source: 1, token: token))
         teacherLogSum[token] = Float(sums.logSum(source: 0, token: token))
         student[token] = distilled * (1 - loss.reverse)
+        self.distilled[token] = distilled
         if let reverse {
             self.reverse[token] = distilled * loss.reverse
             reverseMean[token] = Float(reverse.divergence(source: 1, token: token))
@@ -50,10 +53,35 @@ struct DistillationCoefficients {
     /// Gradients of a logit that are too small to count, of each token: ``DistillationLoss/negligible`` of its weight.
     /// Padding has no gradient that counts.
     func thresholds(_ loss: DistillationLoss) -> [Float] {
-        zip(zip(student, reverse), plain).map { parts, plain in
-            let weight = parts.0 + parts.1 + plain
+        zip(distilled, plain).map { distilled, plain in
+            let weight = distilled + plain
             return weight > 0 ? loss.negligible * weight : .infinity
         }
+    }
+
+    /// Sets those of a token whose teacher is cached: `bucket` says how it compares.
+    mutating func set(
+        _ token: Int, _ loss: DistillationLoss, scale: Float, bucket: BucketDivergence, logSum: Double,
+        plain: VocabularySums?
+    ) {
+        let distilled = scale * (1 - loss.crossEntropy) * loss.temperature
+        studentLogSum[token] = Float(logSum)
+        student[token] = distilled * Float(bucket.outerWeight)
+        self.distilled[token] = distilled
+        if let plain {
+            self.plain[token] = scale * loss.crossEntropy
+            plainLogSum[token] = Float(plain.logSum(source: 0, token: token))
+        }
+    }
+
+    /// The gradient of the logit of one of the teacher's entries, but for what the target adds.
+    func gradient(
+        _ token: Int, _ loss: DistillationLoss, logit: Float, probability: Float, bucket: BucketDivergence
+    ) -> Float {
+        let own = exp(logit - studentLogSum[token])
+        var value = distilled[token] * (Float(bucket.innerWeight) * own - probability)
+        if plain[token] > 0 { value += plain[token] * exp(logit * loss.temperature - plainLogSum[token]) }
+        return value
     }
 
     /// Calls `body` with those of a panel.

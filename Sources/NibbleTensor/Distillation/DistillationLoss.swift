@@ -12,6 +12,10 @@ public struct DistillationLoss: Sendable, Equatable {
     public var reverse: Float = 0
     /// Nats that a token contributes at most: the gradient of one with more is scaled down to that. Nil: no bound.
     public var tokenClip: Float?
+    /// Weight of the distance of hidden states, added to the above: over all blocks the sum, over all tokens the mean
+    /// of mean((s - t)²) / (mean(t²) + ε), s and t the residual streams of student and teacher after the block, ε that of
+    /// the model's norms. Not clipped.
+    public var hidden: Float = 0
 
     /// Probability that may be neglected on the way back: rows of the vocabulary whose gradients all stay below it, for a
     /// panel of tokens, are left out of the gradient of the final states. 0 leaves out nothing that is not 0.
@@ -26,10 +30,13 @@ public struct DistillationLoss: Sendable, Equatable {
         public var tokens = 0
         /// Mean loss, clipping included.
         public var loss = 0.0
-        /// Mean KL(teacher || student) at the loss' temperature, in nats.
+        /// Mean KL(teacher || student) at the loss' temperature, in nats; from a cached teacher, that over its entries and
+        /// the rest as one outcome.
         public var divergence = 0.0
         /// Mean -log q of the next token at the loss' temperature.
         public var negativeLogLikelihood = 0.0
+        /// The distance of hidden states, without its weight; 0 where it has none.
+        public var hidden = 0.0
         /// Tokens whose contribution was clipped.
         public var clipped = 0
 

@@ -4,8 +4,7 @@ internal import CKernels
 struct DistillationSlice {
     private let student: Tensor
     private let head: Matrix
-    private let teacher: Tensor
-    private let teacherHead: Matrix
+    private let teacher: DistillationTarget
     private let softcap: Float?
     private let targets: [Int32]
     private let loss: DistillationLoss
@@ -13,14 +12,12 @@ struct DistillationSlice {
     private var layout: PanelLayout { student.layout }
 
     init(
-        student: Tensor, head: Matrix, teacher: Tensor, teacherHead: Matrix, softcap: Float?,
-        targets: [Int32],
+        student: Tensor, head: Matrix, teacher: DistillationTarget, softcap: Float?, targets: [Int32],
         loss: DistillationLoss, compute: Compute
     ) {
         self.student = student
         self.head = head
         self.teacher = teacher
-        self.teacherHead = teacherHead
         self.softcap = softcap
         self.targets = targets
         self.loss = loss
@@ -33,38 +30,107 @@ struct DistillationSlice {
         share: Double, weight: Float, into result: inout DistillationLoss.Result,
         gradient: UnsafeMutablePointer<Float>, gradients: Gradients
     ) -> Bool {
-        let (own, other) = (store(), store())
-        let sources = [
-            recorded(teacher, teacherHead, other), recorded(student, head, own),
-        ]
-        guard let sums = VocabularySums(sources, targets: targets, compute: compute) else { return false }
+        let own = store()
+        switch teacher {
+        case .live(let states, let teacherHead):
+            let other = store()
+            let sources = [recorded(states, teacherHead, other), recorded(student, head, own)]
+            guard let sums = VocabularySums(sources, targets: targets, compute: compute) else { return false }
+            let coefficients = compare(own, other, sums, share: share, weight: weight, into: &result)
+            differentiate(own, other, nil, coefficients, gradient, gradients)
+        case .cached(let cached):
+            guard
+                let sums = VocabularySums(
+                    [recorded(student, head, own)], targets: targets, compute: compute)
+            else { return false }
+            let (coefficients, entries) = compare(
+                own, cached, sums, share: share, weight: weight, into: &result)
+            differentiate(own, nil, entries, coefficients, gradient, gradients)
+        }
+        return true
+    }
+
+    // MARK: - Loss
+
+    private func compare(
+        _ own: LogitStore, _ other: LogitStore, _ sums: VocabularySums, share: Double, weight: Float,
+        into result: inout DistillationLoss.Result
+    ) -> DistillationCoefficients {
         var coefficients = DistillationCoefficients(layout: layout)
         let reverseSums =
             loss.reverse > 0
             ? VocabularySums(
                 [StoredSource(store: own), StoredSource(store: other)], targets: targets, compute: compute)
             : nil
-        let plainSums =
-            loss.crossEntropy > 0
-            ? VocabularySums(
-                [StoredSource(store: own, factor: loss.temperature)], targets: targets, compute: compute)
-            : nil
+        let plainSums = plainSums(own)
         for token in targets.indices {
             let divergence = sums.divergence(source: 1, token: token)
-            let value = loss.value(
-                forward: divergence, reverse: reverseSums?.divergence(source: 1, token: token) ?? 0,
-                crossEntropy: plainSums?.negativeLogLikelihood(source: 0, token: token) ?? 0)
-            let clip = loss.tokenClip.map { value > Double($0) ? Double($0) / value : 1 } ?? 1
-            result.loss += share * value * clip
-            result.divergence += share * divergence
-            result.negativeLogLikelihood += share * sums.negativeLogLikelihood(source: 1, token: token)
-            if clip < 1 { result.clipped += 1 }
+            let clip = add(
+                token, forward: divergence, reverse: reverseSums?.divergence(source: 1, token: token) ?? 0,
+                plain: plainSums, negativeLogLikelihood: sums.negativeLogLikelihood(source: 1, token: token),
+                share: share, to: &result)
             coefficients.set(
                 token, loss, scale: Float(share * clip) * weight, sums: sums, reverse: reverseSums,
                 plain: plainSums)
         }
-        differentiate(own, other, coefficients, gradient, gradients)
-        return true
+        return coefficients
+    }
+
+    private func compare(
+        _ own: LogitStore, _ cached: TeacherProbabilities, _ sums: VocabularySums, share: Double,
+        weight: Float, into result: inout DistillationLoss.Result
+    ) -> (DistillationCoefficients, CachedEntries) {
+        var coefficients = DistillationCoefficients(layout: layout)
+        let plainSums = plainSums(own)
+        var buckets: [BucketDivergence] = []
+        var logits: [Float] = []
+        for token in targets.indices {
+            let entries = token * cached.top..<(token + 1) * cached.top
+            let (panel, lane) = layout.place(sequence: 0, position: token)
+            let column = own.logits(panel: panel, row: 0) + lane
+            let mine = cached.ids[entries].map { column[Int($0) * layout.width] }
+            logits += mine
+            let logSum = sums.logSum(source: 0, token: token)
+            let bucket = BucketDivergence(
+                probabilities: cached.probabilities[entries], tail: cached.tails[token], logits: mine,
+                logSum: logSum)
+            buckets.append(bucket)
+            let clip = add(
+                token, forward: bucket.value, reverse: 0, plain: plainSums,
+                negativeLogLikelihood: sums.negativeLogLikelihood(source: 0, token: token), share: share,
+                to: &result)
+            coefficients.set(
+                token, loss, scale: Float(share * clip) * weight, bucket: bucket, logSum: logSum,
+                plain: plainSums)
+        }
+        let entries = CachedEntries(cached, vocabularySize: head.rows, height: Self.height) { token, entry in
+            coefficients.gradient(
+                token, loss, logit: logits[token * cached.top + entry],
+                probability: cached.probabilities[token * cached.top + entry], bucket: buckets[token])
+        }
+        return (coefficients, entries)
+    }
+
+    private func plainSums(_ own: LogitStore) -> VocabularySums? {
+        guard loss.crossEntropy > 0 else { return nil }
+        return VocabularySums(
+            [StoredSource(store: own, factor: loss.temperature)], targets: targets, compute: compute)
+    }
+
+    /// Adds a token to the result; returns what its gradient is scaled down by.
+    private func add(
+        _ token: Int, forward: Double, reverse: Double, plain: VocabularySums?, negativeLogLikelihood: Double,
+        share: Double, to result: inout DistillationLoss.Result
+    ) -> Double {
+        let value = loss.value(
+            forward: forward, reverse: reverse,
+            crossEntropy: plain?.negativeLogLikelihood(source: 0, token: token) ?? 0)
+        let clip = loss.tokenClip.map { value > Double($0) ? Double($0) / value : 1 } ?? 1
+        result.loss += share * value * clip
+        result.divergence += share * forward
+        result.negativeLogLikelihood += share * negativeLogLikelihood
+        if clip < 1 { result.clipped += 1 }
+        return clip
     }
 
     private func store() -> LogitStore {
@@ -86,8 +152,9 @@ struct DistillationSlice {
     private static let height = 48
 
     private func differentiate(
-        _ own: LogitStore, _ other: LogitStore, _ coefficients: DistillationCoefficients,
-        _ gradient: UnsafeMutablePointer<Float>, _ gradients: Gradients
+        _ own: LogitStore, _ other: LogitStore?, _ entries: CachedEntries?,
+        _ coefficients: DistillationCoefficients, _ gradient: UnsafeMutablePointer<Float>,
+        _ gradients: Gradients
     ) {
         let size = student.panelCount * layout.panels
         let partial = compute.pool.take(bytes: Self.segments * size * 4)
@@ -107,7 +174,7 @@ struct DistillationSlice {
             let range = slabs * segment / Self.segments..<slabs * (segment + 1) / Self.segments
             for slab in range {
                 let rows = slab * Self.height..<min((slab + 1) * Self.height, head.rows)
-                let g = logitGradient(rows, own, other, coefficients)
+                let g = logitGradient(slab, rows, own, other, entries, coefficients)
                 let weights = HeadRowsCache(head, rows, compute: compute)
                 for (index, panel) in panels.enumerated() {
                     panel.add(g.panel(index), rows: rows.count, weights: weights)
@@ -135,7 +202,8 @@ struct DistillationSlice {
 
     /// Gradients of the logits of some rows of the vocabulary.
     private func logitGradient(
-        _ rows: Range<Int>, _ own: LogitStore, _ other: LogitStore, _ coefficients: DistillationCoefficients
+        _ slab: Int, _ rows: Range<Int>, _ own: LogitStore, _ other: LogitStore?, _ entries: CachedEntries?,
+        _ coefficients: DistillationCoefficients
     ) -> Tensor {
         let g = compute.tensor(features: rows.count, layout: layout)
         let (width, level) = (layout.width, compute.levelNumber)
@@ -143,10 +211,12 @@ struct DistillationSlice {
             let logits = own.logits(panel: panel, row: rows.lowerBound)
             coefficients.withPanel(panel, loss) {
                 nibble_distillation_gradient(
-                    logits, other.logits(panel: panel, row: rows.lowerBound), rows.count, width, $0,
+                    logits, other?.logits(panel: panel, row: rows.lowerBound), rows.count, width, $0,
                     g.panel(panel), level)
             }
-            for lane in 0..<min(width, targets.count - panel * width) where loss.crossEntropy > 0 {
+            let tokens = panel * width..<min((panel + 1) * width, targets.count)
+            entries?.set(slab: slab, rows: rows, tokens: tokens, width: width, in: g.panel(panel))
+            for lane in 0..<tokens.count where loss.crossEntropy > 0 {
                 let target = Int(targets[panel * width + lane])
                 guard rows.contains(target) else { continue }
                 g.panel(panel)[(target - rows.lowerBound) * width + lane] -=

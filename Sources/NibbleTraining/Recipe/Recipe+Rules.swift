@@ -106,6 +106,16 @@ extension Recipe {
             )
         },
         RecipeRule(
+            fields: ["loss.reverse", "teacher.kind"],
+            statement: "`teacher.kind` is live where `loss.reverse` is above 0."
+        ) { recipe in
+            guard recipe.loss.reverse > 0, recipe.teacher.kind == .cached else { return nil }
+            return (
+                "loss.reverse is above 0, but a cached teacher lacks the small probabilities that it depends on",
+                "set teacher.kind to live, or loss.reverse to 0"
+            )
+        },
+        RecipeRule(
             fields: ["evaluation.patience", "evaluation.every"],
             statement: "`evaluation.every` is above 0 where `evaluation.patience` is given."
         ) { recipe in

@@ -15,6 +15,8 @@ internal import NibbleCheckpoint
 ///     metrics.jsonl               a line of figures a step
 ///     events.out.tfevents.*       the same for TensorBoard
 ///     log.txt                     what happened when
+///     teacher.cache               probabilities of a cached teacher, see `TeacherCache`
+///     self-text.tokens            text that the teacher wrote, see `SelfText`
 ///     checkpoints/step-00000100.safetensors, ..., best.json
 ///     lock                        held while a process trains
 ///
@@ -91,6 +93,9 @@ public final class RunFolder {
     /// The path of `log.txt`.
     public var logPath: String { FilePath.join(path, Name.log) }
 
+    /// Where the probabilities of a cached teacher are kept.
+    public var teacherCachePath: String { FilePath.join(path, Name.teacherCache) }
+
     /// The path of the folder of checkpoints.
     public var checkpointsPath: String { FilePath.join(path, Name.checkpoints) }
 
@@ -113,6 +118,8 @@ public final class RunFolder {
         static let checkpoints = "checkpoints"
         static let best = "best.json"
         static let lock = "lock"
+        static let teacherCache = "teacher.cache"
+        static let selfText = "self-text.tokens"
     }
 
     static func checkIsRun(_ path: String) throws {
@@ -125,15 +132,17 @@ public final class RunFolder {
         }
     }
 
-    private static func checkUnused(_ path: String) throws(TrainingError) {
+    static func checkUnused(_ path: String) throws(TrainingError) {
         let names = FilePath.names(in: path)
         guard !names.contains(Name.identity) else {
             throw TrainingError(
                 .mismatch, path, "holds a run already", advice: "resume it, or begin in another folder")
         }
-        // With the lock, and nothing but what create() makes before it, the folder is one that it did not
+        // With the lock, and nothing but what is made before a run, the folder is one that it did not
         // come to finish.
-        let begun: Set<String> = [Name.lock, Name.recipe, Name.checkpoints]
+        let begun: Set<String> = [
+            Name.lock, Name.recipe, Name.checkpoints, Name.selfText, BlockFileWriter.partPath(Name.selfText),
+        ]
         let isBegun =
             names.contains(Name.lock) && names.allSatisfy { begun.contains($0) || isLeftover($0) }
             && FilePath.names(in: FilePath.join(path, Name.checkpoints)).isEmpty

@@ -61,7 +61,8 @@ public struct TokenBatches: Sendable {
         }
     }
 
-    private func order(epoch: Int) -> [Int] {
+    /// The numbers of all sequences in the order of an epoch.
+    func order(epoch: Int) -> [Int] {
         var state = SplitMix64.mix(SplitMix64.mix(seed) &+ SplitMix64.gamma &* (UInt64(epoch) &+ 1))
         func next() -> UInt64 {
             state &+= SplitMix64.gamma

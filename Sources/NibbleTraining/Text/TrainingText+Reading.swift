@@ -13,15 +13,18 @@ extension TrainingText {
     ///   - textField: the field of a line of JSON that holds the text.
     ///   - tokenizer: the model's.
     ///   - sequenceLength: tokens of a sequence, BOS included; 2 or more.
+    ///   - generated: tokens of a ``SelfText``, which come first, so that its sequences stay whole; with them, no path
+    ///     needs to be named.
     /// - Throws: `CheckpointError` (`.inputOutput`) where a file or folder cannot be read; ``TrainingError``
     ///   (`.unusableText`) with path and, for JSON, line: no text, an empty file, bytes that are not UTF-8 (with
     ///   their offset), a line that is no JSON or has no such field, a file of another kind in a folder, or text
     ///   that does not fill a sequence.
     public init(
-        paths: [String], textField: String = "text", tokenizer: Tokenizer, sequenceLength: Int
+        paths: [String], textField: String = "text", tokenizer: Tokenizer, sequenceLength: Int,
+        generated: [Int32] = []
     ) throws {
-        let files = try TextFiles.list(paths)
-        var stream: [Int32] = []
+        let files = paths.isEmpty && !generated.isEmpty ? [] : try TextFiles.list(paths)
+        var stream = generated
         for file in files {
             try TextDocuments(textField: textField).forEach(in: file) { document in
                 guard !document.isEmpty else { return }
@@ -32,6 +35,7 @@ extension TrainingText {
         try self.init(
             stream: stream, beginning: tokenizer.addsBeginning ? tokenizer.beginning : nil,
             sequenceLength: sequenceLength,
-            name: files.count == 1 ? files[0] : "\(files[0]) and \(files.count - 1) more")
+            name: files.isEmpty
+                ? "self" : files.count == 1 ? files[0] : "\(files[0]) and \(files.count - 1) more")
     }
 }

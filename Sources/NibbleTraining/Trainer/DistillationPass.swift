@@ -28,10 +28,14 @@ public struct DistillationPass: Sendable {
     ///
     /// - Parameters:
     ///   - sequences: token sequences of equal length, of two tokens or more where the loss has a cross-entropy.
+    ///   - cached: the teacher's probabilities of all their tokens, one sequence after the other: then the teacher is
+    ///     not computed. Nil: it is.
     ///   - weight: the share of the batch in the step.
+    /// - Precondition: with `cached`, the loss has neither reverse divergence nor hidden states.
     /// - Throws: `ModelError.nonFinite` where teacher or student give NaN or infinity.
     public func run(
-        _ sequences: [[Int32]], weight: Float = 1, into gradients: Gradients
+        _ sequences: [[Int32]], cached: TeacherProbabilities? = nil, weight: Float = 1,
+        into gradients: Gradients
     ) throws(ModelError) -> DistillationLoss.Result {
         let compute = student.compute
         let length = sequences.first?.count ?? 0
@@ -43,21 +47,84 @@ public struct DistillationPass: Sendable {
         let targets = sequences.flatMap { sequence in
             positions.map { $0 + 1 < length ? sequence[$0 + 1] : sequence[$0] }
         }
-        let base = teacher.finalStates(try teacher.residual(sequences), positions: positions)
+        var hidden = HiddenStates(loss.hidden * weight, tokens: sequences.count * length)
+        let target: DistillationTarget
+        if let cached {
+            precondition(loss.hidden == 0, "hidden states of a cached teacher")
+            precondition(
+                cached.count == sequences.count * length,
+                "\(cached.count) cached tokens for \(sequences.count) sequences of \(length)")
+            target = .cached(Self.part(cached, length: length, positions: positions))
+        } else {
+            let stream = try teacher.residual(
+                sequences,
+                inspect: loss.hidden > 0 ? { layer, stream in hidden.keep(stream, layer, compute) } : nil)
+            target = .live(
+                states: teacher.finalStates(stream, positions: positions), head: teacher.vocabularyMatrix)
+        }
         let tape = Tape(compute)
-        let stream = try student.residual(sequences, tape: tape, recomputes: recomputes)
+        let epsilon = Float(student.configuration.normEpsilon)
+        let stream = try student.residual(
+            sequences, tape: tape, recomputes: recomputes,
+            inspect: loss.hidden > 0
+                ? { layer, stream in hidden.match(stream, layer, epsilon: epsilon, compute) } : nil)
         let states = student.finalStates(stream, positions: positions, tape: tape)
         guard
-            let (result, gradient) = compute.distill(
-                states, head: student.vocabularyMatrix, teacher: (base, teacher.vocabularyMatrix),
-                softcap: student.finalLogitSoftcap, targets: targets, loss: loss, weight: weight,
-                gradients: gradients)
+            let (distilled, gradient) = compute.distill(
+                states, head: student.vocabularyMatrix, teacher: target, softcap: student.finalLogitSoftcap,
+                targets: targets, loss: loss, weight: weight, gradients: gradients),
+            hidden.distance.isFinite
         else {
             for model in [teacher, student] { try model.findNonFinite(sequences) }
             let layers = student.configuration.layerCount
             throw .nonFinite(layer: layers, layerCount: layers, path: student.path)
         }
-        tape.backpropagate([(states, gradient)], into: gradients)
+        var result = distilled
+        result.hidden = hidden.distance
+        result.loss += Double(loss.hidden) * hidden.distance
+        tape.backpropagate([(states, gradient)] + hidden.seeds, into: gradients)
         return result
+    }
+
+    /// Some positions of every sequence.
+    private static func part(
+        _ cached: TeacherProbabilities, length: Int, positions: Range<Int>
+    ) -> TeacherProbabilities {
+        guard positions != 0..<length else { return cached }
+        var part = TeacherProbabilities(top: cached.top)
+        for start in stride(from: 0, to: cached.count, by: length) {
+            part.append(cached[start + positions.lowerBound..<start + positions.upperBound])
+        }
+        return part
+    }
+}
+
+/// The residual streams after each block: the teacher's first, which the student's then turn into gradients.
+private struct HiddenStates {
+    /// The student's streams and their gradients.
+    private(set) var seeds: [(tensor: Tensor, gradient: Tensor)] = []
+    /// Over all blocks the sum, over all tokens the mean.
+    private(set) var distance = 0.0
+    private var teacher: [Tensor] = []
+    private let weight: Float
+    private let tokens: Int
+
+    init(_ weight: Float, tokens: Int) {
+        self.weight = weight
+        self.tokens = tokens
+    }
+
+    mutating func keep(_ stream: Tensor, _ layer: Int, _ compute: Compute) {
+        // The teacher's blocks work in place. What comes before the first is the embedding.
+        if layer >= 0 { teacher.append(compute.copy(stream)) }
+    }
+
+    mutating func match(_ stream: Tensor, _ layer: Int, epsilon: Float, _ compute: Compute) {
+        guard layer >= 0 else { return }
+        let gradient = teacher[layer]
+        distance +=
+            compute.matchHidden(stream, to: gradient, epsilon: epsilon, weight: weight / Float(tokens))
+            / Double(tokens)
+        seeds.append((stream, gradient))
     }
 }

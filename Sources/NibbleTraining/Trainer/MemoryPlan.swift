@@ -37,7 +37,9 @@ public struct MemoryPlan: Sendable, Equatable {
     /// - Parameters:
     ///   - tokens: of a pass through the models.
     ///   - length: of a sequence.
-    public init(_ student: Student, tokens: Int, length: Int, recomputes: Bool) {
+    ///   - recomputes: whether blocks are computed again on the way back.
+    ///   - matchesHidden: whether the teacher's stream after each block is kept.
+    public init(_ student: Student, tokens: Int, length: Int, recomputes: Bool, matchesHidden: Bool = false) {
         let shape = student.checkpoint.configuration
         teacher = student.checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
         let matrices = student.matrices.reduce(0) { $0 + $1.byteCount }
@@ -55,7 +57,8 @@ public struct MemoryPlan: Sendable, Equatable {
         let packed = (2 * width + queries + shape.feedForwardLength) / 2
         let block = 4 * tokens * (features + packed)
         activations =
-            recomputes ? 4 * tokens * width * shape.layerCount + block : block * shape.layerCount
+            (recomputes ? 4 * tokens * width * shape.layerCount + block : block * shape.layerCount)
+            + (matchesHidden ? 4 * tokens * width * shape.layerCount : 0)
         let scores = 8 * shape.headCount * length * min(length, tokens) * max(tokens / length, 1) / 2
         let logits = student.compute.distillationScratch(
             tokens: tokens, vocabularySize: shape.vocabularySize, features: width)

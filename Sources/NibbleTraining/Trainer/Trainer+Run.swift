@@ -101,7 +101,7 @@ extension Trainer {
     }
 
     private func step(_ gradients: Gradients) throws -> Figures {
-        let sequences = batches.batch(step: state.step)
+        let sequences = batches.indices(step: state.step)
         gradients.reset()
         let isQuantized = state.step >= recipe.quantization.startStep
         let pass = DistillationPass(
@@ -112,9 +112,11 @@ extension Trainer {
         for start in stride(from: 0, to: sequences.count, by: size) {
             let part = Array(sequences[start..<min(start + size, sequences.count)])
             let share = Double(part.count) / Double(sequences.count)
+            let cached = try cachedTeacher?.probabilities(sequences: part)
             let result: DistillationLoss.Result
             do throws(ModelError) {
-                result = try pass.run(part, weight: Float(share), into: gradients)
+                result = try pass.run(
+                    part.map(batches.text.sequence), cached: cached, weight: Float(share), into: gradients)
             } catch {
                 throw failure(error, step: state.step + 1)
             }
@@ -243,5 +245,6 @@ extension DistillationLoss {
         crossEntropy = loss.crossEntropy
         reverse = loss.reverse
         tokenClip = loss.tokenClip
+        hidden = loss.hidden
     }
 }

@@ -35,6 +35,8 @@ public final class Trainer {
     /// What the user should know: a teacher that is quantized, a start that is dithered, a damaged checkpoint.
     public private(set) var notes: [String] = []
     let heldOut: HeldOutText?
+    /// The teacher's probabilities, where the recipe has them cached.
+    let cachedTeacher: CachedTeacher?
     let folder: RunFolder
     var state = TrainingState()
     var recipe: Recipe { request.recipe }
@@ -42,32 +44,45 @@ public final class Trainer {
     /// Sequences of this many tokens in all pass through the models at a time, a single longer one by itself.
     static let tokensAtATime = 1024
 
-    /// Opens everything.
+    /// Opens everything; has the teacher write text and compute probabilities where the request and the recipe ask for it.
     ///
+    /// - Parameters:
+    ///   - preparing: called as text is written and probabilities are computed.
+    ///   - isCancelled: asked meanwhile. What was done is kept for the next time.
     /// - Throws: `TrainingError` or `CheckpointError`, naming what does not fit.
-    public init(_ request: TrainingRequest) throws {
+    public init(
+        _ request: TrainingRequest, preparing: (PreparationProgress) -> Void = { _ in },
+        isCancelled: () -> Bool = { false }
+    ) throws {
         self.request = request
         let recipe = try request.recipe.validated(path: request.recipePath)
-        try Self.checkSupport(recipe, path: request.recipePath)
         let checkpoint = try ModelCheckpoint(path: request.teacher)
         let tokenizer = try Tokenizer(checkpoint)
         let compute = try Self.compute(recipe, request)
         let options = try StudentOptions(recipe, for: checkpoint)
         try Self.checkPlan(options, checkpoint)
-        let texts = try Self.texts(request, tokenizer)
+        try Self.checkTeacher(recipe, request, checkpoint)
+        teacher = try LanguageModel(checkpoint, compute: compute)
+        let digest = "\(TeacherDigest(checkpoint, threads: request.threads))"
+        let generated = try TextGeneration(request, teacher: teacher, teacherDigest: digest).tokens(
+            tokenizer: tokenizer, preparing: preparing, isCancelled: isCancelled)
+        let texts = try Self.texts(request, tokenizer, generated: generated)
         heldOut = texts.heldOut
         batches = try TokenBatches(
             texts.training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed)
-        teacher = try LanguageModel(checkpoint, compute: compute)
         student = try Student(checkpoint, options: options, compute: compute)
         (memory, recomputes) = try Self.plan(student, request)
         let identity = RunIdentity(
             teacherPath: request.teacher,
-            teacherDigest: "\(TeacherDigest(checkpoint, threads: request.threads))",
-            textDigest: texts.training.digest, heldOutDigest: texts.heldOut?.digest,
+            teacherDigest: digest, textDigest: texts.training.digest, heldOutDigest: texts.heldOut?.digest,
             recipeDigest: recipe.digest, totalSteps: recipe.train.steps, nibbleVersion: request.version)
         folder = try Self.folder(request, identity, recipe)
         folder.retention = Retention(last: recipe.checkpoints.keep, keepsBest: true)
+        cachedTeacher =
+            recipe.teacher.kind == .cached
+            ? try CachedTeacher(
+                teacher, identity, recipe, batches, path: request.teacherCache ?? folder.teacherCachePath,
+                preparing: preparing, isCancelled: isCancelled) : nil
         noteTeacher(checkpoint)
         try restore()
     }
@@ -159,15 +174,34 @@ public final class Trainer {
                 + "less, or set quantization.scales to recomputed")
     }
 
+    private static func checkTeacher(
+        _ recipe: Recipe, _ request: TrainingRequest, _ checkpoint: ModelCheckpoint
+    ) throws(TrainingError) {
+        let size = checkpoint.configuration.vocabularySize
+        if recipe.teacher.kind == .live, let cache = request.teacherCache {
+            throw TrainingError(
+                .invalidRecipe, request.recipePath,
+                "teacher.kind is live, but a cache is named, '\(cache)', which it has no use for",
+                advice: "set teacher.kind to cached, or name no cache")
+        }
+        guard recipe.teacher.kind == .live || recipe.teacher.top <= size else {
+            throw TrainingError(
+                .invalidRecipe, request.recipePath,
+                "teacher.top is \(recipe.teacher.top), the vocabulary has \(size) tokens",
+                advice: "lower teacher.top")
+        }
+    }
+
     private static func texts(
-        _ request: TrainingRequest, _ tokenizer: Tokenizer
+        _ request: TrainingRequest, _ tokenizer: Tokenizer, generated: [Int32]
     ) throws -> (training: TrainingText, heldOut: HeldOutText?) {
         let (length, evaluation) = (request.recipe.train.sequenceLength, request.recipe.evaluation)
-        func read(_ paths: [String]) throws -> TrainingText {
+        func read(_ paths: [String], generated: [Int32] = []) throws -> TrainingText {
             try TrainingText(
-                paths: paths, textField: request.textField, tokenizer: tokenizer, sequenceLength: length)
+                paths: paths, textField: request.textField, tokenizer: tokenizer, sequenceLength: length,
+                generated: generated)
         }
-        let text = try read(request.texts)
+        let text = try read(request.texts, generated: generated)
         guard evaluation.every > 0 else { return (text, nil) }
         if request.heldOutTexts.isEmpty {
             let (sequences, rest) = try text.heldOut(sequences: evaluation.chunks)
@@ -186,7 +220,9 @@ public final class Trainer {
         let tokens = min(
             max(Self.tokensAtATime, train.sequenceLength), train.sequenceLength * train.sequencesPerStep)
         func plan(_ recomputes: Bool) -> MemoryPlan {
-            MemoryPlan(student, tokens: tokens, length: train.sequenceLength, recomputes: recomputes)
+            MemoryPlan(
+                student, tokens: tokens, length: train.sequenceLength, recomputes: recomputes,
+                matchesHidden: request.recipe.loss.hidden > 0)
         }
         // A tenth is left to the system and to what is not counted.
         let limit = (request.memoryLimit ?? MemoryPlan.physicalMemory) / 10 * 9

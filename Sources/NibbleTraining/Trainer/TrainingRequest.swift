@@ -4,6 +4,10 @@ public struct TrainingRequest: Sendable {
     public var teacher: String
     /// Files and folders of training text.
     public var texts: [String]
+    /// Sequences that the teacher writes at most, besides ``texts``; nil where it writes none.
+    public var selfSequences: Int?
+    /// Where a cached teacher's probabilities are; nil: in the run folder.
+    public var teacherCache: String?
     /// Files and folders of held-out text; empty takes sequences out of the training text.
     public var heldOutTexts: [String] = []
     /// Field of JSON lines that holds the text.

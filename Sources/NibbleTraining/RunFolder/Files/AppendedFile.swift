@@ -62,4 +62,9 @@ struct AppendedFile: ~Copyable {
         guard ftruncate(descriptor, off_t(count)) == 0 else { throw .system("cannot cut", path: path) }
         size = count
     }
+
+    /// Waits until everything is on disk.
+    func flush() throws(CheckpointError) {
+        guard fsync(descriptor) == 0 else { throw .system("cannot flush", path: path) }
+    }
 }

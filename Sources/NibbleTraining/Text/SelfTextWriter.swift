@@ -1,0 +1,120 @@
+internal import NibbleCheckpoint
+internal import NibbleModel
+internal import NibbleNumerics
+internal import NibbleTensor
+internal import NibbleTokenizer
+
+/// Draws the sequences of a ``SelfText``, several at a time.
+struct SelfTextWriter {
+    private let text: SelfText
+    private let teacher: LanguageModel
+    private let beginning: Int32?
+    /// Tokens that are not drawn: control tokens, and rows of the model without a token.
+    private let excluded: [Int]
+    /// Tokens that a sequence without BOS may begin with.
+    private let starts: [Int32]
+
+    /// Bytes that keys and values may take.
+    private static let cacheBytes = 256 << 20
+    /// Sequences side by side at most; more gain little.
+    private static let maximumGroup = 32
+
+    init(_ text: SelfText, teacher: LanguageModel, tokenizer: Tokenizer, beginning: Int32?) {
+        self.text = text
+        self.teacher = teacher
+        self.beginning = beginning
+        let kinds = tokenizer.vocabulary.kinds
+        let ends = tokenizer.endsOfGeneration
+        excluded = (0..<teacher.vocabularySize).filter {
+            $0 >= kinds.count || kinds[$0] == .control || ends.contains(Int32($0))
+        }
+        starts = kinds.indices.filter { kinds[$0] == .normal && $0 < teacher.vocabularySize }
+            .map { Int32($0) }.filter { !ends.contains($0) }
+    }
+
+    /// Sequences that are drawn together, whatever the number of threads.
+    private var group: Int {
+        let shape = teacher.configuration
+        let bytes =
+            8 * shape.layerCount * shape.keyValueHeadCount * shape.headDimension * text.sequenceLength
+        return min(Self.maximumGroup, max(1, Self.cacheBytes / bytes))
+    }
+
+    /// Writes the file at `path`, or the rest of one that was begun.
+    func write(
+        to path: String, header: BlockFileHeader, progress: (Int) -> Void, isCancelled: () -> Bool
+    ) throws {
+        guard beginning != nil || !starts.isEmpty else {
+            throw TrainingError(
+                .unusableText, teacher.path, "its vocabulary has neither BOS nor normal tokens to begin with",
+                advice: "train on a text")
+        }
+        let length = header.blockSize / 4
+        var writer = try BlockFileWriter(path: path, header: header, group: group)
+        while writer.count < text.sequenceCount {
+            let sequences = writer.count..<min(writer.count + group, text.sequenceCount)
+            let drawn = try draw(sequences, length: length) { position in
+                progress(writer.count * length + position * sequences.count)
+                guard !isCancelled() else {
+                    throw TrainingError(
+                        .cancelled, path,
+                        "was stopped after \(writer.count) of \(text.sequenceCount) sequences",
+                        advice: "the same command with --resume goes on from there")
+                }
+            }
+            for sequence in drawn {
+                try writer.append(
+                    sequence.flatMap { token in withUnsafeBytes(of: token.littleEndian) { Array($0) } })
+            }
+        }
+        progress(text.sequenceCount * length)
+        try writer.commit()
+    }
+
+    /// `length` tokens of some sequences, BOS not counted.
+    private func draw(
+        _ sequences: Range<Int>, length: Int, step: (_ position: Int) throws -> Void
+    ) throws -> [[Int32]] {
+        var samplers = sequences.map {
+            Sampler(SamplingOptions(temperature: 1, topK: 0, topP: 1, seed: text.seed), stream: $0)
+        }
+        var drawn = sequences.map { beginning == nil ? [start($0)] : [] }
+        do {
+            let state = try GenerationState(
+                teacher, prompts: drawn.map { beginning.map { [$0] } ?? $0 }, capacity: text.sequenceLength)
+            while drawn[0].count < length {
+                try step(drawn[0].count)
+                let next = next(state.logits, &samplers)
+                for (index, token) in next.enumerated() { drawn[index].append(token) }
+                if drawn[0].count < length { try state.append(next) }
+            }
+        } catch let error as ModelError {
+            throw TrainingError(
+                .diverged, teacher.path, "\(error)", advice: "the teacher's weights are damaged")
+        }
+        return drawn
+    }
+
+    /// The next token of every sequence.
+    private func next(_ logits: [[Float]], _ samplers: inout [Sampler]) -> [Int32] {
+        var tokens = [Int32](repeating: 0, count: logits.count)
+        samplers.withUnsafeMutableBufferPointer { samplers in
+            tokens.withUnsafeMutableBufferPointer { tokens in
+                // Each iteration has a sampler and a token of its own.
+                nonisolated(unsafe) let (samplers, tokens) = (samplers, tokens)
+                teacher.compute.workers.forEach(logits.count) { index in
+                    var row = logits[index]
+                    for token in excluded { row[token] = -.infinity }
+                    tokens[index] = samplers[index].next(row)
+                }
+            }
+        }
+        return tokens
+    }
+
+    /// The first token of a sequence without BOS.
+    private func start(_ sequence: Int) -> Int32 {
+        let bits = SplitMix64.mix(text.seed &+ SplitMix64.gamma &* (UInt64(sequence) &+ 1))
+        return starts[Int(bits.multipliedFullWidth(by: UInt64(starts.count)).high)]
+    }
+}

@@ -1,0 +1,48 @@
+internal import NibbleCheckpoint
+internal import NibbleModel
+internal import NibbleTensor
+
+/// The cache of a run's teacher, by sequences of the training text.
+struct CachedTeacher: Sendable {
+    private let cache: TeacherCache
+    /// The block of every sequence; empty where they have the same numbers.
+    private var blocks: [Int: Int] = [:]
+
+    /// Opens the cache of a run, written first where it is not there: for the sequences that the run goes through.
+    init(
+        _ teacher: LanguageModel, _ run: RunIdentity, _ recipe: Recipe, _ batches: TokenBatches, path: String,
+        preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
+    ) throws {
+        let (text, train) = (batches.text, recipe.train)
+        let used = min(text.sequenceCount, train.steps * train.sequencesPerStep)
+        let isWhole = used == text.sequenceCount
+        let order = isWhole ? Array(0..<used) : Array(batches.order(epoch: 0).prefix(used))
+        let identity = TeacherCacheIdentity(
+            teacherDigest: run.teacherDigest, textDigest: run.textDigest,
+            temperature: recipe.loss.temperature, top: recipe.teacher.top,
+            vocabularySize: teacher.vocabularySize, sequenceLength: train.sequenceLength, sequenceCount: used,
+            seed: isWhole ? nil : train.seed)
+        let length = train.sequenceLength
+        cache = try TeacherCacheBuilder(teacher, identity: identity).open(
+            path: path, sequence: { text.sequence(order[$0]) },
+            progress: {
+                preparing(
+                    PreparationProgress(stage: .cachingTeacher, done: $0 * length, total: used * length))
+            }, isCancelled: isCancelled)
+        if !isWhole {
+            for (block, sequence) in order.enumerated() { blocks[sequence] = block }
+        }
+    }
+
+    /// The probabilities of some sequences' tokens, one after the other.
+    func probabilities(sequences: [Int]) throws(CheckpointError) -> TeacherProbabilities {
+        var all = TeacherProbabilities(top: cache.identity.top)
+        for sequence in sequences {
+            guard let block = blocks.isEmpty ? sequence : blocks[sequence] else {
+                preconditionFailure("sequence \(sequence) is not among the \(blocks.count) that are cached")
+            }
+            all.append(try cache.probabilities(block: block))
+        }
+        return all
+    }
+}

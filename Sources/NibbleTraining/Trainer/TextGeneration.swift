@@ -1,0 +1,58 @@
+internal import NibbleCheckpoint
+internal import NibbleModel
+internal import NibbleTokenizer
+
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+/// The text that a run has its teacher write.
+struct TextGeneration {
+    private let request: TrainingRequest
+    private let teacher: LanguageModel
+    private let teacherDigest: String
+
+    init(_ request: TrainingRequest, teacher: LanguageModel, teacherDigest: String) {
+        self.request = request
+        self.teacher = teacher
+        self.teacherDigest = teacherDigest
+    }
+
+    /// As many sequences as the run goes through and holds out, up to the limit of the request.
+    private func sequences(limit: Int) -> Int {
+        let (train, evaluation) = (request.recipe.train, request.recipe.evaluation)
+        let heldOut = evaluation.every > 0 && request.heldOutTexts.isEmpty ? evaluation.chunks : 0
+        return min(limit, train.steps * train.sequencesPerStep) + heldOut
+    }
+
+    /// The tokens, which are kept in the run folder; none where none are asked for.
+    ///
+    /// They are part of what a run is, so that they are there before it is.
+    func tokens(
+        tokenizer: Tokenizer, preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
+    ) throws -> [Int32] {
+        guard let limit = request.selfSequences else { return [] }
+        let path = FilePath.trimmingSlashes(request.output)
+        if !request.resumes || !FilePath.exists(FilePath.join(path, RunFolder.Name.identity)) {
+            if mkdir(path, 0o755) != 0, errno != EEXIST {
+                throw CheckpointError.system("cannot create the folder", path: path)
+            }
+            try RunFolder.checkUnused(path)
+        }
+        let lock = try FolderLock(path: FilePath.join(path, RunFolder.Name.lock))
+        defer { withExtendedLifetime(lock) {} }
+        let train = request.recipe.train
+        let text = SelfText(
+            teacherDigest: teacherDigest, sequenceCount: sequences(limit: limit),
+            sequenceLength: train.sequenceLength, seed: train.seed)
+        let total = text.sequenceCount * (train.sequenceLength - (tokenizer.addsBeginning ? 1 : 0))
+        return try text.tokens(
+            path: FilePath.join(path, RunFolder.Name.selfText), teacher: teacher, tokenizer: tokenizer,
+            progress: { preparing(PreparationProgress(stage: .writingText, done: $0, total: total)) },
+            isCancelled: isCancelled)
+    }
+}
