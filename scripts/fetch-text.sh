@@ -7,7 +7,7 @@ source "$ROOT/scripts/lib/common.sh"
 
 usage() {
     cat <<'END_OF_USAGE'
-Usage: scripts/fetch-text.sh [FOLDER] [--text FILE]
+Usage: scripts/fetch-text.sh [FOLDER] [--training] [--text FILE]
 
 Brings a text to measure perplexity on: 219 kB, some 48,000 tokens, of English
 prose from The Debian Administrator's Handbook, as plain UTF-8. It is made of
@@ -18,6 +18,8 @@ What is in FOLDER already is not fetched again. Prints on stdout text=PATH,
 sha256=DIGEST and licence=NAME; progress goes to stderr. Another version of the
 package gives another text and thus another digest.
 
+  --training   another text, to train on: the paragraphs of the Debian Reference,
+               from the package debian-reference-en
   --text FILE  use this file instead; only its path and digest are printed
   --help       print this
 
@@ -34,6 +36,7 @@ licence="GPL-2.0-or-later or CC-BY-SA-3.0"
 
 folder=
 own=
+training=false
 while (($#)); do
     case $1 in
         --text)
@@ -41,6 +44,7 @@ while (($#)); do
             own=$2
             shift
             ;;
+        --training) training=true ;;
         -h | --help)
             usage
             exit 0
@@ -63,6 +67,13 @@ if [[ -n $own ]]; then
     exit 0
 fi
 
+title="The Debian Administrator's Handbook"
+if $training; then
+    package=debian-reference-en
+    licence="GPL-2.0-or-later"
+    title="The Debian Reference"
+fi
+
 folder=${folder:-$NIBBLE_CACHE/texts}
 mkdir -p -- "$folder"
 folder=$(cd -- "$folder" && pwd)
@@ -78,6 +89,17 @@ download_package() {
     (cd -- "$download" && apt-get download --quiet --quiet -o APT::Sandbox::User=root "$package") >&2
 }
 
+# extract: prints the text of the unpacked package.
+extract() {
+    if $training; then
+        # Paragraphs, a line each; tables and drawings are left out.
+        gzip --decompress --stdout "$download/content/usr/share/debian-reference/debian-reference.en.txt.gz" |
+            sed 's/\xc2\xa0/ /g' | awk 'BEGIN { RS = ""; ORS = "\n\n" } !/[|]/ { gsub(/[ \t\n]+/, " "); if (length($0) > 80) print }'
+    else
+        python3 "$ROOT/scripts/lib/handbook_text.py" "$download/content/$pages" "$bytes"
+    fi
+}
+
 fetch() {
     local tool
     for tool in apt-get dpkg-deb python3; do
@@ -85,7 +107,7 @@ fetch() {
     done
     download=$(mktemp -d -- "$folder/.download-$package.XXXXXX")
     trap 'rm -rf -- "$download"' EXIT
-    log "Downloading the package $package (35 MB)"
+    log "Downloading the package $package"
     if ! download_package; then
         # The lists of packages may be absent or old.
         run_apt update || true
@@ -93,8 +115,7 @@ fetch() {
             die "$package could not be downloaded: name a text of your own with --text FILE."
     fi
     dpkg-deb --extract "$download/$package"_*.deb "$download/content" || die "the package could not be unpacked."
-    python3 "$ROOT/scripts/lib/handbook_text.py" "$download/content/$pages" "$bytes" >"$download/text" ||
-        die "the text could not be extracted."
+    extract >"$download/text" || die "the text could not be extracted."
     cp -- "$download/content/usr/share/doc/$package/copyright" "$download/copyright"
     # Same file system: each file appears whole or not at all.
     mv -f -- "$download/copyright" "$copyright"
@@ -105,7 +126,7 @@ fetch() {
 
 [[ -s $text && -s $copyright ]] || fetch
 
-log "The Debian Administrator's Handbook is under $licence: $copyright"
+log "$title is under $licence: $copyright"
 printf 'text=%s\n' "$text"
 printf 'sha256=%s\n' "$(sha256_of "$text")"
 printf 'licence=%s\n' "$licence"

@@ -27,7 +27,9 @@ extension LanguageModel {
         let angles = angles { frequencies in
             compute.rotaryAngles(layout: layout, frequencies: frequencies, isInterleaved: isInterleaved)
         }
-        return try residual(sequences, layout: layout, tape: tape, recomputes: recomputes, inspect: inspect, observe: observe) {
+        return try residual(
+            sequences, layout: layout, tape: tape, recomputes: recomputes, inspect: inspect, observe: observe
+        ) {
             _ in BlockAttention(cache: cache, place: .batch(first: 0, start: 0), angles: angles)
         }
     }

@@ -53,7 +53,8 @@ final class VocabularyGradient {
             gradients, rows, width, thresholds.bound(to: Float.self), list, compute.levelNumber)
         for index in 0..<kept {
             let row = Int(list[index])
-            (collected.bound(to: Float.self) + count * width).update(from: gradients + row * width, count: width)
+            (collected.bound(to: Float.self) + count * width).update(
+                from: gradients + row * width, count: width)
             place(rowsOfHead, row: row)
             count += 1
             if count == Self.depth { flush() }

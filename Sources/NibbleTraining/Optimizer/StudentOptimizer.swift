@@ -16,7 +16,8 @@ extension Student {
     ///     learned scales are then chosen from the weights as at the start.
     /// - Throws: `CheckpointError` where a weight or scale is no longer finite.
     public func update(
-        _ gradients: Gradients, matrices step: AdamWStep, isRelative: Bool = false, vectors vectorStep: AdamWStep,
+        _ gradients: Gradients, matrices step: AdamWStep, isRelative: Bool = false,
+        vectors vectorStep: AdamWStep,
         scales scaleStep: AdamWStep? = nil, isQuantized: Bool = true
     ) throws(CheckpointError) {
         for matrix in matrices {
@@ -25,7 +26,8 @@ extension Student {
             let (weightStep, ownScaleStep) = (step.scaled(factor), scaleStep?.scaled(factor))
             try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
                 try matrix.update(
-                    rows, gradient: gradient, weights: weightStep, scales: ownScaleStep, isQuantized: isQuantized,
+                    rows, gradient: gradient, weights: weightStep, scales: ownScaleStep,
+                    isQuantized: isQuantized,
                     compute: compute)
             }
         }

@@ -71,9 +71,8 @@ extension Recipe {
             "optimizer", "scale_learning_rate", \.optimizer.scaleLearningRate, .number(above: 0, to: 1),
             "The peak learning rate of learned scales."),
         RecipeField(
-            "optimizer", "norm_learning_rate", \.optimizer.normLearningRate,
-            .optional(.number(above: 0, to: 1)),
-            "The peak learning rate of norms; none: `learning_rate`."),
+            "optimizer", "norm_learning_rate", \.optimizer.normLearningRate, .number(above: 0, to: 1),
+            "The peak learning rate of norms and biases."),
         RecipeField(
             "optimizer", "relative_rates", \.optimizer.relativeRates, .flag,
             "The rates of a matrix are multiplied by the mean magnitude of its weights, as a multiple of that of all"

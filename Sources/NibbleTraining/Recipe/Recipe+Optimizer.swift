@@ -7,8 +7,8 @@ extension Recipe {
         public var learningRate: Float = 2e-5
         /// The peak learning rate of learned scales.
         public var scaleLearningRate: Float = 1e-5
-        /// The peak learning rate of norms; nil: ``learningRate``.
-        public var normLearningRate: Float?
+        /// The peak learning rate of norms and biases.
+        public var normLearningRate: Float = 1e-4
         /// Whether the rates of a matrix and its scales are multiplied by the mean magnitude of its weights, as a multiple
         /// of that of all matrices: then weights of all matrices move by like parts of their quantization steps.
         public var relativeRates = true

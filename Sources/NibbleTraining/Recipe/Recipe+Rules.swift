@@ -74,18 +74,6 @@ extension Recipe {
             )
         },
         RecipeRule(
-            fields: ["optimizer.norm_learning_rate", "train.parameters"],
-            statement: "`train.parameters` has norms where `optimizer.norm_learning_rate` is given."
-        ) { recipe in
-            guard recipe.optimizer.normLearningRate != nil, !recipe.train.parameters.contains(.norms) else {
-                return nil
-            }
-            return (
-                "optimizer.norm_learning_rate is given, but train.parameters has no norms",
-                "add norms to train.parameters, or set the rate to none"
-            )
-        },
-        RecipeRule(
             fields: ["loss.reverse", "loss.cross_entropy"],
             statement: "`loss.reverse` is 0 where `loss.cross_entropy` is 1."
         ) { recipe in

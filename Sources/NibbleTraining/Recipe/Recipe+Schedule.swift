@@ -14,7 +14,7 @@ extension Recipe {
         /// Steps in which the rates rise linearly to their peak.
         public var warmupSteps = 5
         /// The share of the peak rates that is left at the end; without effect where ``kind`` is constant.
-        public var finalFraction: Float = 0.1
+        public var finalFraction: Float = 0
 
         /// The defaults.
         public init() {}

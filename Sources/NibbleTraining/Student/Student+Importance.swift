@@ -12,7 +12,8 @@ extension Student {
         precondition(options.config.scales == .learned, "scales are recomputed")
         for matrix in matrices {
             guard let weights = importance.weights[matrix.role], matrix.scales != nil else { continue }
-            precondition(weights.count == matrix.columns, "\(weights.count) weights, \(matrix.columns) columns")
+            precondition(
+                weights.count == matrix.columns, "\(weights.count) weights, \(matrix.columns) columns")
             try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
                 try matrix.chooseScales(rows, importance: weights, level: compute.level)
                 try matrix.encode(rows, level: compute.level)

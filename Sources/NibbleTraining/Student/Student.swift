@@ -70,7 +70,9 @@ public final class Student: Sendable {
         let sum = zip(matrices, magnitudes).reduce(0.0) { $0 + Double($1.0.parameter.count) * $1.1 }
         guard sum > 0 else { return }
         let mean = sum / Double(total)
-        for (matrix, magnitude) in zip(matrices, magnitudes) { matrix.relativeMagnitude = Float(magnitude / mean) }
+        for (matrix, magnitude) in zip(matrices, magnitudes) {
+            matrix.relativeMagnitude = Float(magnitude / mean)
+        }
     }
 
     /// All parameters in the order of the file.

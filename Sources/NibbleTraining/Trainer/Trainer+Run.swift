@@ -144,7 +144,7 @@ extension Trainer {
             step: state.step + 1)
         let matrices = step
         step.decay = 0
-        step.rate = (optimizer.normLearningRate ?? optimizer.learningRate) * factor
+        step.rate = optimizer.normLearningRate * factor
         let vectors = step
         step.rate = optimizer.scaleLearningRate * factor
         // Scales begin with fake quantization.

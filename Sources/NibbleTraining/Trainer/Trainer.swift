@@ -271,7 +271,8 @@ extension StudentOptions {
             learning.parameters.insert(.scales)
             let learned = try plan.assignments(for: checkpoint).filter { learning.learnsScales(of: $0.role) }
             let canLearn = learned.allSatisfy { ScaledBlocks($0.type) != nil }
-            guard canLearn, !learned.isEmpty, parameters.contains(.linear) || parameters.contains(.scales) else {
+            guard canLearn, !learned.isEmpty, parameters.contains(.linear) || parameters.contains(.scales)
+            else {
                 parameters.remove(.scales)
                 return
             }

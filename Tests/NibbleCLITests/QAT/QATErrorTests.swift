@@ -65,31 +65,6 @@ struct QATErrorTests {
         #expect(try runs.folder.names == ["recipe.yaml", "text.txt"])
     }
 
-    @Test("in the recipe: what the trainer does not do is refused rather than left out")
-    func unsupported() throws {
-        for (fields, message) in [
-            (
-                ["optimizer.average=0.99"],
-                "optimizer.average is 0.99, which this version does not train with; set it to none"
-            ),
-            (["loss.hidden=1"], "loss.hidden is 1.0, which this version does not train with; set it to 0"),
-            (
-                ["teacher.kind=cached"],
-                "teacher.kind is cached, which this version does not train with; set it to live"
-            ),
-            (
-                ["quantization.gradient=masked"],
-                "quantization.gradient is masked, which this version does not train with; set it to identity"
-            ),
-            (
-                ["quantization.scales=learned", "train.parameters=linear,scales"],
-                "quantization.scales is learned, which this version does not train with; set it to recomputed"
-            ),
-        ] {
-            try expect("recipe: \(message)", from: command(fields.flatMap { ["--set", $0] }))
-        }
-    }
-
     @Test("in the plan: a type that rounds nothing, less memory than it takes")
     func plan() throws {
         try expect(

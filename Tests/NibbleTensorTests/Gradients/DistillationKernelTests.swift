@@ -74,6 +74,7 @@ struct DistillationKernelTests {
                         plain_log_sum: start + 2 * width, student: start + 3 * width,
                         teacher: start + 4 * width, plain: start + 5 * width, reverse: start + 6 * width,
                         reverse_mean: start + 7 * width, temperature: temperature,
+                        log_negligible: -.infinity,
                         has_plain: terms.plain ? 1 : 0, has_reverse: terms.reverse ? 1 : 0)
                     nibble_distillation_gradient(
                         student, terms.teacher ? teacher.baseAddress : nil, tokens, width, &coefficients, &g,

@@ -64,7 +64,7 @@ struct GradientTests {
         let gradients = Gradients(compute: compute)
         let (_, gradient) = try #require(
             compute.distill(
-                states, head: head, teacher: (base, teacher.vocabularyMatrix),
+                states, head: head, teacher: .live(states: base, head: teacher.vocabularyMatrix),
                 softcap: model.finalLogitSoftcap,
                 targets: [Int32](repeating: 0, count: states.layout.length),
                 loss: DistillationLoss(testCase), gradients: gradients))

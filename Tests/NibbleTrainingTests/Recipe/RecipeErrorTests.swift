@@ -67,8 +67,9 @@ struct RecipeErrorTests {
         Case("optimizer:\n  beta2: 0x1p-1", 2, "optimizer.beta2 is 0x1p-1"),
         Case("optimizer:\n  weight_decay: -0.1", 2, "optimizer.weight_decay is -0.1"),
         // Contradictions
-        Case("quantization:\n  scales: learned\ntrain:\n  steps: 7", 2, "train.parameters has no scales"),
-        Case("train:\n  parameters: [scales]", 2, "quantization.scales is recomputed"),
+        Case(
+            "train:\n  parameters: [scales]\nquantization:\n  scales: recomputed", 4,
+            "quantization.scales is recomputed"),
         Case(
             "quantization: {scales: learned, type: bf16}\ntrain: {parameters: [scales]}", 1,
             "expected q4_0, q5_0 or q8_0"),
@@ -77,7 +78,6 @@ struct RecipeErrorTests {
             "nothing but scales"),
         Case("train:\n  steps: 3\nschedule:\n  warmup_steps: 4", 4, "more than train.steps, 3"),
         Case("quantization:\n  start_step: 9\ntrain:\n  steps: 9", 4, "nothing would be quantized"),
-        Case("optimizer:\n  norm_learning_rate: 1e-4", 2, "train.parameters has no norms"),
         Case("loss:\n  cross_entropy: 1\n  reverse: 0.5", 3, "leaves no divergence"),
         Case("loss:\n  hidden: 1\nteacher:\n  kind: cached", 4, "no hidden states"),
         Case("evaluation:\n  patience: 2\n  every: 0", 3, "means no evaluations"),

@@ -25,8 +25,7 @@ struct RecipeTests {
                   precision: f32
                 optimizer:
                   learning_rate: 2e-5
-                  clip_norm: none
-                  average: 0.999
+                  clip_norm: 2.5
                 schedule:
                   # all of it left out
                 evaluation: {every: 0}
@@ -41,8 +40,7 @@ struct RecipeTests {
         expected.train.steps = 12
         expected.train.precision = .f32
         expected.optimizer.learningRate = 2e-5
-        expected.optimizer.clipNorm = nil
-        expected.optimizer.average = 0.999
+        expected.optimizer.clipNorm = 2.5
         expected.evaluation.every = 0
         #expect(recipe == expected)
     }
@@ -59,12 +57,12 @@ struct RecipeTests {
                   embedding_type: none
                   output_type: none
                   tensor_types: []
-                  scales: recomputed
+                  scales: auto
                   gradient: identity
                   activations: none
                   start_step: 0
                 train:
-                  parameters: [linear]
+                  parameters: [linear, norms]
                   steps: 1000
                   sequence_length: 512
                   sequences_per_step: 1
@@ -73,19 +71,19 @@ struct RecipeTests {
                   recompute: auto
                 optimizer:
                   kind: adamw
-                  learning_rate: 1e-05
-                  scale_learning_rate: 0.0001
-                  norm_learning_rate: none
+                  learning_rate: 2e-05
+                  scale_learning_rate: 1e-05
+                  norm_learning_rate: 0.0001
+                  relative_rates: true
                   beta1: 0.9
                   beta2: 0.98
                   epsilon: 1e-08
                   weight_decay: 0
-                  clip_norm: 1
-                  average: none
+                  clip_norm: none
                 schedule:
                   kind: cosine
                   warmup_steps: 5
-                  final_fraction: 0.1
+                  final_fraction: 0
                 loss:
                   temperature: 1
                   cross_entropy: 0
@@ -98,6 +96,8 @@ struct RecipeTests {
                 start:
                   dither: auto
                   dither_seed: 1
+                  scales: importance
+                  importance_sequences: 24
                 evaluation:
                   every: 50
                   chunks: 8
@@ -119,7 +119,7 @@ struct RecipeTests {
         recipe.train.parameters = [.scales, .embedding]
         recipe.train.seed = .max
         recipe.optimizer.learningRate = 1.2345678e-7
-        recipe.optimizer.clipNorm = nil
+        recipe.optimizer.clipNorm = 3
         recipe.evaluation.patience = 3
         let read = try Recipe(yaml: recipe.yaml, path: "a.yaml")
         #expect(read == recipe)
@@ -162,6 +162,7 @@ struct RecipeTests {
         #expect(throws: TrainingError.self) { try recipe.validated(path: "code") }
         recipe = Recipe()
         recipe.train.parameters = [.scales]
+        recipe.quantization.scales = .recomputed
         #expect(throws: TrainingError.self) { try recipe.validated(path: "code") }
     }
 
@@ -172,6 +173,7 @@ struct RecipeTests {
         try recipe.set("train.parameters", to: "linear, norms")
         try recipe.set("quantization.tensor_types", to: "[{pattern: ffn, type: q8_0}]")
         try recipe.set("evaluation.patience", to: "4")
+        recipe.optimizer.clipNorm = 1
         try recipe.set("optimizer.clip_norm", to: "none")
         #expect(recipe.optimizer.learningRate == 2e-5)
         #expect(recipe.train.parameters == [.linear, .norms])
