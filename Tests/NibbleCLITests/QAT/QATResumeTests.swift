@@ -57,7 +57,11 @@ struct QATResumeTests {
             try runs.run(
                 runs.command(
                     recompute, teacher: Fixtures.path(teacher), steps: 30,
-                    ["--set", "train.recompute=\(recompute)", "--set", "train.sequences_per_step=2"]))
+                    [
+                        "--set", "train.recompute=\(recompute)", "--set", "train.sequences_per_step=2",
+                        "--set",
+                        "quantization.scales=auto",
+                    ]))
         }
         #expect(
             try QATRuns.tensors(runs.path("none") + "/model.gguf")
@@ -151,7 +155,9 @@ struct QATResumeTests {
     @Test("killed twenty times at random moments ends with the same bytes", .timeLimit(.minutes(5)))
     func killed() throws {
         func command(_ name: String) -> [String] {
-            runs.command(name, steps: 600, every: 12, ["--set", "train.parameters=linear, norms", "--quiet"])
+            runs.command(
+                name, steps: 600, every: 12,
+                ["--set", "train.parameters=linear, norms", "--set", "quantization.scales=auto", "--quiet"])
         }
         let start = ContinuousClock.now
         try runs.run(command("whole"))

@@ -93,8 +93,8 @@ struct NegligibleGradientTests {
         let (tokens, features, vocabulary) = (70, 48, 3000)
         let compute = Compute(threads: 2, precision: precision)
         var random = SeededGenerator(seed: 9)
-        let student = compute.tensor([(0..<tokens).map { _ in random.normal(features) }])
-        let teacher = compute.tensor([(0..<tokens).map { _ in random.normal(features) }])
+        let student = compute.tensor([(0..<tokens).map { _ in random.normal(features) }], padding: 3)
+        let teacher = compute.tensor([(0..<tokens).map { _ in random.normal(features) }], padding: 3)
         let heads = try [1, 2].map { _ in
             try Weights(rows: (0..<vocabulary).map { _ in random.normal(features, scale: 0.8) })
         }

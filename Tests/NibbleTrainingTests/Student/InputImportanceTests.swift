@@ -13,7 +13,12 @@ struct InputImportanceTests {
     private static let checkpoint = Fixtures.path("hub/gemma3-text")
 
     private static func sequences(_ count: Int, length: Int = 40) -> [[Int32]] {
-        (0..<count).map { sequence in (0..<length).map { Int32(($0 * 37 + 11 * sequence) % 400 + 5) } }
+        var result: [[Int32]] = []
+        for sequence in 0..<count {
+            let tokens: [Int] = (0..<length).map { ($0 * 37 + 11 * sequence) % 400 + 5 }
+            result.append(tokens.map(Int32.init))
+        }
+        return result
     }
 
     @Test(

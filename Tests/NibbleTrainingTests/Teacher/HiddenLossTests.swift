@@ -44,11 +44,11 @@ struct HiddenLossTests {
                 let entry = try #require(checkpoint.tensors.first { $0.role == role }).entry
                 let values = try Values(entry)
                 weights.append(values)
-                replacements.matrices[role] = try #require(
-                    Matrix(
-                        rows: entry.shape[0], columns: entry.shape[1], type: .f32,
-                        bytes: UnsafeRawBufferPointer(values.values), owner: values,
-                        parameter: values.parameter))
+                let matrix = Matrix(
+                    rows: entry.shape[0], columns: entry.shape[1], type: .f32,
+                    bytes: UnsafeRawBufferPointer(values.values), owner: values,
+                    parameter: values.parameter)
+                replacements.matrices[role] = try #require(matrix)
             }
             self.weights = weights
             teacher = try LanguageModel(ModelCheckpoint(path: fixture.folderPath), compute: compute)
