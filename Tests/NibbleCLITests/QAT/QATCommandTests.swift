@@ -100,10 +100,12 @@ struct QATCommandTests {
     @Test("is the same with its subcommand's name, and with a recipe in a file")
     func forms() throws {
         let recipe = """
-            train: {steps: 20, sequence_length: 64}
+            quantization: {scales: recomputed}
+            train: {steps: 20, sequence_length: 64, parameters: [linear]}
             evaluation: {chunks: 2, every: 10}
             checkpoints: {every: 10}
-            optimizer: {learning_rate: 1e-3}
+            optimizer: {learning_rate: 1e-3, norm_learning_rate: 1e-3, relative_rates: false, clip_norm: 1}
+            schedule: {final_fraction: 0.1}
             """
         try runs.folder.write(Array(recipe.utf8), to: "recipe.yaml")
         try runs.run(runs.command("short"))
