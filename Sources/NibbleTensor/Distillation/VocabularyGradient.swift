@@ -7,8 +7,6 @@ internal import CKernels
 final class VocabularyGradient {
     /// Rows that are collected before they are multiplied.
     private static let depth = 256
-    /// Columns of the head that are multiplied at a time, as in ``TransposedWeights``.
-    private static let block = 48
 
     private let head: Matrix
     private let width: Int
@@ -17,13 +15,12 @@ final class VocabularyGradient {
     private let indices: Buffer
     /// `[depth][width]`
     private let collected: Buffer
-    /// BF16: `[block][pair][48]` pairs. F32: `[depth][columns]`.
-    private let weights: Buffer
+    /// The rows of the head that go with them.
+    private let weights: WeightColumns
     private let packed: Buffer
     private let target: UnsafeMutablePointer<Float>
     private var count = 0
     private var pending: (row: UnsafePointer<UInt16>, keeper: Buffer?)?
-    private var blocks: Int { (head.columns + Self.block - 1) / Self.block }
 
     /// - Parameters:
     ///   - thresholds: of each token of the panel.
@@ -41,8 +38,7 @@ final class VocabularyGradient {
         indices = pool.take(bytes: rowsAtATime * 4)
         collected = pool.take(bytes: Self.depth * width * 4)
         packed = pool.take(bytes: Self.depth * width * 2)
-        let columns = (head.columns + Self.block - 1) / Self.block * Self.block
-        weights = pool.take(bytes: Self.depth * columns * (compute.hasBF16 ? 2 : 4))
+        weights = WeightColumns(rows: Self.depth, columns: head.columns, compute: compute)
         for (lane, value) in thresholds.enumerated() { self.thresholds.bound(to: Float.self)[lane] = value }
     }
 
@@ -64,8 +60,7 @@ final class VocabularyGradient {
     /// Puts a row of the head beside those collected.
     private func place(_ source: HeadRowsCache, row: Int) {
         guard compute.hasBF16 else {
-            (weights.bound(to: Float.self) + count * head.columns).update(
-                from: source.floats(row), count: head.columns)
+            weights.floats(row: count).update(from: source.floats(row), count: head.columns)
             return
         }
         let half = source.halves(row)
@@ -73,38 +68,24 @@ final class VocabularyGradient {
             pending = (half.row, half.keeper)
             return
         }
-        interleave(even.row, half.row, pair: count / 2)
+        weights.set(pair: count / 2, even.row, half.row)
         pending = nil
-    }
-
-    private func interleave(_ even: UnsafePointer<UInt16>, _ odd: UnsafePointer<UInt16>?, pair: Int) {
-        let stride = Self.depth / 2 * Self.block
-        nibble_interleave_bf16(
-            even, odd, head.columns, Self.block, stride,
-            weights.bound(to: UInt32.self) + pair * Self.block)
     }
 
     /// Multiplies what was collected.
     func flush() {
         guard count > 0 else { return }
-        let level = compute.levelNumber
-        if compute.hasBF16 {
-            if let even = pending { interleave(even.row, nil, pair: count / 2) }
+        let gradients = collected.bound(to: Float.self)
+        let pairs = compute.hasBF16 ? packed.bound(to: UInt32.self) : nil
+        if let pairs {
+            if let even = pending { weights.set(pair: count / 2, even.row, nil) }
             pending = nil
-            let pairs = (count + 1) / 2
-            nibble_pack_bf16_pairs(
-                collected.bound(to: Float.self), count, width, packed.bound(to: UInt32.self))
-            for block in 0..<blocks {
-                let first = block * Self.block
-                nibble_bf16_columns_product(
-                    weights.bound(to: UInt32.self) + block * (Self.depth / 2) * Self.block, Self.block,
-                    min(Self.block, head.columns - first), pairs, packed.bound(to: UInt32.self), width,
-                    target + first * width, 1)
-            }
-        } else {
-            nibble_f32_columns_product(
-                weights.bound(to: Float.self), head.columns, head.columns, count,
-                collected.bound(to: Float.self), width, target, 1, level)
+            nibble_pack_bf16_pairs(gradients, count, width, pairs)
+        }
+        for block in 0..<weights.blocks {
+            weights.multiply(
+                rows: count, gradients, pairs: pairs, width: width, block: block, into: target,
+                accumulates: true)
         }
         count = 0
     }

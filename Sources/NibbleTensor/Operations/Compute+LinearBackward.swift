@@ -1,12 +1,10 @@
-internal import CKernels
-
 extension Compute {
     /// The gradients of y = W x: dx = Wᵀ dy to the adjoint of `x`, and dW = dy xᵀ where W has a parameter.
     func linearBackward(
         _ x: Tensor, _ weight: Matrix, dy: Tensor, _ adjoints: inout Adjoints, _ gradients: Gradients
     ) {
         let (dx, accumulates) = adjoints.target(x)
-        let transposed = TransposedWeights(weight, 0..<weight.rows, compute: self)
+        let transposed = WeightColumns(weight, compute: self)
         let operand = Operand(dy, kernels: hasBF16 ? [.bf16] : [], compute: self)
         let blocks = transposed.blocks
         // Where blocks are few, panels are shared out too, so that all threads have work.
@@ -16,7 +14,8 @@ extension Compute {
             let panels = dy.layout.panels
             for panel in panels * group / groups..<panels * (group + 1) / groups {
                 transposed.multiply(
-                    operand, panel: panel, block: block, into: dx.panel(panel), accumulates: accumulates)
+                    rows: weight.rows, dy.panel(panel), pairs: operand.pairs(panel: panel),
+                    width: dy.layout.width, block: block, into: dx.panel(panel), accumulates: accumulates)
             }
         }
         if let parameter = weight.parameter {

@@ -1,0 +1,88 @@
+internal import CKernels
+
+/// Rows of weights by columns, as a product takes them that sums over rows: Σ over rows of w[row][column] y[row][token].
+///
+/// BF16: `[block of columns][pair of rows][48]` pairs. F32: `[row][columns]`, as they are.
+struct WeightColumns {
+    /// Rows that there is room for, an even number.
+    private let capacity: Int
+    private let columns: Int
+    private let isBF16: Bool
+    private let level: Int32
+    private let buffer: Buffer
+
+    /// Columns of a block: as many as fit the second cache with thousands of rows, and a multiple of all tiles.
+    private static let width = 48
+
+    init(rows: Int, columns: Int, compute: Compute) {
+        capacity = (rows + 1) / 2 * 2
+        self.columns = columns
+        isBF16 = compute.hasBF16
+        level = compute.levelNumber
+        let blocks = (columns + Self.width - 1) / Self.width
+        buffer = compute.pool.take(
+            bytes: isBF16 ? blocks * capacity / 2 * Self.width * 4 : capacity * columns * 4)
+    }
+
+    /// All rows of a matrix, prepared by all threads.
+    init(_ matrix: Matrix, compute: Compute) {
+        self.init(rows: matrix.rows, columns: matrix.columns, compute: compute)
+        let slabs = (matrix.rows + Self.slab - 1) / Self.slab
+        compute.workers.forEach(slabs) { [self] slab in
+            let rows = slab * Self.slab..<min((slab + 1) * Self.slab, matrix.rows)
+            guard isBF16 else {
+                return matrix.decode(rows, into: floats(row: rows.lowerBound), level: compute.level)
+            }
+            let (source, keeper) = WeightSlab.halves(matrix, rows, compute: compute)
+            for row in stride(from: 0, to: rows.count, by: 2) {
+                let even = source.start + row * source.stride
+                set(
+                    pair: (rows.lowerBound + row) / 2, even,
+                    row + 1 < rows.count ? even + source.stride : nil)
+            }
+            withExtendedLifetime(keeper) {}
+        }
+    }
+
+    /// Rows that are decoded at a time, an even number.
+    private static let slab = 32
+
+    /// Blocks of columns, the rows of a product.
+    var blocks: Int { (columns + Self.width - 1) / Self.width }
+
+    /// Where a row lies in F32.
+    func floats(row: Int) -> UnsafeMutablePointer<Float> {
+        buffer.bound(to: Float.self) + row * columns
+    }
+
+    /// Sets rows 2 `pair` and 2 `pair` + 1 in BF16; `odd` nil is a row of zeros.
+    func set(pair: Int, _ even: UnsafePointer<UInt16>, _ odd: UnsafePointer<UInt16>?) {
+        nibble_interleave_bf16(
+            even, odd, columns, Self.width, capacity / 2 * Self.width,
+            buffer.bound(to: UInt32.self) + pair * Self.width)
+    }
+
+    /// x[column][token] (+)= the product of the first `rows` rows with y, for the columns of a block.
+    ///
+    /// - Parameters:
+    ///   - y: `[rows][width]`, and in BF16 its packed pairs.
+    ///   - x: a panel of all columns.
+    func multiply(
+        rows: Int, _ y: UnsafePointer<Float>, pairs: UnsafePointer<UInt32>?, width: Int, block: Int,
+        into x: UnsafeMutablePointer<Float>, accumulates: Bool
+    ) {
+        let first = block * Self.width
+        let count = min(Self.width, columns - first)
+        let target = x + first * width
+        if isBF16 {
+            guard let pairs else { preconditionFailure("operand not packed in pairs") }
+            nibble_bf16_columns_product(
+                buffer.bound(to: UInt32.self) + block * capacity / 2 * Self.width, Self.width, count,
+                (rows + 1) / 2, pairs, width, target, accumulates ? 1 : 0)
+        } else {
+            nibble_f32_columns_product(
+                buffer.bound(to: Float.self) + first, columns, count, rows, y, width, target,
+                accumulates ? 1 : 0, level)
+        }
+    }
+}
