@@ -40,7 +40,7 @@ struct F32ProductTests {
             var random = SeededGenerator(seed: UInt64(count))
             let x = random.normal(features * width)
             var rows = [Float](repeating: .nan, count: (count + 1) * features)
-            nibble_transpose(x, features, width, count, &rows, level.number)
+            nibble_transpose(x, features, width, count, &rows, features, level.number)
             for token in 0..<count {
                 for feature in 0..<features {
                     #expect(rows[token * features + feature] == x[feature * width + token])

@@ -15,7 +15,7 @@ struct nibble_compute {
                              float *y, size_t y_stride, int32_t accumulate);
     void (*f32_columns_product)(const float *w, size_t stride, size_t rows, size_t columns, const float *x,
                                 size_t width, float *y, int32_t accumulate);
-    void (*transpose)(const float *x, size_t features, size_t width, size_t count, float *rows);
+    void (*transpose)(const float *x, size_t features, size_t width, size_t count, float *rows, size_t stride);
     void (*rms_norm)(const float *x, const float *weight, float epsilon, size_t features, size_t width, float *y);
     void (*rotate)(float *x, const float *cosines, const float *sines, size_t head, size_t width,
                    int32_t interleaved, float scale, int32_t inverse);

@@ -71,8 +71,9 @@ void nibble_f32_product(const float *w, size_t stride, size_t rows, size_t colum
     table(level)->f32_product(w, stride, rows, columns, x, width, y);
 }
 
-void nibble_transpose(const float *x, size_t features, size_t width, size_t count, float *rows, int32_t level) {
-    table(level)->transpose(x, features, width, count, rows);
+void nibble_transpose(const float *x, size_t features, size_t width, size_t count, float *rows, size_t stride,
+                      int32_t level) {
+    table(level)->transpose(x, features, width, count, rows, stride);
 }
 
 void nibble_rms_norm(const float *x, const float *weight, float epsilon, size_t features, size_t width, float *y,

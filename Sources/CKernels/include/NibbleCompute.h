@@ -49,8 +49,10 @@ void nibble_round_bf16(const float *x, size_t count, uint16_t *out, int32_t leve
 void nibble_f32_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x, size_t width,
                         float *y, int32_t level);
 
-/// rows[t][f] = x[f][t] for the first `count` tokens of a panel.
-void nibble_transpose(const float *x, size_t features, size_t width, size_t count, float *rows, int32_t level);
+/// rows[t][f] = x[f][t] for the first `count` tokens of a panel; rows are `stride` apart, and beyond `features` as they
+/// were.
+void nibble_transpose(const float *x, size_t features, size_t width, size_t count, float *rows, size_t stride,
+                      int32_t level);
 
 // MARK: - int8 products (only where nibble_has_int8_dot)
 

@@ -124,9 +124,7 @@ struct AttentionBackward {
             }
         }
         let result = target.panel(panel) + index * head * width
-        for feature in 0..<head {
-            for lane in 0..<width { result[feature * width + lane] = sums[lane * rows.stride + feature] }
-        }
+        nibble_transpose(sums, width, rows.stride, head, result, width, level)
     }
 }
 
@@ -151,12 +149,8 @@ private struct HeadRows {
             let target = rows(
                 sequence: panel / layout.panelsPerSequence, head: index, position: first)
             let source = x.panel(panel) + index * head * layout.width
-            for token in 0..<count {
-                for feature in 0..<head {
-                    target[token * stride + feature] = source[feature * layout.width + token]
-                }
-                for feature in head..<stride { target[token * stride + feature] = 0 }
-            }
+            if stride > head { target.update(repeating: 0, count: count * stride) }
+            nibble_transpose(source, head, layout.width, count, target, stride, compute.levelNumber)
         }
     }
 

@@ -44,7 +44,7 @@ public final class KeyValueCache: @unchecked Sendable {
         head index: Int, position: Int, level: Int32
     ) {
         nibble_transpose(
-            k, head, width, count, keys(sequence: sequence, head: index) + position * head, level)
+            k, head, width, count, keys(sequence: sequence, head: index) + position * head, head, level)
         let columns = values(sequence: sequence, head: index) + position
         for feature in 0..<head {
             (columns + feature * capacity).update(from: v + feature * width, count: count)

@@ -37,9 +37,7 @@ struct TokenColumns {
             let count = min(32, features - group * 32)
             if count < 32 { target.update(repeating: 0, count: 32 * width) }
             let source = tensor.panel(panel) + group * 32 * width
-            for token in 0..<width {
-                for feature in 0..<count { target[token * 32 + feature] = source[feature * width + token] }
-            }
+            nibble_transpose(source, count, width, width, target, 32, level)
         }
     }
 
