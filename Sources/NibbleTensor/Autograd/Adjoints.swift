@@ -1,5 +1,3 @@
-internal import CKernels
-
 /// Gradients of activations on their way back: of every tensor the sum over the operations that took it.
 public struct Adjoints {
     private var byTensor: [ObjectIdentifier: Tensor] = [:]

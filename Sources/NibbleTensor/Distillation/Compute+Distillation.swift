@@ -1,7 +1,5 @@
-internal import CKernels
-
 extension Compute {
-    /// The loss of a student against a teacher, with its gradient recorded on `tape` as that of `student`.
+    /// The loss of a student against a teacher, and its gradient.
     ///
     /// Logits of as many tokens as ``distillationBytes`` allows are held at a time, never all of them.
     ///

@@ -35,8 +35,7 @@ extension Compute {
             let store = LogitStore(
                 layout: part.layout, vocabularySize: head.rows, temperature: temperature, pool: pool)
             let source = RecordedSource(
-                source: VocabularyHead(part, weight: head, softcap: softcap, compute: self), store: store,
-                level: levelNumber)
+                source: VocabularyHead(part, weight: head, softcap: softcap, compute: self), store: store)
             let targets = [Int32](repeating: 0, count: count)
             guard let sums = VocabularySums([source], targets: targets, compute: self) else { return nil }
             guard let found = self.top(top, of: store, sums, count: count) else { return nil }

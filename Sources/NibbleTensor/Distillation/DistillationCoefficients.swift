@@ -10,24 +10,30 @@ internal import CKernels
 
 /// What turns the logits of each token into their gradient; zero for padding.
 struct DistillationCoefficients {
-    private var studentLogSum: [Float]
-    private var teacherLogSum: [Float]
-    private var plainLogSum: [Float]
-    private var student: [Float]
-    /// Weight of the divergences.
-    private var distilled: [Float]
-    private var reverse: [Float]
-    private var reverseMean: [Float]
-    /// Weight of the cross-entropy.
-    private(set) var plain: [Float]
+    private enum Row: Int, CaseIterable {
+        case studentLogSum, teacherLogSum, plainLogSum, student, reverse, reverseMean, plain
+        /// Weight of the divergences; only read here.
+        case distilled
+    }
+
+    /// `[row][lane of all panels]`
+    private var values: [Float]
+    private let lanes: Int
     private let width: Int
 
     init(layout: PanelLayout) {
-        let zeros = [Float](repeating: 0, count: layout.panels * layout.width)
-        (studentLogSum, teacherLogSum, plainLogSum) = (zeros, zeros, zeros)
-        (student, distilled, reverse, reverseMean, plain) = (zeros, zeros, zeros, zeros, zeros)
         width = layout.width
+        lanes = layout.panels * width
+        values = [Float](repeating: 0, count: Row.allCases.count * lanes)
     }
+
+    private subscript(row: Row, token: Int) -> Float {
+        get { values[row.rawValue * lanes + token] }
+        set { values[row.rawValue * lanes + token] = newValue }
+    }
+
+    /// Weight of a token's cross-entropy.
+    func plain(_ token: Int) -> Float { self[.plain, token] }
 
     /// Sets those of a token: `scale` times the derivatives of ``DistillationLoss``. The derivative of a softmax at the
     /// temperature T brings a factor 1 / T.
@@ -36,25 +42,25 @@ struct DistillationCoefficients {
         plain: VocabularySums?
     ) {
         let distilled = scale * (1 - loss.crossEntropy) * loss.temperature
-        studentLogSum[token] = Float(sums.logSum(source: 1, token: token))
-        teacherLogSum[token] = Float(sums.logSum(source: 0, token: token))
-        student[token] = distilled * (1 - loss.reverse)
-        self.distilled[token] = distilled
+        self[.studentLogSum, token] = Float(sums.logSum(source: 1, token: token))
+        self[.teacherLogSum, token] = Float(sums.logSum(source: 0, token: token))
+        self[.student, token] = distilled * (1 - loss.reverse)
+        self[.distilled, token] = distilled
         if let reverse {
-            self.reverse[token] = distilled * loss.reverse
-            reverseMean[token] = Float(reverse.divergence(source: 1, token: token))
+            self[.reverse, token] = distilled * loss.reverse
+            self[.reverseMean, token] = Float(reverse.divergence(source: 1, token: token))
         }
         if let plain {
-            self.plain[token] = scale * loss.crossEntropy
-            plainLogSum[token] = Float(plain.logSum(source: 0, token: token))
+            self[.plain, token] = scale * loss.crossEntropy
+            self[.plainLogSum, token] = Float(plain.logSum(source: 0, token: token))
         }
     }
 
     /// Gradients of a logit that are too small to count, of each token: ``DistillationLoss/negligible`` of its weight.
     /// Padding has no gradient that counts.
     func thresholds(_ loss: DistillationLoss) -> [Float] {
-        zip(distilled, plain).map { distilled, plain in
-            let weight = distilled + plain
+        (0..<lanes).map { token in
+            let weight = self[.distilled, token] + plain(token)
             return weight > 0 ? loss.negligible * weight : .infinity
         }
     }
@@ -65,12 +71,12 @@ struct DistillationCoefficients {
         plain: VocabularySums?
     ) {
         let distilled = scale * (1 - loss.crossEntropy) * loss.temperature
-        studentLogSum[token] = Float(logSum)
-        student[token] = distilled * Float(bucket.outerWeight)
-        self.distilled[token] = distilled
+        self[.studentLogSum, token] = Float(logSum)
+        self[.student, token] = distilled * Float(bucket.outerWeight)
+        self[.distilled, token] = distilled
         if let plain {
-            self.plain[token] = scale * loss.crossEntropy
-            plainLogSum[token] = Float(plain.logSum(source: 0, token: token))
+            self[.plain, token] = scale * loss.crossEntropy
+            self[.plainLogSum, token] = Float(plain.logSum(source: 0, token: token))
         }
     }
 
@@ -78,9 +84,11 @@ struct DistillationCoefficients {
     func gradient(
         _ token: Int, _ loss: DistillationLoss, logit: Float, probability: Float, bucket: BucketDivergence
     ) -> Float {
-        let own = exp(logit - studentLogSum[token])
-        var value = distilled[token] * (Float(bucket.innerWeight) * own - probability)
-        if plain[token] > 0 { value += plain[token] * exp(logit * loss.temperature - plainLogSum[token]) }
+        let own = exp(logit - self[.studentLogSum, token])
+        var value = self[.distilled, token] * (Float(bucket.innerWeight) * own - probability)
+        if plain(token) > 0 {
+            value += plain(token) * exp(logit * loss.temperature - self[.plainLogSum, token])
+        }
         return value
     }
 
@@ -88,42 +96,16 @@ struct DistillationCoefficients {
     func withPanel(
         _ panel: Int, _ loss: DistillationLoss, _ body: (UnsafePointer<nibble_distillation>) -> Void
     ) {
-        let first = panel * width
-        student.withUnsafeBufferPointer { student in
-            plain.withUnsafeBufferPointer { plain in
-                reverse.withUnsafeBufferPointer { reverse in
-                    withSums { studentSum, teacherSum, plainSum, mean in
-                        guard let own = student.baseAddress, let ce = plain.baseAddress,
-                            let back = reverse.baseAddress
-                        else { return }
-                        var panel = nibble_distillation(
-                            student_log_sum: studentSum + first, teacher_log_sum: teacherSum + first,
-                            plain_log_sum: plainSum + first, student: own + first, teacher: own + first,
-                            plain: ce + first, reverse: back + first, reverse_mean: mean + first,
-                            temperature: loss.temperature,
-                            log_negligible: log(loss.negligible), has_plain: loss.crossEntropy > 0 ? 1 : 0,
-                            has_reverse: loss.reverse > 0 ? 1 : 0)
-                        body(&panel)
-                    }
-                }
-            }
-        }
-    }
-
-    private typealias Floats = UnsafePointer<Float>
-
-    private func withSums(_ body: (Floats, Floats, Floats, Floats) -> Void) {
-        studentLogSum.withUnsafeBufferPointer { student in
-            teacherLogSum.withUnsafeBufferPointer { teacher in
-                plainLogSum.withUnsafeBufferPointer { plain in
-                    reverseMean.withUnsafeBufferPointer { mean in
-                        guard let a = student.baseAddress, let b = teacher.baseAddress,
-                            let c = plain.baseAddress, let d = mean.baseAddress
-                        else { return }
-                        body(a, b, c, d)
-                    }
-                }
-            }
+        values.withUnsafeBufferPointer { values in
+            guard let start = values.baseAddress else { return }
+            func row(_ row: Row) -> UnsafePointer<Float> { start + row.rawValue * lanes + panel * width }
+            var coefficients = nibble_distillation(
+                student_log_sum: row(.studentLogSum), teacher_log_sum: row(.teacherLogSum),
+                plain_log_sum: row(.plainLogSum), student: row(.student), teacher: row(.student),
+                plain: row(.plain), reverse: row(.reverse), reverse_mean: row(.reverseMean),
+                temperature: loss.temperature, log_negligible: log(loss.negligible),
+                has_plain: loss.crossEntropy > 0 ? 1 : 0, has_reverse: loss.reverse > 0 ? 1 : 0)
+            body(&coefficients)
         }
     }
 }

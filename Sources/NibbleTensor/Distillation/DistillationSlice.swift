@@ -140,8 +140,7 @@ struct DistillationSlice {
 
     private func recorded(_ states: Tensor, _ head: Matrix, _ store: LogitStore) -> RecordedSource {
         RecordedSource(
-            source: VocabularyHead(states, weight: head, softcap: softcap, compute: compute), store: store,
-            level: compute.levelNumber)
+            source: VocabularyHead(states, weight: head, softcap: softcap, compute: compute), store: store)
     }
 
     // MARK: - Gradient
@@ -220,7 +219,7 @@ struct DistillationSlice {
                 let target = Int(targets[panel * width + lane])
                 guard rows.contains(target) else { continue }
                 g.panel(panel)[(target - rows.lowerBound) * width + lane] -=
-                    coefficients.plain[panel * width + lane]
+                    coefficients.plain(panel * width + lane)
             }
             if let softcap {
                 // Logits are stored divided by the temperature.

@@ -1,5 +1,3 @@
-internal import CKernels
-
 // @unchecked: threads fill different rows.
 /// Logits of a few tokens over the whole vocabulary, `[panel][vocabulary][width]`, divided by a temperature.
 final class LogitStore: @unchecked Sendable {
@@ -28,7 +26,6 @@ final class LogitStore: @unchecked Sendable {
 struct RecordedSource: LogitSource {
     let source: VocabularyHead
     let store: LogitStore
-    let level: Int32
 
     var layout: PanelLayout { source.layout }
     var vocabularySize: Int { source.vocabularySize }
