@@ -36,7 +36,7 @@ extension ModelCheckpoint {
     private func checkShape(_ tensor: Tensor) throws(CheckpointError) {
         guard var expected = configuration.shape(of: tensor.role) else { return }
         var found = tensor.entry.shape
-        if case .hub = source, tensor.role.kind == .tokenEmbedding || tensor.role.kind == .output,
+        if case .hub = source, tensor.role.isVocabulary,
             found.count == 2, found[0] > expected[0]
         {
             // Rows beyond the vocabulary pad the matrix for the makers' hardware; they stand for no token.

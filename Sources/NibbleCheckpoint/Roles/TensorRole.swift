@@ -48,6 +48,9 @@ public struct TensorRole: Hashable, Sendable {
         case feedForwardPostNorm
     }
 
+    /// Whether the tensor has a row for each token: the embedding, or the head where that is a matrix of its own.
+    package var isVocabulary: Bool { kind == .tokenEmbedding || kind == .output }
+
     /// The part of a linear layer.
     public enum Part: String, Sendable {
         case weight

@@ -22,7 +22,7 @@ struct WeightTable {
     func matrix(_ role: TensorRole) throws(CheckpointError) -> Matrix {
         let entry = try entry(role)
         if let matrix = replacements.matrices[role] {
-            let rows = Self.rows(of: role, entry, model)
+            let rows = model.rowCount(of: role, entry)
             precondition(
                 matrix.rows == rows && matrix.columns == entry.columns,
                 "\(role): \(matrix.rows) x \(matrix.columns) replaces \(rows) x \(entry.columns)")
@@ -30,33 +30,17 @@ struct WeightTable {
         }
         guard
             let matrix = Matrix(
-                rows: Self.rows(of: role, entry, model), columns: entry.columns, type: entry.type,
+                rows: model.rowCount(of: role, entry), columns: entry.columns, type: entry.type,
                 bytes: entry.bytes, owner: entry.file)
         else { throw entry.undecodable }
         return matrix
-    }
-
-    /// Rows that count: those beyond the vocabulary are padding.
-    static func rows(of role: TensorRole, _ entry: TensorEntry, _ model: ModelCheckpoint) -> Int {
-        let isVocabulary = role.kind == .tokenEmbedding || role.kind == .output
-        return isVocabulary ? model.configuration.vocabularySize : entry.rows
     }
 
     /// A norm or bias, with one added where the hub leaves that to the model; nil where there is none.
     func vector(_ role: TensorRole) throws(CheckpointError) -> Vector? {
         if let vector = replacements.vectors[role] { return vector }
         guard let entry = entries[role] else { return nil }
-        let values = try entry.floats()
-        if let index = values.firstIndex(where: { !$0.isFinite }) {
-            throw CheckpointError(
-                .invalidValue, path: entry.file.path, subject: "tensor '\(entry.name)', element \(index)",
-                "the value is \(values[index])",
-                advice: "the checkpoint is damaged or was trained to divergence")
-        }
-        guard case .hub = model.source, model.configuration.transform(of: role) == .addOne else {
-            return Vector(values)
-        }
-        return Vector(values.map { $0 + 1 })
+        return Vector(try model.vector(role, entry))
     }
 
     /// A norm that every model of the architecture has.

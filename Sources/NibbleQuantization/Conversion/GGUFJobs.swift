@@ -59,7 +59,7 @@ struct GGUFJobs {
         job.type = .f32
         job.transform = configuration.transform(of: tensor.role).toGGUF(rows: tensor.entry.shape.first ?? 1)
         if let rows = configuration.shape(of: tensor.role)?.first, job.shape.count == 2, job.shape[0] > rows,
-            tensor.role.kind == .tokenEmbedding || tensor.role.kind == .output
+            tensor.role.isVocabulary
         {
             job.shape[0] = rows
         }

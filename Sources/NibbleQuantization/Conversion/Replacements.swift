@@ -56,7 +56,7 @@ struct Replacements {
 
     /// The rows without padding of a matrix whose rows are tokens.
     private func paddedRows(_ job: TensorJob) -> [Int] {
-        guard job.role.kind == .tokenEmbedding || job.role.kind == .output else { return [] }
+        guard job.role.isVocabulary else { return [] }
         return model.configuration.shape(of: job.role)?.prefix(1).map { $0 } ?? []
     }
 

@@ -27,15 +27,14 @@ struct StudentBuilder {
     {
         let role = assignment.role
         guard entry.shape.count == 2, role.part == .weight else {
-            if options.parameters.contains(.norms), role.kind != .ropeFrequencies {
-                vectors.append(try vector(assignment, entry))
+            if options.trains(role) {
+                let values = try checkpoint.vector(role, entry)
+                vectors.append(TrainedVector(role: role, name: assignment.name, values: values))
             }
             return
         }
-        let isVocabulary = role.kind == .tokenEmbedding || role.kind == .output
-        let rows = isVocabulary ? checkpoint.configuration.vocabularySize : entry.rows
-        let trainsWeights = options.parameters.contains(isVocabulary ? .embedding : .linear)
-        let isTrained = trainsWeights || (options.parameters.contains(.scales) && !isVocabulary)
+        let rows = checkpoint.rowCount(of: role, entry)
+        let isTrained = options.trains(role)
         guard let codec = assignment.type.codec else { throw entry.undecodable }
         // Tensors that stay as they are need no copy.
         guard isTrained || assignment.type != entry.type else { return }
@@ -48,7 +47,7 @@ struct StudentBuilder {
         let matrix = TrainedMatrix(
             role: role, name: assignment.name, rows: rows, columns: entry.columns,
             quantizer: FakeQuantizer(codec: codec, columns: entry.columns, config: options.config),
-            trainsWeights: trainsWeights)
+            trainsWeights: options.parameters.contains(role.isVocabulary ? .embedding : .linear))
         try load(matrix, entry)
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
             matrix.scales?.choose(rows, for: matrix.weights(rows).span)
@@ -68,16 +67,6 @@ struct StudentBuilder {
     }
 
     // MARK: - Tensors
-
-    private func vector(
-        _ assignment: QuantizationPlan.Assignment, _ entry: TensorEntry
-    ) throws(CheckpointError) -> TrainedVector {
-        var values = try entry.floats()
-        if case .hub = checkpoint.source, checkpoint.configuration.transform(of: assignment.role) == .addOne {
-            values = values.map { $0 + 1 }
-        }
-        return TrainedVector(role: assignment.role, name: assignment.name, values: values)
-    }
 
     /// The masters' start: the teacher's weights, drawn within their cells where they lie on a grid.
     private mutating func load(_ matrix: TrainedMatrix, _ entry: TensorEntry) throws(CheckpointError) {
@@ -144,7 +133,7 @@ struct StudentBuilder {
         }
         let columns = entry.columns
         let quantizer = FakeQuantizer(codec: codec, columns: columns)
-        let isVocabulary = assignment.role.kind == .tokenEmbedding || assignment.role.kind == .output
+        let isVocabulary = assignment.role.isVocabulary
         let type: GGMLType = !isVocabulary ? assignment.type : compute.hasBF16 ? .bf16 : .f32
         guard let target = type.codec, let targetBytes = type.byteCount(elements: columns) else {
             throw entry.undecodable

@@ -1,0 +1,23 @@
+package import NibbleCheckpoint
+
+extension ModelCheckpoint {
+    /// Rows of a matrix that count: those beyond the vocabulary are padding.
+    package func rowCount(of role: TensorRole, _ entry: TensorEntry) -> Int {
+        role.isVocabulary ? configuration.vocabularySize : entry.rows
+    }
+
+    /// The values of a norm or bias, with one added where the hub leaves that to the model.
+    ///
+    /// - Throws: `CheckpointError` where a value is NaN or infinite.
+    package func vector(_ role: TensorRole, _ entry: TensorEntry) throws(CheckpointError) -> [Float] {
+        let values = try entry.floats()
+        if let index = values.firstIndex(where: { !$0.isFinite }) {
+            throw CheckpointError(
+                .invalidValue, path: entry.file.path, subject: "tensor '\(entry.name)', element \(index)",
+                "the value is \(values[index])",
+                advice: "the checkpoint is damaged or was trained to divergence")
+        }
+        guard case .hub = source, configuration.transform(of: role) == .addOne else { return values }
+        return values.map { $0 + 1 }
+    }
+}
