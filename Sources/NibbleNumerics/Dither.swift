@@ -53,7 +53,7 @@ public struct Dither: Sendable, Hashable {
         guard let codec = type.codec else { preconditionFailure("\(type) cannot be decoded") }
         guard type.isQuantized else { return codec.decode(bytes, columns: columns, into: &rows) }
         codec.checkDecoding(bytes, columns, rows.count)
-        let key = SplitMix64.mix(SplitMix64.mix(seed &+ SplitMix64.gamma) ^ stream)
+        let key = key(stream)
         unsafe bytes.withUnsafeBytes { bytes in
             unsafe rows.withUnsafeMutableBufferPointer { rows in
                 unsafe withUnsafeTemporaryAllocation(of: Float.self, capacity: Self.batch) { upper in
@@ -79,7 +79,7 @@ public struct Dither: Sendable, Hashable {
     ///   - firstElement: index within the tensor of the first.
     ///   - stream: the tensor; see ``stream(of:)``.
     public func spread(_ rows: inout MutableSpan<Float>, firstElement: UInt64, stream: UInt64) {
-        let key = SplitMix64.mix(SplitMix64.mix(seed &+ SplitMix64.gamma) ^ stream)
+        let key = key(stream)
         for first in stride(from: 0, to: rows.count, by: 32) {
             let block = first..<min(first + 32, rows.count)
             let sorted = block.map { rows[$0] }.sorted()
@@ -87,13 +87,23 @@ public struct Dither: Sendable, Hashable {
             for (low, high) in zip(sorted, sorted.dropFirst()) where high > low { gap = min(gap, high - low) }
             guard gap.isFinite else { continue }
             for index in block {
-                let counter = key &+ SplitMix64.gamma &* (firstElement &+ UInt64(index) &+ 1)
-                let bits = UInt32(truncatingIfNeeded: SplitMix64.mix(counter) >> 41)
-                // 1 + k / 2²³ - (1 - 2⁻²⁴), exact, as in decode.
-                let uniform = Float(bitPattern: 0x3F80_0000 | bits) - 0x1.FFFFFEp-1
+                let uniform = Self.uniform(key &+ SplitMix64.gamma &* (firstElement &+ UInt64(index) &+ 1))
                 rows[index] += (uniform - 0.5) * gap
             }
         }
+    }
+
+    /// What the counters of a tensor begin at.
+    private func key(_ stream: UInt64) -> UInt64 {
+        SplitMix64.mix(SplitMix64.mix(seed &+ SplitMix64.gamma) ^ stream)
+    }
+
+    /// u of a counter.
+    @inline(__always)
+    private static func uniform(_ counter: UInt64) -> Float {
+        let bits = UInt32(truncatingIfNeeded: SplitMix64.mix(counter) >> 41)
+        // 1 + k / 2²³ - (1 - 2⁻²⁴), exact.
+        return Float(bitPattern: 0x3F80_0000 | bits) - 0x1.FFFFFEp-1
     }
 
     /// Elements for which bounds are held: whole blocks, small enough for the first cache.
@@ -116,9 +126,7 @@ public struct Dither: Sendable, Hashable {
     ) {
         var counter = counter
         for index in values.indices {
-            let bits = UInt32(truncatingIfNeeded: SplitMix64.mix(counter) >> 41)
-            // 1 + k / 2²³ - (1 - 2⁻²⁴), exact.
-            let uniform = Float(bitPattern: 0x3F80_0000 | bits) - 0x1.FFFFFEp-1
+            let uniform = uniform(counter)
             let (low, high) = unsafe (values[index], upper[index])
             let value = low + (high - low) * uniform
             unsafe values[index] = value < low ? low : value > high ? high : value
