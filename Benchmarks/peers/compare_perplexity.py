@@ -24,29 +24,12 @@ import json
 import os
 import re
 import statistics
-import subprocess
 import sys
-import tempfile
-import time
+
+from processes import run
 
 # The clock is not always at the start of a line: half of a line before it may have gone to the other output.
 CLOCK = r"(\d+)\.(\d\d)\.(\d{3})\.(\d{3}) I "
-
-
-def run(command):
-    """Runs a command; returns its standard output, both outputs, seconds and peak resident bytes."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        start = time.monotonic()
-        process = subprocess.Popen(command, stdout=output, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
-        elapsed = time.monotonic() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        errors.seek(0)
-        out, err = output.read().decode(), errors.read().decode()
-    if process.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{err}")
-    return out, out + "\n" + err, elapsed, usage.ru_maxrss * 1024
 
 
 def nibble(arguments, context):
@@ -72,7 +55,7 @@ def llama(arguments, context):
     command += ["-b", str(context)] if context > 2048 else []
     command += ["--chunks", str(arguments.chunks)] if arguments.chunks else []
     for _ in range(3):
-        _, output, elapsed, resident = run(command)
+        _, output, _, elapsed, resident = run(command)
         begin = re.search(CLOCK + r"perplexity: calculating perplexity over (\d+) chunks.*$", output, re.M)
         end = re.search(CLOCK + r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)$", output, re.M)
         if begin and end:

@@ -22,33 +22,17 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from processes import run
 
 PEER = Path(__file__).resolve().parent / "qat_pytorch.py"
 
 
-def run(command):
-    """Runs a command; returns its standard output, seconds and peak resident bytes."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        start = time.monotonic()
-        process = subprocess.Popen(command, stdout=output, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
-        elapsed = time.monotonic() - start
-        process.returncode = os.waitstatus_to_exitcode(status)
-        output.seek(0)
-        errors.seek(0)
-        out, err = output.read().decode(), errors.read().decode()
-    if process.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{err}")
-    return out, elapsed, usage.ru_maxrss * 1024
-
-
 def measure(command, arguments):
-    output, elapsed, resident = run(command)
+    output, _, elapsed, resident = run(command)
     result = json.loads(output)
     losses = result["losses"]
     if len(losses) != arguments.steps:
