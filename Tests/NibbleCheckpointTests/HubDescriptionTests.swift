@@ -46,11 +46,13 @@ struct HubDescriptionTests {
         ])
     func sizeLabel(count: Int, label: String) throws {
         let folder = try TemporaryFolder()
+        // A size in the folder's name would count; that of the temporary folder is random.
+        try folder.makeFolder("model")
         let source = Fixtures.path("hub/llama3")
         for name in ["config.json", "tokenizer.json"] {
-            try folder.write(try contents(source + "/" + name), to: name)
+            try folder.write(try contents(source + "/" + name), to: "model/" + name)
         }
-        let metadata = try HubDescription(folder: folder.path).ggufMetadata(
+        let metadata = try HubDescription(folder: folder.file("model")).ggufMetadata(
             parameterCount: count, fileType: 32)
         #expect(try metadata.value("general.size_label")?.text == label)
     }
