@@ -44,11 +44,13 @@ struct HiddenLossTests {
                 let entry = try #require(checkpoint.tensors.first { $0.role == role }).entry
                 let values = try Values(entry)
                 weights.append(values)
-                let matrix = Matrix(
-                    rows: entry.shape[0], columns: entry.shape[1], type: .f32,
-                    bytes: UnsafeRawBufferPointer(values.values), owner: values,
-                    parameter: values.parameter)
-                replacements.matrices[role] = try #require(matrix)
+                // The subscript takes an optional, which would make the requirement one of an optional.
+                let matrix: Matrix = try #require(
+                    Matrix(
+                        rows: entry.shape[0], columns: entry.shape[1], type: .f32,
+                        bytes: UnsafeRawBufferPointer(values.values), owner: values,
+                        parameter: values.parameter))
+                replacements.matrices[role] = matrix
             }
             self.weights = weights
             teacher = try LanguageModel(ModelCheckpoint(path: fixture.folderPath), compute: compute)
