@@ -6,7 +6,7 @@ usage: compare_training.py NIBBLE PYTHON MODEL TEXT [--runs 3] [--steps 10] [--w
 
 MODEL is a hub folder of the unquantized checkpoint, PYTHON an interpreter with PyTorch and transformers
 (scripts/setup.sh --peers). For each pair of runs of the two programs:
-    tokens/s    of a step, as each program says itself: nibble: its tokensPerSecond; qat_pytorch.py: the median of the
+    tokens/s    of a step, as each program says itself: nibble: its tokens_per_second; qat_pytorch.py: the median of the
                 steps after --warm-up, as the first ones compile
     wall        tokens a second of the whole process, from start to exit, of both
     resident    largest resident memory (ru_maxrss), the model's mapped pages included

@@ -239,7 +239,7 @@ def main():
         losses.append(trainer.step(tokens))
         speeds.append(length / (time.monotonic() - start))
         print(f"step {index + 1}: loss {losses[-1]:.6f}, {speeds[-1]:.1f} tokens/s", file=sys.stderr, flush=True)
-    result = {"tokensPerSecond": statistics.median(speeds[arguments.warm_up:]), "peakResidentBytes": peak_resident(),
+    result = {"tokens_per_second": statistics.median(speeds[arguments.warm_up:]), "peak_resident_bytes": peak_resident(),
               "losses": losses, "stepTokensPerSecond": speeds, "precision": arguments.precision,
               "threads": arguments.threads, "torch": torch.__version__, "transformers": transformers.__version__}
     if evaluated:
@@ -249,8 +249,8 @@ def main():
     if arguments.json:
         print(json.dumps(result))
     else:
-        print(f"{result['tokensPerSecond']:.1f} tokens/s (median of {arguments.steps - arguments.warm_up} steps), "
-              f"{result['peakResidentBytes'] / 2**30:.2f} GiB, last loss {losses[-1]:.6f}"
+        print(f"{result['tokens_per_second']:.1f} tokens/s (median of {arguments.steps - arguments.warm_up} steps), "
+              f"{result['peak_resident_bytes'] / 2**30:.2f} GiB, last loss {losses[-1]:.6f}"
               + (f", perplexity {result['perplexity']:.4f}" if evaluated else ""))
 
 

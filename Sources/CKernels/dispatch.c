@@ -93,3 +93,8 @@ void nibble_scaled_gradient(uint32_t type, const float *x, const float *scales, 
                             float *scale_gradient, size_t blocks, int32_t level) {
     table(level)->scaled_gradient(type, x, scales, gradient, factor, scale_gradient, blocks);
 }
+
+void nibble_scaled_anchor(uint32_t type, const float *x, float *scales, float *momentum, size_t blocks,
+                          int32_t level) {
+    table(level)->scaled_anchor(type, x, scales, momentum, blocks);
+}

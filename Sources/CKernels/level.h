@@ -20,6 +20,7 @@ struct nibble_level {
     void (*scaled_encode)(uint32_t type, const float *x, const float *scales, uint8_t *out, size_t blocks);
     void (*scaled_gradient)(uint32_t type, const float *x, const float *scales, float *gradient, float factor,
                             float *scale_gradient, size_t blocks);
+    void (*scaled_anchor)(uint32_t type, const float *x, float *scales, float *momentum, size_t blocks);
 };
 
 extern const struct nibble_level nibble_level_scalar;

@@ -174,14 +174,14 @@ struct ScaledBlocksTests {
 }
 
 extension ScaledBlocks {
-    fileprivate func chosen(_ values: [Float]) -> [Float] {
+    func chosen(_ values: [Float]) -> [Float] {
         var scales = [Float](repeating: .nan, count: values.count / 32)
         var span = scales.mutableSpan
         chooseScales(values.span, into: &span)
         return scales
     }
 
-    fileprivate func encoded(
+    func encoded(
         _ values: [Float], _ scales: [Float], _ level: KernelLevel
     ) throws(CodecError) -> [UInt8] {
         // Filled, so that a byte that is not written shows.

@@ -14,12 +14,12 @@ struct Elementwise {
         let x = Samples.tensor(features: features, compute)
         let y = Samples.tensor(features: features, compute)
         y.fill(0)
-        let weight = [Float](repeating: 1, count: features)
-        let zeros = [Float](repeating: 0, count: features)
+        let weight = Vector([Float](repeating: 1, count: features))
+        let zeros = Vector([Float](repeating: 0, count: features))
         let angles = compute.rotaryAngles(
             layout: x.layout, frequencies: RotaryAngles.frequencies(base: 10000, head: 64),
             isInterleaved: false)
-        let heads = [Float](repeating: 1, count: 64)
+        let heads = Vector([Float](repeating: 1, count: 64))
         return [
             Elementwise(
                 name: "norm (read twice, write)",

@@ -78,6 +78,10 @@ void nibble_scaled_encode(uint32_t type, const float *x, const float *scales, ui
 void nibble_scaled_gradient(uint32_t type, const float *x, const float *scales, float *gradient, float factor,
                             float *scale_gradient, size_t blocks, int32_t level);
 
+/// Changes scales of the same blocks, where needed, so that one value of each block has the code of largest magnitude:
+/// turned around if the extreme of the other sign reaches that code, else made smaller. `momentum` turns with them.
+void nibble_scaled_anchor(uint32_t type, const float *x, float *scales, float *momentum, size_t blocks, int32_t level);
+
 #ifdef __cplusplus
 }
 #endif

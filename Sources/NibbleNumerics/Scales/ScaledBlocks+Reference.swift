@@ -42,6 +42,27 @@ extension ScaledBlocks {
         return (kept, sums)
     }
 
+    /// ``anchor(_:scales:momentum:level:)``: the scales, and which of them turned.
+    package func anchorReference(_ values: [Float], scales: [Float]) -> (scales: [Float], turned: [Bool]) {
+        check(values.count, scales: scales.count)
+        let reach = Float(-codes.lowerBound) - 0.4375
+        var (result, turned) = (scales, scales.map { _ in false })
+        for block in scales.indices where scales[block] != 0 && scales[block].isFinite {
+            let (sign, magnitude): (Float, Float) = (scales[block] < 0 ? -1 : 1, scales[block].magnitude)
+            let x = values[block * Self.blockSize..<(block + 1) * Self.blockSize]
+            // Code -8 is that of values of the other sign than the scale.
+            var own = x.map { -sign * $0 }.max() ?? 0
+            var other = x.map { sign * $0 }.max() ?? 0
+            if type == .q8_0 { (own, other) = (max(own, other), max(own, other)) }
+            guard own < reach * magnitude else { continue }
+            turned[block] = other > own
+            let extreme = max(own, other)
+            let anchored = extreme >= reach * magnitude ? magnitude : extreme / reach
+            result[block] = anchored == 0 ? 0 : (turned[block] ? -sign : sign) * anchored
+        }
+        return (result, turned)
+    }
+
     /// The code of a value, zero's being 0, and the value in units of the scale; nil where it is clipped.
     private func place(_ value: Float, scale: Float) -> (code: Int, position: Float?) {
         let inverse = LegacyBlocks.inverse(scale)

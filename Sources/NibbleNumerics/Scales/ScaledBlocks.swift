@@ -152,6 +152,44 @@ public struct ScaledBlocks: Sendable, Hashable {
         }
     }
 
+    /// Changes scales where no value of a block has the code of largest magnitude, -8 of Q4_0, so that one has.
+    ///
+    /// The values that such a block decodes to give the same block when the codec chooses their scale: the extreme of
+    /// the block is then -8 scales to the bit. So it can be stored as plain `Float` and be quantized again.
+    ///
+    /// - A scale that is too large for every value becomes the extreme's distance by 7.5625 of Q4_0, 15.5625 of Q5_0,
+    ///   126.5625 of Q8_0: a sixteenth of a step beyond the border of the code.
+    /// - Where only a value of the other sign lies that far, the scale turns its sign. All others keep the value that
+    ///   they decode to, and this one is clipped no longer.
+    /// - Scales of 0, NaN and infinity stay; a block of zeros gets 0.
+    ///
+    /// What the codec chooses stays as it is.
+    ///
+    /// - Parameters:
+    ///   - values: blocks of 32, finite.
+    ///   - scales: one for each block.
+    ///   - momentum: the mean of each scale's gradients, whose sign turns with the scale.
+    ///   - level: the instruction level; every level gives the same bits.
+    public func anchor(
+        _ values: Span<Float>, scales: inout MutableSpan<Float>, momentum: inout MutableSpan<Float>,
+        level: KernelLevel = .current
+    ) {
+        check(values.count, scales: scales.count)
+        precondition(
+            momentum.count == scales.count, "\(momentum.count) moments of \(scales.count) scales")
+        precondition(level <= .best, "level \(level) exceeds this machine's best, \(KernelLevel.best)")
+        let (type, blocks) = (type.rawValue, scales.count)
+        unsafe values.withUnsafeBufferPointer { values in
+            unsafe scales.withUnsafeMutableBufferPointer { scales in
+                unsafe momentum.withUnsafeMutableBufferPointer { momentum in
+                    guard let x = values.baseAddress, let s = scales.baseAddress, let m = momentum.baseAddress
+                    else { return }
+                    unsafe nibble_scaled_anchor(type, x, s, m, blocks, level.number)
+                }
+            }
+        }
+    }
+
     func check(_ values: Int, scales: Int) {
         precondition(
             values == scales * Self.blockSize,

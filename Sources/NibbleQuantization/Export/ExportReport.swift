@@ -4,7 +4,7 @@ public import NibbleNumerics
 /// Which trained blocks of an exported hub folder will be the same when it is quantized again.
 ///
 /// A block changes where the plain encoding would not have chosen its scale: in types that are searched, and
-/// where no element has the extreme code, as learned scales bring about. The GGUF file exported from the same
+/// where no element has the extreme code, which scales learned by Nibble never bring about. The GGUF file exported from the same
 /// weights holds every block as it was trained.
 public struct ExportReport: Sendable, Equatable {
     /// The trained matrices in the order of the output; those that are stored as they were trained, F32, F16

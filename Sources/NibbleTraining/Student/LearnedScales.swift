@@ -4,10 +4,15 @@ internal import NibbleTensor
 // @unchecked: as TrainedMatrix.
 /// The scales of a matrix's blocks where they are learned: F32 masters, of which the blocks hold the halves.
 ///
-/// A scale keeps its sign, and a magnitude of at least `ScaledBlocks.smallestScale`: a step that would carry it to zero
-/// or beyond ends there. Beyond zero all codes would turn around at once, and at zero no gradient reaches it. A block
-/// of zeros has scale 0, as the codec gives it; as soon as one of its weights is trained away from zero, it takes the
-/// codec's scale.
+/// After each step a scale
+///
+/// - keeps its sign, and a magnitude of at least `ScaledBlocks.smallestScale`: a step that would carry it to zero or
+///   beyond ends there. Beyond zero all codes would turn around at once, and at zero no gradient reaches it.
+/// - is anchored (`ScaledBlocks.anchor`): one weight of its block has the extreme code, so that the trained values,
+///   quantized again, give the same block. A scale may clip its block, but not be larger than its block needs.
+///
+/// A block of zeros has scale 0, as the codec gives it; as soon as one of its weights is trained away from zero, it
+/// takes the codec's scale.
 final class LearnedScales: @unchecked Sendable {
     let blocks: ScaledBlocks
     /// Scales of a row.
@@ -38,6 +43,16 @@ final class LearnedScales: @unchecked Sendable {
         blocks.chooseScales(weights, into: &scales)
     }
 
+    /// Sees to it that one of the weights of each block has the extreme code.
+    func anchor(_ rows: Range<Int>, for weights: Span<Float>, level: KernelLevel) {
+        let start = rows.lowerBound * perRow
+        var scales = values(rows).mutableSpan
+        var momentum = UnsafeMutableBufferPointer(
+            start: firstMoments.floats + start, count: rows.count * perRow
+        ).mutableSpan
+        blocks.anchor(weights, scales: &scales, momentum: &momentum, level: level)
+    }
+
     /// A step of AdamW for the scales of `rows`.
     ///
     /// - Parameters:
@@ -65,6 +80,7 @@ final class LearnedScales: @unchecked Sendable {
             }
             span[index] = Self.bounded(span[index], before: before[index])
         }
+        anchor(rows, for: weights, level: compute.level)
     }
 
     /// A scale after a step, kept on its side of zero; NaN stays NaN, which encoding reports.

@@ -16,6 +16,7 @@ extension Student {
                 weights.count == matrix.columns, "\(weights.count) weights, \(matrix.columns) columns")
             try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
                 try matrix.chooseScales(rows, importance: weights, level: compute.level)
+                matrix.scales?.anchor(rows, for: matrix.weights(rows).span, level: compute.level)
                 try matrix.encode(rows, level: compute.level)
             }
         }

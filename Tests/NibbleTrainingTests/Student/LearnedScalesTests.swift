@@ -85,7 +85,7 @@ struct LearnedScalesTests {
         }
     }
 
-    @Test("keep their sign, however large the step")
+    @Test("keep their sign, however large the step, and never exceed what their block needs")
     func sign() throws {
         let student = try Self.student(.q4_0, [.scales])
         let before = student.matrices.flatMap { $0.learnedScales ?? [] }
@@ -95,6 +95,8 @@ struct LearnedScalesTests {
         var floored = 0
         for (old, new) in zip(before, after) {
             #expect((old < 0) == (new < 0) && new.magnitude >= min(ScaledBlocks.smallestScale, old.magnitude))
+            // The extreme was at code 8, and is not below 7.5 now.
+            #expect(new.magnitude <= old.magnitude * 8 / 7.5)
             floored += new.magnitude == ScaledBlocks.smallestScale ? 1 : 0
         }
         #expect(floored > before.count / 4)

@@ -67,14 +67,47 @@ struct LearnedScalesRunTests {
         #expect(changed == resumed.student.matrices.count && changed > 50)
     }
 
-    private static func converted(_ folder: TemporaryFolder) throws -> GGUFFile {
-        let path = folder.file("converted.gguf")
+    private static func converted(
+        _ folder: TemporaryFolder, _ input: String = Fixtures.path("hub/gemma3-text"),
+        type: QuantizationType = .q4_0
+    ) throws -> GGUFFile {
+        let path = folder.file("converted-\(input.hashValue.magnitude).gguf")
         try Converter(
-            ConversionRequest(
-                input: Fixtures.path("hub/gemma3-text"), output: path, plan: QuantizationPlan(.q4_0),
-                threads: 1)
+            ConversionRequest(input: input, output: path, plan: QuantizationPlan(type), threads: 1)
         ).run()
         return try GGUFFile(path: path)
+    }
+
+    @Test(
+        "export hub folders and files whose blocks are the same when quantized again",
+        arguments: [QuantizationType.q4_0, .q5_0, .q8_0], [Recipe.Start.StartScales.codec, .importance])
+    func again(type: QuantizationType, start: Recipe.Start.StartScales) throws {
+        let folder = try TemporaryFolder()
+        var request = Self.request(folder.file("run"), parameters: [.linear, .norms, .scales])
+        request.recipe.quantization.type = type
+        request.recipe.start.scales = start
+        // Large enough that scales outgrow their blocks if nothing holds them.
+        request.recipe.optimizer.scaleLearningRate = 5e-4
+        let trainer = try Trainer(request)
+        _ = try trainer.run()
+        let run = RunExport(path: folder.file("run"))
+        let file = folder.file("trained.gguf")
+        try run.write(to: file, threads: 1, version: "test")
+        let summary = try run.write(to: folder.file("hub"), threads: 1, version: "test")
+        let report = try #require(summary.export)
+        #expect(report.total.identical == report.total.blocks && report.total.blocks > 1000, "\(report)")
+
+        try Converter(
+            ConversionRequest(
+                input: file, output: folder.file("decoded"), plan: QuantizationPlan(.f32), threads: 1)
+        ).run()
+        for source in ["hub", "decoded"] {
+            let again = try Self.converted(folder, folder.file(source), type: type)
+            for matrix in trainer.student.matrices {
+                let entry = try #require(again.tensors.first { $0.name == matrix.name })
+                #expect(entry.bytes.elementsEqual(matrix.blocks), "\(source): \(matrix.name)")
+            }
+        }
     }
 
     @Test("refuse tensors of types whose scales cannot be learned, naming both")

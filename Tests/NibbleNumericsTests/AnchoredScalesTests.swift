@@ -1,0 +1,108 @@
+import NibbleNumerics
+import NibbleTestSupport
+import Testing
+
+@Suite("Anchored scales")
+struct AnchoredScalesTests {
+    private static let factors: [Float] = [1, -1, 0.3, -0.7, 1.04, 1.1, -1.1, 2.5, -40, 1e-3, 0, 0x1p-140]
+
+    @Test(
+        "are the reference's at every level, and turn their momentum", arguments: ScaledBlocks.types,
+        KernelLevel.available)
+    func reference(type: GGMLType, level: KernelLevel) throws {
+        let blocks = try #require(ScaledBlocks(type))
+        var (kept, turned, lowered) = (0, 0, 0)
+        for row in Rows.all(columns: 768, seed: 7) {
+            let chosen = blocks.chosen(row)
+            for factor in Self.factors {
+                let scales = chosen.map { $0 * factor }
+                let expected = blocks.anchorReference(row, scales: scales)
+                let found = blocks.anchored(row, scales, level)
+                #expect(patterns(found.scales) == patterns(expected.scales), "\(factor)")
+                #expect(found.momentum == expected.turned.map { $0 ? -2 : 2 }, "\(factor)")
+                for (before, after) in zip(scales, found.scales) {
+                    kept += before == after ? 1 : 0
+                    turned += before == -after && before != 0 ? 1 : 0
+                    lowered += before.magnitude > after.magnitude ? 1 : 0
+                }
+            }
+        }
+        #expect(kept > 1000 && lowered > 1000)
+        #expect(type == .q8_0 ? turned == 0 : turned > 100)
+    }
+
+    @Test("stay where the codec chose them", arguments: ScaledBlocks.types)
+    func chosen(type: GGMLType) throws {
+        let blocks = try #require(ScaledBlocks(type))
+        for row in Rows.all(columns: 768, seed: 3) {
+            let scales = blocks.chosen(row)
+            #expect(patterns(blocks.anchored(row, scales, .current).scales) == patterns(scales))
+        }
+    }
+
+    @Test(
+        "give blocks that are the same when their values are quantized again", arguments: ScaledBlocks.types)
+    func again(type: GGMLType) throws {
+        let (blocks, codec) = (try #require(ScaledBlocks(type)), try type.testCodec)
+        var random = SeededGenerator(seed: 17)
+        var changed = 0
+        for factor: Float in [0.2, -0.5, 0.9, 1, -1, 1.05, 1.3, -1.3, 3, -7] {
+            // Its codes are as many on both sides: nothing makes a scale negative.
+            guard type != .q8_0 || factor > 0 else { continue }
+            let values = random.normal(32 * 400, scale: 0.05)
+            let scales = blocks.chosen(values).map { $0 * factor }
+            func encodedTwice(_ scales: [Float]) throws -> ([UInt8], [UInt8]) {
+                let bytes = try blocks.encoded(values, scales, .current)
+                let decoded = Implementation.reference.decode(codec, bytes, columns: values.count)
+                return (
+                    bytes, try Implementation.reference.encode(codec, decoded, columns: values.count)
+                )
+            }
+            let (bytes, again) = try encodedTwice(blocks.anchored(values, scales, .current).scales)
+            let differing = zip(bytes, again).count { $0 != $1 }
+            #expect(differing == 0, "\(factor)")
+            let (plain, plainAgain) = try encodedTwice(scales)
+            changed += plain == plainAgain ? 0 : 1
+        }
+        // What anchoring is for.
+        #expect(changed >= 3)
+    }
+
+    @Test("that turn decode no value worse")
+    func turning() throws {
+        let (blocks, codec) = (try #require(ScaledBlocks(.q4_0)), try GGMLType.q4_0.testCodec)
+        // 7.8 steps on the side that ends at code 7, nothing on the other.
+        var values = (0..<32).map { Float($0 % 6) - 2.3 }
+        values[9] = 7.8
+        let (scales, momentum) = blocks.anchored(values, [1], .current)
+        #expect(scales == [-1] && momentum == [-2])
+        let before = Implementation.reference.decode(
+            codec, try blocks.encoded(values, [1], .current), columns: 32)
+        let after = Implementation.reference.decode(
+            codec, try blocks.encoded(values, scales, .current), columns: 32)
+        #expect(before[9] == 7 && after[9] == 8)
+        #expect(before.indices.allSatisfy { $0 == 9 || before[$0] == after[$0] })
+    }
+
+    @Test("of blocks of zeros are 0, and those of NaN stay", arguments: ScaledBlocks.types)
+    func extremes(type: GGMLType) throws {
+        let blocks = try #require(ScaledBlocks(type))
+        #expect(blocks.anchored([Float](repeating: 0, count: 32), [0.5], .current).scales == [0])
+        let ones = [Float](repeating: 1, count: 64)
+        let found = blocks.anchored(ones, [.nan, .infinity], .current).scales
+        #expect(found[0].isNaN && found[1] == .infinity)
+    }
+}
+
+extension ScaledBlocks {
+    /// Scales and momentum, which was 2.
+    fileprivate func anchored(
+        _ values: [Float], _ scales: [Float], _ level: KernelLevel
+    ) -> (scales: [Float], momentum: [Float]) {
+        var (scales, momentum) = (scales, [Float](repeating: 2, count: scales.count))
+        var scaleSpan = scales.mutableSpan
+        var momentumSpan = momentum.mutableSpan
+        anchor(values.span, scales: &scaleSpan, momentum: &momentumSpan, level: level)
+        return (scales, momentum)
+    }
+}
