@@ -1,3 +1,4 @@
 #pragma once
 
 #include <cblas.h>
+#include <f77blas.h>

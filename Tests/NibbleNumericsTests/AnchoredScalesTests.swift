@@ -84,6 +84,34 @@ struct AnchoredScalesTests {
         #expect(before.indices.allSatisfy { $0 == 9 || before[$0] == after[$0] })
     }
 
+    @Test(
+        "that are searched for are anchored, and weigh less error than the codec's choice in most blocks",
+        arguments: ScaledBlocks.types, KernelLevel.available)
+    func searched(type: GGMLType, level: KernelLevel) throws {
+        let (blocks, codec) = (try #require(ScaledBlocks(type)), try type.testCodec)
+        var random = SeededGenerator(seed: 23)
+        let (columns, rows) = (256, 40)
+        let importance = (0..<columns).map { 0.05 + Float($0 * 37 % 101) / 20 }
+        let values = random.normal(columns * rows, scale: 0.1)
+        var scales = [Float](repeating: .nan, count: values.count / 32)
+        var span = scales.mutableSpan
+        try blocks.searchScales(values.span, importance: importance.span, into: &span, level: level)
+        #expect(patterns(blocks.anchored(values, scales, level).scales) == patterns(scales))
+        func errors(_ scales: [Float]) throws -> [Double] {
+            let decoded = Implementation.reference.decode(
+                codec, try blocks.encoded(values, scales, level), columns: values.count)
+            return scales.indices.map { block in
+                (block * 32..<(block + 1) * 32).reduce(0.0) { sum, index in
+                    let difference = Double(values[index] - decoded[index])
+                    return sum + Double(importance[index % columns]) * difference * difference
+                }
+            }
+        }
+        let (found, chosen) = (try errors(scales), try errors(blocks.chosen(values)))
+        #expect(zip(found, chosen).allSatisfy { $0 <= $1 * (1 + 1e-6) })
+        #expect(found.reduce(0, +) < (type == .q8_0 ? 1 : 0.95) * chosen.reduce(0, +))
+    }
+
     @Test("of blocks of zeros are 0, and those of NaN stay", arguments: ScaledBlocks.types)
     func extremes(type: GGMLType) throws {
         let blocks = try #require(ScaledBlocks(type))

@@ -58,6 +58,33 @@ extension LanguageModel {
         return stream
     }
 
+    /// The residual stream of one sequence before the first block, for ``advance(_:through:observe:)``.
+    public func embed(_ sequence: [Int32]) throws(ModelError) -> Tensor {
+        let length = try check([sequence])
+        return compute.embed(
+            [sequence], embedding, scale: configuration.embeddingScale,
+            layout: compute.layout(sequences: 1, length: length))
+    }
+
+    /// Passes a residual stream of one sequence through one block: for work that goes through a model block by block.
+    /// `stream` is used up.
+    ///
+    /// - Parameter observe: sees the inputs of the block's matrices, which it may not keep.
+    public func advance(
+        _ stream: Tensor, through layer: Int, observe: InputObservation? = nil
+    ) -> Tensor {
+        let layout = stream.layout
+        precondition(layout.sequences == 1, "\(layout.sequences) sequences")
+        let attention = BlockAttention(
+            cache: cache(sequences: 1, positions: layout.length), place: .batch(first: 0, start: 0),
+            angles: angles {
+                compute.rotaryAngles(layout: layout, frequencies: $0, isInterleaved: isInterleaved)
+            })
+        return apply(
+            blocks[layer], to: stream, attention, tape: nil,
+            see: observe.map { observe in { observe($0, layer, $1) } })
+    }
+
     /// An ``InputObservation`` of one layer.
     private typealias BlockObservation = (_ kind: TensorRole.Kind, Tensor) -> Void
 

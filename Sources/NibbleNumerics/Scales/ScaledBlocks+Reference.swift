@@ -63,6 +63,9 @@ extension ScaledBlocks {
         return (result, turned)
     }
 
+    /// The code of a value, that of zero being 0.
+    package func code(of value: Float, scale: Float) -> Int { place(value, scale: scale).code }
+
     /// The code of a value, zero's being 0, and the value in units of the scale; nil where it is clipped.
     private func place(_ value: Float, scale: Float) -> (code: Int, position: Float?) {
         let inverse = LegacyBlocks.inverse(scale)

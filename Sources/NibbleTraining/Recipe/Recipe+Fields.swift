@@ -142,12 +142,17 @@ extension Recipe {
             "start", "dither_seed", \.start.ditherSeed, .integer(0 ... .max),
             "What distinguishes one draw from another."),
         RecipeField(
+            "start", "weights", \.start.weights, .word,
+            "What is rounded at first: the teacher's weights, or weights that took over what the rounding errors of"
+                + " those before them do to the output (GPTQ); auto: the latter where scales are learned."),
+        RecipeField(
             "start", "scales", \.start.scales, .word,
             "Where learned scales begin: at those that weigh the error of each column by what flows into it, as an"
                 + " importance matrix does, or at those that the codec chooses."),
         RecipeField(
             "start", "importance_sequences", \.start.importanceSequences, .integer(1...1_000_000),
-            "Sequences of the training text that the importance is measured on."),
+            "Sequences of the training text that the inputs of matrices are measured on, for scales and weights."
+        ),
     ]
 
     private static let evaluationFields: [RecipeField] = [

@@ -63,6 +63,37 @@ extension Recipe {
             )
         },
         RecipeRule(
+            fields: [
+                "start.weights", "quantization.type", "quantization.scales", "quantization.start_step",
+                "train.parameters",
+            ],
+            statement: "`quantization.type` is q4_0, q5_0 or q8_0, `quantization.scales` not recomputed,"
+                + " `quantization.start_step` 0 and linear in `train.parameters` where `start.weights` is gptq."
+        ) { recipe in
+            guard recipe.start.weights == .gptq else { return nil }
+            let advice = "set start.weights to auto or teacher"
+            let type = recipe.quantization.type
+            if ScaledBlocks(type.defaultType) == nil {
+                return (
+                    "start.weights is gptq, but quantization.type is \(type.rawValue), expected q4_0, q5_0 or"
+                        + " q8_0", advice
+                )
+            }
+            if recipe.quantization.scales == .recomputed {
+                return ("start.weights is gptq, but quantization.scales is recomputed", advice)
+            }
+            if recipe.quantization.startStep > 0 {
+                return (
+                    "start.weights is gptq, but quantization.start_step is \(recipe.quantization.startStep)",
+                    advice
+                )
+            }
+            guard recipe.train.parameters.contains(.linear) else {
+                return ("start.weights is gptq, but train.parameters lacks linear", advice)
+            }
+            return nil
+        },
+        RecipeRule(
             fields: ["schedule.warmup_steps", "train.steps"],
             statement: "`schedule.warmup_steps` is not above `train.steps`."
         ) { recipe in

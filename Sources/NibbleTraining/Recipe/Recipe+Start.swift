@@ -5,10 +5,12 @@ extension Recipe {
         public var dither = Dithering.automatic
         /// What distinguishes one draw from another.
         public var ditherSeed: UInt64 = 1
+        /// What is rounded at first.
+        public var weights = StartWeights.automatic
         /// Where learned scales begin.
         public var scales = StartScales.importance
-        /// Sequences of the training text that the importance of columns is measured on.
-        public var importanceSequences = 24
+        /// Sequences of the training text that the inputs of matrices are measured on.
+        public var importanceSequences = 64
 
         /// The defaults.
         public init() {}
@@ -27,6 +29,17 @@ extension Recipe.Start {
         case always
         /// In no case.
         case never
+    }
+
+    /// What is rounded at first.
+    public enum StartWeights: String, CaseIterable, Sendable {
+        /// As with ``gptq`` where scales are learned along with weights from the first step on, else as with
+        /// ``teacher``.
+        case automatic = "auto"
+        /// Weights that took over what the rounding errors of the weights before them do to the output of their row.
+        case gptq
+        /// The teacher's weights, dithered or not.
+        case teacher
     }
 
     /// Where learned scales begin.

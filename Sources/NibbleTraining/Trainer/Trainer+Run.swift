@@ -24,7 +24,7 @@ extension Trainer {
             state.start = try evaluate(records)
             state.heldOut = state.start
         }
-        if state.step == 0 { try chooseScales(records) }
+        if state.step == 0 { try begin(records) }
         var ending = TrainingSummary.Ending.finished
         while state.step < recipe.train.steps, !state.stoppedEarly {
             let began = ContinuousClock.now
@@ -60,22 +60,6 @@ extension Trainer {
         return TrainingSummary(
             step: state.step, ending: ending, start: state.start, final: state.heldOut,
             tokensPerSecond: meter.mean, peakResidentBytes: ProcessMemory.peakResidentBytes, losses: losses)
-    }
-
-    /// Begins learned scales at those that the importance of columns gives, from sequences all over the training text.
-    private func chooseScales(_ records: RunRecords) throws {
-        guard student.options.config.scales == .learned, recipe.start.scales == .importance else { return }
-        let text = batches.text
-        let count = min(recipe.start.importanceSequences, text.sequenceCount)
-        let sequences = (0..<count).map { text.sequence($0 * text.sequenceCount / count) }
-        let importance: InputImportance
-        do throws(ModelError) {
-            importance = try InputImportance(teacher, sequences: sequences)
-        } catch {
-            throw error.checkpointError
-        }
-        try student.chooseScales(importance)
-        try records.log("scales begin at the importance of columns on \(count) sequences")
     }
 
     private func isDue(_ interval: Int) -> Bool { interval > 0 && state.step.isMultiple(of: interval) }

@@ -76,6 +76,16 @@ struct RecipeErrorTests {
         Case(
             "quantization: {scales: learned, start_step: 3}\ntrain: {parameters: [scales]}", 2,
             "nothing but scales"),
+        Case("start: {weights: gptq}\nquantization: {type: q4_k_s}", 2, "quantization.type is q4_k_s"),
+        Case(
+            "start: {weights: gptq}\nquantization: {scales: recomputed}", 2,
+            "start.weights is gptq, but quantization.scales is recomputed"),
+        Case(
+            "start: {weights: gptq}\nquantization: {start_step: 3}", 2,
+            "start.weights is gptq, but quantization.start_step is 3"),
+        Case(
+            "start: {weights: gptq}\ntrain: {parameters: [scales]}", 2,
+            "start.weights is gptq, but train.parameters lacks linear"),
         Case("train:\n  steps: 3\nschedule:\n  warmup_steps: 4", 4, "more than train.steps, 3"),
         Case("quantization:\n  start_step: 9\ntrain:\n  steps: 9", 4, "nothing would be quantized"),
         Case("loss:\n  cross_entropy: 1\n  reverse: 0.5", 3, "leaves no divergence"),

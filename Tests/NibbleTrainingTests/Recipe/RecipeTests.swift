@@ -96,8 +96,9 @@ struct RecipeTests {
                 start:
                   dither: auto
                   dither_seed: 1
+                  weights: auto
                   scales: importance
-                  importance_sequences: 24
+                  importance_sequences: 64
                 evaluation:
                   every: 50
                   chunks: 8

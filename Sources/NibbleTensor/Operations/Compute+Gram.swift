@@ -1,0 +1,49 @@
+internal import COpenBLAS
+
+extension Compute {
+    /// Adds the products of all pairs of features, summed over the tokens: target (+)= x xᵀ, `[features][features]`.
+    package func addGram(of x: Tensor, to target: UnsafeMutablePointer<Float>) {
+        let x = x.layout.length.isMultiple(of: x.layout.width) ? x : withZeroPadding(x)
+        addWeightGradient(TokenRows(x, compute: self), x, to: target, accumulates: true)
+    }
+
+    private func withZeroPadding(_ x: Tensor) -> Tensor {
+        let y = copy(x)
+        let layout = x.layout
+        workers.forEach(layout.panels) { panel in
+            let first = panel % layout.panelsPerSequence * layout.width
+            for feature in 0..<x.features {
+                let row = y.panel(panel) + feature * layout.width
+                for lane in min(layout.width, layout.length - first)..<layout.width { row[lane] = 0 }
+            }
+        }
+        return y
+    }
+
+    /// Replaces a symmetric positive definite matrix A, `[size][size]`, by the upper triangular R with A = R Rᵀ; what is
+    /// below the diagonal is then without meaning.
+    ///
+    /// The usual factor, LAPACK's, is that of A with rows and columns in reverse.
+    ///
+    /// - Returns: false where A is not positive definite; its contents are lost then, too.
+    package static func factorUpper(_ a: UnsafeMutablePointer<Float>, size: Int) -> Bool {
+        var all = UnsafeMutableBufferPointer(start: a, count: size * size)
+        all.reverse()
+        // Column by column, as LAPACK reads it: the upper factor of it is the lower one of ours.
+        var (upper, n, info) = (CChar(UInt8(ascii: "U")), blasint(size), blasint(0))
+        var leading = n
+        spotrf_(&upper, &n, a, &leading, &info)
+        all.reverse()
+        return info == 0
+    }
+
+    /// y += a b, row by row: `[rows][depth]` times `[depth][columns]`, with what lies between two rows of each.
+    package static func addProduct(
+        _ a: UnsafePointer<Float>, stride aStride: Int, _ b: UnsafePointer<Float>, stride bStride: Int,
+        into y: UnsafeMutablePointer<Float>, stride yStride: Int, rows: Int, columns: Int, depth: Int
+    ) {
+        cblas_sgemm(
+            CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(columns), blasint(depth), 1, a,
+            blasint(aStride), b, blasint(bStride), 1, y, blasint(yStride))
+    }
+}

@@ -1,0 +1,107 @@
+internal import NibbleNumerics
+internal import NibbleQuantization
+internal import NibbleTensor
+
+/// Rounding with error feedback (GPTQ, Frantar et al. 2022, arXiv 2210.17323): each weight is rounded after it took over
+/// what the errors of the weights before it did to the output of its row.
+///
+/// With A = Σ x xᵀ of the inputs, and A = R Rᵀ with R upper triangular, the output of a row whose weights are off by e
+/// is off by |e R|² = Σⱼ (Σ_{i≤j} eᵢ Rᵢⱼ)². Term j is least where weight j is rounded from
+///
+///     tⱼ = wⱼ + Σ_{i<j} eᵢ Rᵢⱼ / Rⱼⱼ,   eᵢ = wᵢ - its rounded value
+///
+/// which is GPTQ in the factor of A instead of that of its inverse. A block's scale is chosen when its turn comes, from
+/// what is then to be rounded.
+struct ErrorFeedback {
+    /// Inputs of the matrix.
+    let columns: Int
+    /// The mean square of what flows into each column, as a multiple of the mean of all.
+    let importance: [Float]
+    /// The columns in the order in which they are rounded: blocks, and columns within each, by falling mean square. What
+    /// matters most is rounded while most others can still make up for it.
+    private let order: [Int]
+    /// Rᵢⱼ / Rⱼⱼ for i < j in that order, `[columns][columns]`.
+    private let factors: Memory
+
+    /// What is added to the diagonal of A, as a share of its mean.
+    static let damping: Float = 0.01
+
+    /// Takes over `products`, Σ x xᵀ, `[columns][columns]`; nil where it is zero or no number.
+    init?(_ products: Memory, columns: Int) {
+        self.columns = columns
+        let squares = (0..<columns).map { products.floats[$0 * columns + $0] }
+        let mean = squares.reduce(0, +) / Float(columns)
+        guard mean > 0, mean.isFinite else { return nil }
+        let order = Self.order(squares)
+        let memory = Memory(byteCount: columns * columns * 4)
+        let values = memory.floats
+        for (row, source) in order.enumerated() {
+            for (column, other) in order.enumerated() {
+                values[row * columns + column] = products.floats[source * columns + other]
+            }
+        }
+        self.order = order
+        factors = memory
+        importance = order.map { squares[$0] / mean }
+        for column in 0..<columns { values[column * columns + column] += Self.damping * mean }
+        guard Compute.factorUpper(values, size: columns) else { return nil }
+        let inverses = (0..<columns).map { 1 / values[$0 * columns + $0] }
+        for row in 0..<columns {
+            for column in row + 1..<max(columns, row + 1) {
+                values[row * columns + column] *= inverses[column]
+            }
+        }
+    }
+
+    private static func order(_ squares: [Float]) -> [Int] {
+        let width = ScaledBlocks.blockSize
+        let blocks = (0..<squares.count / width).map { block in
+            (first: block * width, sum: squares[block * width..<(block + 1) * width].reduce(0, +))
+        }
+        // Ties stay in their order.
+        return blocks.sorted { ($1.sum, $0.first) < ($0.sum, $1.first) }.flatMap { block in
+            (block.first..<block.first + width).sorted { (squares[$1], $0) < (squares[$0], $1) }
+        }
+    }
+
+    /// Rounds rows of a matrix: its masters become what was rounded, its scales those they were rounded with.
+    ///
+    /// - Parameter searches: whether scales are searched for, columns weighted, or the codec's.
+    /// - Throws: `CodecError` where a weight is NaN or infinite.
+    func round(
+        _ rows: Range<Int>, of matrix: TrainedMatrix, scales: LearnedScales, searches: Bool,
+        level: KernelLevel
+    ) throws(CodecError) {
+        let width = ScaledBlocks.blockSize
+        // In the order of rounding.
+        let errors = Memory(byteCount: rows.count * columns * 4)
+        var block = FeedbackBlock(rows: rows.count, scaled: scales.blocks)
+        for first in stride(from: 0, to: columns, by: width) {
+            let places = order[first..<first + width]
+            for row in 0..<rows.count {
+                block.set(row, matrix.masters.floats + (rows.lowerBound + row) * columns, places)
+            }
+            if first > 0 {
+                block.values.withUnsafeMutableBufferPointer { values in
+                    guard let start = values.baseAddress else { return }
+                    Compute.addProduct(
+                        errors.floats, stride: columns, factors.floats + first, stride: columns, into: start,
+                        stride: width, rows: rows.count, columns: width, depth: first)
+                }
+            }
+            if searches {
+                try block.searchScales(importance[first..<first + width], level: level)
+            } else {
+                block.chooseScales()
+            }
+            block.round(
+                factors: factors.floats + first * columns + first, stride: columns,
+                errors: errors.floats + first, errorStride: columns, level: level)
+            let index = order[first] / width
+            for row in 0..<rows.count {
+                block.get(row, into: matrix.masters.floats + (rows.lowerBound + row) * columns, places)
+                scales.masters.floats[(rows.lowerBound + row) * scales.perRow + index] = block.scales[row]
+            }
+        }
+    }
+}

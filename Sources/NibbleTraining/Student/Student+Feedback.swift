@@ -1,0 +1,50 @@
+internal import NibbleCheckpoint
+public import NibbleModel
+internal import NibbleNumerics
+internal import NibbleQuantization
+internal import NibbleTensor
+
+extension Student {
+    /// Rounds the weights of all blocks with error feedback (``ErrorFeedback``), one block after the other: masters and
+    /// scales become those that were rounded.
+    ///
+    /// - Parameters:
+    ///   - teacher: the model whose inputs are measured.
+    ///   - sequences: some text.
+    ///   - searches: whether scales are searched for, columns weighted, or the codec's.
+    /// - Precondition: scales are learned.
+    /// - Throws: `ModelError` where a token is beyond the vocabulary; `CheckpointError` where a weight is no number.
+    public func roundWithFeedback(_ teacher: LanguageModel, sequences: [[Int32]], searches: Bool) throws {
+        precondition(options.config.scales == .learned, "scales are recomputed")
+        var streams = try sequences.map { sequence throws(ModelError) in try teacher.embed(sequence) }
+        for layer in 0..<teacher.configuration.layerCount {
+            try roundWithFeedback(
+                InputProducts(teacher, layer: layer, streams: &streams), searches: searches)
+        }
+    }
+
+    /// Rounds the matrices that `products` are known of.
+    func roundWithFeedback(_ products: InputProducts, searches: Bool) throws(CheckpointError) {
+        // Matrices of the same input share its factor.
+        var known: [ObjectIdentifier: ErrorFeedback?] = [:]
+        for matrix in matrices {
+            guard let scales = matrix.scales, let own = products.products[matrix.role] else { continue }
+            let key = ObjectIdentifier(own)
+            let found = known[key] ?? ErrorFeedback(own, columns: matrix.columns)
+            known[key] = found
+            // Of a matrix that nothing flows into no weight matters.
+            guard let feedback = found else { continue }
+            try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
+                do {
+                    try feedback.round(
+                        rows, of: matrix, scales: scales, searches: searches, level: compute.level)
+                } catch {
+                    throw CheckpointError(
+                        .invalidValue, path: "student", subject: "tensor '\(matrix.name)', rows \(rows)",
+                        "cannot be encoded as \(matrix.quantizer.codec.name): \(error)")
+                }
+                try matrix.encode(rows, level: compute.level)
+            }
+        }
+    }
+}

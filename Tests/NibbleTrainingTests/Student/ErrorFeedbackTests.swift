@@ -1,0 +1,169 @@
+import NibbleCheckpoint
+import NibbleModel
+import NibbleNumerics
+import NibbleQuantization
+import NibbleTensor
+import NibbleTestSupport
+import Testing
+
+@testable import NibbleTraining
+
+@Suite("Rounding with error feedback")
+struct ErrorFeedbackTests {
+    private static let source = Fixtures.path("hub/gemma3-text")
+
+    private static func student(_ type: QuantizationType = .q4_0, threads: Int = 2) throws -> Student {
+        var options = StudentOptions()
+        options.plan = QuantizationPlan(type)
+        options.parameters = [.linear, .scales]
+        options.config.scales = .learned
+        options.dithering = .never
+        return try Student(
+            ModelCheckpoint(path: source), options: options,
+            compute: Compute(threads: threads, precision: .f32))
+    }
+
+    private static func sequences(_ count: Int, length: Int = 64) -> [[Int32]] {
+        (0..<count).map { sequence -> [Int32] in
+            (0..<length).map { index -> Int32 in
+                let mixed: Int = index * 37 + index * index * 11 + 101 * sequence
+                return Int32(mixed % 400 + 5)
+            }
+        }
+    }
+
+    /// Of all blocks, by what the matrix is for.
+    private static func products(_ student: Student) throws -> [TensorRole: Memory] {
+        let model = try LanguageModel(student.checkpoint, compute: student.compute)
+        var streams = try sequences(4).map { try model.embed($0) }
+        var products: [TensorRole: Memory] = [:]
+        for layer in 0..<model.configuration.layerCount {
+            products.merge(
+                InputProducts(model, layer: layer, streams: &streams).products, uniquingKeysWith: { $1 })
+        }
+        return products
+    }
+
+    private static func round(_ student: Student, searches: Bool = true) throws {
+        try student.roundWithFeedback(
+            LanguageModel(student.checkpoint, compute: student.compute), sequences: sequences(4),
+            searches: searches)
+    }
+
+    @Test("takes the inputs that a pass through the whole model has")
+    func inputs() throws {
+        let student = try Self.student()
+        let model = try LanguageModel(student.checkpoint, compute: student.compute)
+        let products = try Self.products(student)
+        let importance = try InputImportance(model, sequences: Self.sequences(4))
+        #expect(products.count == importance.weights.count && products.count == student.matrices.count)
+        for matrix in student.matrices {
+            let squares = try #require(importance.weights[matrix.role])
+            let memory = try #require(products[matrix.role])
+            for column in 0..<matrix.columns {
+                let sum = Double(memory.floats[column * matrix.columns + column])
+                let expected = Double(squares[column]) * 256
+                #expect(abs(sum - expected) <= 1e-4 * expected, "\(matrix.name), \(column)")
+            }
+        }
+    }
+
+    /// Of every matrix the squared error of its outputs, Σ over rows of e A eᵀ.
+    private static func errors(
+        _ student: Student, _ originals: [[Float]], _ products: [TensorRole: Memory]
+    ) throws -> [Double] {
+        try zip(student.matrices, originals).map { matrix, original in
+            let a = try #require(products[matrix.role]).floats
+            let n = matrix.columns
+            var decoded = [Float](repeating: 0, count: matrix.rows * n)
+            var span = decoded.mutableSpan
+            matrix.quantizer.codec.decode(
+                RawSpan(_unsafeBytes: matrix.blocks), columns: n, into: &span, level: .current)
+            var total = 0.0
+            for row in 0..<matrix.rows {
+                let e = (0..<n).map { Double(original[row * n + $0] - decoded[row * n + $0]) }
+                for i in 0..<n {
+                    var sum = 0.0
+                    for j in 0..<n { sum += e[j] * Double(a[i * n + j]) }
+                    total += e[i] * sum
+                }
+            }
+            return total
+        }
+    }
+
+    @Test(
+        "lowers the error of the outputs of nearly every matrix, and of all together by far",
+        arguments: [QuantizationType.q4_0, .q5_0, .q8_0], [false, true])
+    func errors(type: QuantizationType, searches: Bool) throws {
+        let student = try Self.student(type)
+        let originals = student.matrices.map { Array($0.values) }
+        let products = try Self.products(student)
+        let nearest = try Self.errors(student, originals, products)
+        try Self.round(student, searches: searches)
+        let found = try Self.errors(student, originals, products)
+        let better = zip(found, nearest).count { $0 < $1 }
+        #expect(better >= nearest.count * 9 / 10, "\(better) of \(nearest.count)")
+        #expect(found.reduce(0, +) < 0.8 * nearest.reduce(0, +))
+    }
+
+    @Test(
+        "leaves blocks that are their masters' with their scales, and that plain rounding finds again",
+        arguments: [QuantizationType.q4_0, .q5_0, .q8_0])
+    func blocks(type: QuantizationType) throws {
+        let student = try Self.student(type)
+        try Self.round(student)
+        for matrix in student.matrices {
+            let scaled = try #require(matrix.quantizer.scaledBlocks)
+            let scales = try #require(matrix.learnedScales)
+            #expect(
+                matrix.blocks.elementsEqual(scaled.encodeReference(Array(matrix.values), scales: scales)),
+                "\(matrix.name)")
+            let counts = try Reencoding(of: scaled.type, storedAs: .f32).counts(matrix.blocks)
+            #expect(counts.identical == counts.blocks, "\(matrix.name): \(counts)")
+        }
+    }
+
+    @Test("gives the same bits on any number of threads")
+    func determinism() throws {
+        let students = try [1, 2, 3].map { try Self.student(threads: $0) }
+        for student in students { try Self.round(student) }
+        for other in students[1...] {
+            for (left, right) in zip(students[0].matrices, other.matrices) {
+                #expect(left.blocks.elementsEqual(right.blocks), "\(left.name)")
+                #expect(left.values.elementsEqual(right.values), "\(left.name)")
+            }
+        }
+    }
+
+    @Test("of inputs that have nothing to do with each other is rounding with weighted columns")
+    func uncorrelated() throws {
+        let student = try Self.student()
+        let matrix = student.matrices[0]
+        let before = Array(matrix.values)
+        let n = matrix.columns
+        let products = Memory(byteCount: n * n * 4)
+        for column in 0..<n { products.floats[column * n + column] = 1 + Float(column % 7) }
+        let feedback = try #require(ErrorFeedback(products, columns: n))
+        let scales = try #require(matrix.scales)
+        try feedback.round(0..<matrix.rows, of: matrix, scales: scales, searches: true, level: .current)
+        #expect(matrix.values.elementsEqual(before))
+        let squares = feedback.importance
+        // In the order of rounding, by falling square within each block.
+        #expect(abs(squares.reduce(0, +) / Float(n) - 1) < 1e-5)
+        for first in stride(from: 0, to: n, by: 32) {
+            #expect(Array(squares[first..<first + 32]) == squares[first..<first + 32].sorted(by: >))
+        }
+    }
+
+    @Test("of nothing, and of NaN, is none")
+    func nothing() throws {
+        let zeros = Memory(byteCount: 64 * 64 * 4)
+        #expect(ErrorFeedback(zeros, columns: 64) == nil)
+        zeros.floats[0] = .nan
+        #expect(ErrorFeedback(zeros, columns: 64) == nil)
+        zeros.floats[0] = 1
+        let feedback = try #require(ErrorFeedback(zeros, columns: 64))
+        #expect(feedback.importance[0] == 64)
+    }
+}
