@@ -46,7 +46,9 @@ def nibble(arguments, precision):
         command = [arguments.nibble, "qat", arguments.model, "--text", arguments.text, "--output", f"{folder}/run",
                    "--steps", str(arguments.steps), "--threads", str(arguments.threads),
                    "--sequence-length", str(arguments.sequence_length),
-                   "--precision", {"fp32": "f32"}.get(precision, precision), "--json"]
+                   "--precision", {"fp32": "f32"}.get(precision, precision), "--json",
+                   # What PyTorch's side does not have: a start of its own, and held-out text.
+                   "--set", "start.weights=teacher", "--set", "start.scales=codec", "--set", "evaluation.every=0"]
         return measure(command, arguments)
 
 

@@ -34,7 +34,8 @@ struct TrainingReport {
 
     /// How far the work before training is, in one line.
     static func line(_ progress: PreparationProgress) -> String {
-        "\(progress.stage.rawValue): \(Text.count(progress.done)) of \(Text.count(progress.total)) tokens"
+        "\(progress.stage.rawValue): \(Text.count(progress.done)) of \(Text.count(progress.total)) "
+            + progress.stage.unit
     }
 
     /// How far training is, in one line.
@@ -54,8 +55,8 @@ struct TrainingReport {
 
     /// How to go on after an interrupt.
     var resumption: String {
-        "stopped at step \(summary.step) of \(trainer.request.recipe.train.steps), which is saved; "
-            + "the same command with --resume goes on"
+        "stopped at step \(summary.step) of \(trainer.request.recipe.train.steps)"
+            + (summary.step > 0 ? ", which is saved" : "") + "; the same command with --resume goes on"
     }
 
     /// The held-out figures and the file.
@@ -67,7 +68,8 @@ struct TrainingReport {
                 ["unquantized", Text.fixed(start.teacherPerplexity, 4), ""],
                 ["rounded to nearest", Text.fixed(start.perplexity, 4), Text.fixed(start.divergence, 5)],
                 [
-                    "trained, step \(final.step)", Text.fixed(final.perplexity, 4),
+                    final.step > 0 ? "trained, step \(final.step)" : "rounded with error feedback",
+                    Text.fixed(final.perplexity, 4),
                     Text.fixed(final.divergence, 5),
                 ],
             ]

@@ -45,7 +45,9 @@ extension Recipe {
             "train", "parameters", \.train.parameters, .set(),
             "The weights that change: matrices of attention and feed-forward layers, norms, the token embedding,"
                 + " learned scales."),
-        RecipeField("train", "steps", \.train.steps, .integer(1...1_000_000), "Updates of the weights."),
+        RecipeField(
+            "train", "steps", \.train.steps, .integer(0...1_000_000),
+            "Updates of the weights; 0: they are rounded as training would begin, no more."),
         RecipeField(
             "train", "sequence_length", \.train.sequenceLength, .integer(32...131_072, multipleOf: 32),
             "Tokens of a sequence."),

@@ -4,7 +4,7 @@ extension Recipe {
         /// The method.
         public var kind = Kind.adamW
         /// The peak learning rate of all weights that have none of their own.
-        public var learningRate: Float = 2e-5
+        public var learningRate: Float = 1e-5
         /// The peak learning rate of learned scales.
         public var scaleLearningRate: Float = 1e-5
         /// The peak learning rate of norms and biases.

@@ -53,9 +53,10 @@ extension Recipe {
         },
         RecipeRule(
             fields: ["quantization.start_step", "train.steps"],
-            statement: "`quantization.start_step` is below `train.steps`."
+            statement: "`quantization.start_step` is 0 or below `train.steps`."
         ) { recipe in
-            guard recipe.quantization.startStep >= recipe.train.steps else { return nil }
+            let start = recipe.quantization.startStep
+            guard start > 0, start >= recipe.train.steps else { return nil }
             return (
                 "quantization.start_step is \(recipe.quantization.startStep), not below train.steps,"
                     + " \(recipe.train.steps): nothing would be quantized",
@@ -92,6 +93,16 @@ extension Recipe {
                 return ("start.weights is gptq, but train.parameters lacks linear", advice)
             }
             return nil
+        },
+        RecipeRule(
+            fields: ["teacher.kind", "train.steps"],
+            statement: "`train.steps` is above 0 where `teacher.kind` is cached."
+        ) { recipe in
+            guard recipe.teacher.kind == .cached, recipe.train.steps == 0 else { return nil }
+            return (
+                "teacher.kind is cached, but train.steps is 0: nothing would be taken from the cache",
+                "set teacher.kind to live"
+            )
         },
         RecipeRule(
             fields: ["schedule.warmup_steps", "train.steps"],

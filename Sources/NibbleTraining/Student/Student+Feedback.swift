@@ -12,15 +12,23 @@ extension Student {
     ///   - teacher: the model whose inputs are measured.
     ///   - sequences: some text.
     ///   - searches: whether scales are searched for, columns weighted, or the codec's.
+    ///   - continues: asked after every block of the model, with how many are done.
+    /// - Returns: false where it did not continue to the end; weights are then of no use.
     /// - Precondition: scales are learned.
     /// - Throws: `ModelError` where a token is beyond the vocabulary; `CheckpointError` where a weight is no number.
-    public func roundWithFeedback(_ teacher: LanguageModel, sequences: [[Int32]], searches: Bool) throws {
+    @discardableResult
+    public func roundWithFeedback(
+        _ teacher: LanguageModel, sequences: [[Int32]], searches: Bool,
+        continues: (_ done: Int) -> Bool = { _ in true }
+    ) throws -> Bool {
         precondition(options.config.scales == .learned, "scales are recomputed")
         var streams = try sequences.map { sequence throws(ModelError) in try teacher.embed(sequence) }
         for layer in 0..<teacher.configuration.layerCount {
             try roundWithFeedback(
                 InputProducts(teacher, layer: layer, streams: &streams), searches: searches)
+            guard continues(layer + 1) else { return false }
         }
+        return true
     }
 
     /// Rounds the matrices that `products` are known of.

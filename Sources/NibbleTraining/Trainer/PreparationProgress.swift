@@ -6,13 +6,18 @@ public struct PreparationProgress: Sendable, Equatable {
         case writingText = "writing text"
         /// The probabilities of the teacher are computed.
         case cachingTeacher = "caching the teacher"
+        /// The weights that training begins with are rounded.
+        case roundingWeights = "rounding weights"
+
+        /// What is counted.
+        public var unit: String { self == .roundingWeights ? "blocks of the model" : "tokens" }
     }
 
     /// What is done.
     public var stage: Stage
-    /// Tokens done, those of earlier processes included.
+    /// Tokens, or what else is the stage's unit, done, those of earlier processes included.
     public var done: Int
-    /// Tokens in all.
+    /// As many in all.
     public var total: Int
 
     /// Creates a progress.

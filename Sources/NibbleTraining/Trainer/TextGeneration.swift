@@ -22,11 +22,13 @@ struct TextGeneration {
         self.teacherDigest = teacherDigest
     }
 
-    /// As many sequences as the run goes through and holds out, up to the limit of the request.
+    /// As many sequences as the run goes through, or begins with where these are more, and holds out, up to the limit of
+    /// the request.
     private func sequences(limit: Int) -> Int {
         let (train, evaluation) = (request.recipe.train, request.recipe.evaluation)
         let heldOut = evaluation.every > 0 && request.heldOutTexts.isEmpty ? evaluation.chunks : 0
-        return min(limit, train.steps * train.sequencesPerStep) + heldOut
+        let trained = train.steps * train.sequencesPerStep
+        return min(limit, max(trained, request.recipe.start.importanceSequences)) + heldOut
     }
 
     /// The tokens, which are kept in the run folder; none where none are asked for.

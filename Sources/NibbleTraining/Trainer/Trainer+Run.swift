@@ -7,11 +7,13 @@ extension Trainer {
     /// Trains to the last step of the recipe, or until held-out text gets no better.
     ///
     /// - Parameters:
+    ///   - preparing: called while the weights are rounded that training begins with.
     ///   - progress: called after every step and evaluation.
     ///   - isCancelled: asked after every step; the state is saved then.
     /// - Throws: `TrainingError` (`diverged`) where the loss is no number or runs away: what was saved before stays;
     ///   `CheckpointError` where a file cannot be written.
     public func run(
+        preparing: (PreparationProgress) -> Void = { _ in },
         progress: (TrainingProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws -> TrainingSummary {
         let records = try RunRecords(folder, state: state)
@@ -24,9 +26,15 @@ extension Trainer {
             state.start = try evaluate(records)
             state.heldOut = state.start
         }
-        if state.step == 0 { try begin(records) }
         var ending = TrainingSummary.Ending.finished
-        while state.step < recipe.train.steps, !state.stoppedEarly {
+        if !state.hasBegun, try !begin(records, preparing: preparing, isCancelled: isCancelled) {
+            ending = .interrupted
+        }
+        if recipe.train.steps == 0, !state.hasBegun, ending == .finished {
+            if heldOut != nil { state.heldOut = try evaluate(records) }
+            try save(records)
+        }
+        while state.step < recipe.train.steps, !state.stoppedEarly, ending == .finished {
             let began = ContinuousClock.now
             let figures = try step(gradients)
             meter.add(tokens: figures.tokens, since: began)

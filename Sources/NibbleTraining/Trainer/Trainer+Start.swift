@@ -5,22 +5,31 @@ internal import NibbleQuantization
 extension Trainer {
     /// Chooses what the first step begins with: learned scales, and what is rounded, from sequences all over the training
     /// text.
-    func begin(_ records: RunRecords) throws {
-        guard student.options.config.scales == .learned else { return }
-        guard roundsWithFeedback || recipe.start.scales == .importance else { return }
-        let sequences = sample(recipe.start.importanceSequences)
+    ///
+    /// - Returns: false where it was cancelled.
+    func begin(
+        _ records: RunRecords, preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
+    ) throws -> Bool {
         let searches = recipe.start.scales == .importance
+        guard student.options.config.scales == .learned, roundsWithFeedback || searches else { return true }
+        let sequences = sample(recipe.start.importanceSequences)
         do {
             guard roundsWithFeedback else {
                 try student.chooseScales(InputImportance(teacher, sequences: sequences))
                 try records.log("scales begin at the importance of columns on \(sequences.count) sequences")
-                return
+                return true
             }
-            try student.roundWithFeedback(teacher, sequences: sequences, searches: searches)
+            let layers = teacher.configuration.layerCount
+            let isWhole = try student.roundWithFeedback(teacher, sequences: sequences, searches: searches) {
+                preparing(PreparationProgress(stage: .roundingWeights, done: $0, total: layers))
+                return !isCancelled()
+            }
+            guard isWhole else { return false }
         } catch let error as ModelError {
             throw error.checkpointError
         }
         try records.log("weights begin rounded with error feedback on \(sequences.count) sequences")
+        return true
     }
 
     private var roundsWithFeedback: Bool {

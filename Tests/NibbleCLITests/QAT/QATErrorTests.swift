@@ -34,7 +34,7 @@ struct QATErrorTests {
                 "optimizer.learning_rate=2",
                 "optimizer.learning_rate is 2, expected a number above 0, at most 1"
             ),
-            ("train.steps=0", "train.steps is 0, expected an integer from 1 to 1000000"),
+            ("train.steps=-1", "train.steps is -1, expected an integer from 0 to 1000000"),
             (
                 "train.sequence_length=50",
                 "train.sequence_length is 50, expected a multiple of 32 from 32 to 131072"
@@ -43,8 +43,8 @@ struct QATErrorTests {
             try expect(override + message, from: command(["--set", field]))
         }
         try expect(
-            override + "train.steps is 0, expected an integer from 1 to 1000000",
-            from: command(["--steps", "0"]))
+            override + "train.steps is -1, expected an integer from 0 to 1000000",
+            from: command(["--steps=-1"]))
         try expect(
             override + "train.sequence_length is 50, expected a multiple of 32 from 32 to 131072",
             from: command(["--sequence-length", "50"]))

@@ -29,7 +29,7 @@ struct RecipeErrorTests {
         Case("train:\n  steps: 3\n  seed: 1\n  steps: 4", 2, "has 'steps' twice"),
         Case("train:\n  steps: 3\nloss: {}\ntrain: {}", 1, "has 'train' twice"),
         // Types
-        Case("train:\n  seed: 2\n  steps: many", 3, "train.steps is many, expected an integer from 1"),
+        Case("train:\n  seed: 2\n  steps: many", 3, "train.steps is many, expected an integer from 0"),
         Case("train:\n  steps: 1.5", 2, "train.steps is 1.5, expected an integer"),
         Case("train:\n  steps: \"10\"", 2, "train.steps is \"10\", expected an integer"),
         Case("train:\n  steps:", 2, "train.steps is empty"),
@@ -55,7 +55,10 @@ struct RecipeErrorTests {
         Case("train:\n  steps: !!binary aGk=", 2, "has the YAML tag"),
         // Ranges
         Case("train:\n  sequence_length: 48", 2, "expected a multiple of 32 from 32 to 131072"),
-        Case("train:\n  steps: 0", 2, "train.steps is 0"),
+        Case("train:\n  steps: -1", 2, "train.steps is -1"),
+        Case(
+            "train:\n  steps: 0\nschedule:\n  warmup_steps: 0\nteacher:\n  kind: cached", 6,
+            "nothing would be taken"),
         Case("optimizer:\n  beta1: 1", 2, "optimizer.beta1 is 1, expected a number of 0 or more, below 1"),
         Case("optimizer:\n  learning_rate: 1e400", 2, "optimizer.learning_rate is 1e400, expected a number"),
         Case("optimizer:\n  learning_rate: 1e-60", 2, "which a 32-bit number rounds to 0"),

@@ -71,7 +71,7 @@ struct RecipeTests {
                   recompute: auto
                 optimizer:
                   kind: adamw
-                  learning_rate: 2e-05
+                  learning_rate: 1e-05
                   scale_learning_rate: 1e-05
                   norm_learning_rate: 0.0001
                   relative_rates: true

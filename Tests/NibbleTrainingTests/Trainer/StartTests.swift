@@ -1,0 +1,96 @@
+import NibbleCheckpoint
+import NibbleModel
+import NibbleNumerics
+import NibbleQuantization
+import NibbleTensor
+import NibbleTestSupport
+import Testing
+
+@testable import NibbleTraining
+
+@Suite("What a run begins with")
+struct StartTests {
+    private static func request(_ output: String, steps: Int = 0) -> TrainingRequest {
+        var request = TrainingRequest(
+            teacher: Fixtures.path("hub/gemma3-text"), texts: [Fixtures.path("texts/english.txt")],
+            output: output, threads: 2, version: "test")
+        request.recipe.train.steps = steps
+        request.recipe.schedule.warmupSteps = 0
+        request.recipe.train.sequenceLength = 32
+        request.recipe.train.precision = .f32
+        request.recipe.start.dither = .never
+        request.recipe.evaluation.every = 1
+        request.recipe.evaluation.chunks = 2
+        return request
+    }
+
+    @Test("is the whole of a run of no steps, which is saved, exported, and not begun again")
+    func noSteps() throws {
+        let folder = try TemporaryFolder()
+        var request = Self.request(folder.file("run"))
+        let rounded: [(name: String, blocks: [UInt8])]
+        do {
+            let trainer = try Trainer(request)
+            let nearest = trainer.student.matrices.map { Array($0.blocks) }
+            var blocks: [Int] = []
+            let layers = trainer.student.quantized.configuration.layerCount
+            let summary = try trainer.run(preparing: {
+                #expect($0.stage == .roundingWeights && $0.total == layers)
+                blocks.append($0.done)
+            })
+            #expect(blocks == Array(1...layers))
+            #expect(summary.ending == .finished && summary.step == 0 && summary.losses.isEmpty)
+            let (start, final) = (try #require(summary.start), try #require(summary.final))
+            #expect(start.divergence != final.divergence)
+            rounded = trainer.student.matrices.map { ($0.name, Array($0.blocks)) }
+            #expect(zip(nearest, rounded).allSatisfy { $0 != $1.blocks })
+        }
+        request.resumes = true
+        do {
+            let again = try Trainer(request)
+            #expect(try again.run().ending == .finished)
+            for (left, right) in zip(again.student.matrices, rounded) {
+                #expect(Array(left.blocks) == right.blocks)
+            }
+        }
+        let path = folder.file("rounded.gguf")
+        try RunExport(path: folder.file("run")).write(to: path, threads: 1, version: "test")
+        let file = try GGUFFile(path: path)
+        for (name, blocks) in rounded {
+            let entry = try #require(file.tensors.first { $0.name == name })
+            #expect(entry.bytes.elementsEqual(blocks), "\(name)")
+        }
+    }
+
+    @Test("is what start.weights says", arguments: Recipe.Start.StartWeights.allCases)
+    func weights(weights: Recipe.Start.StartWeights) throws {
+        let folder = try TemporaryFolder()
+        var request = Self.request(folder.file("run"))
+        request.recipe.start.weights = weights
+        let trainer = try Trainer(request)
+        let before = trainer.student.matrices.map { Array($0.values) }
+        _ = try trainer.run()
+        let moved = zip(trainer.student.matrices, before).count { !$0.values.elementsEqual($1) }
+        #expect(moved == (weights == .teacher ? 0 : before.count))
+    }
+
+    @Test("can be interrupted, and is begun anew")
+    func interrupted() throws {
+        let folder = try TemporaryFolder()
+        let whole = try Trainer(Self.request(folder.file("whole"), steps: 2))
+        _ = try whole.run()
+        var request = Self.request(folder.file("run"), steps: 2)
+        do {
+            let trainer = try Trainer(request)
+            var done = 0
+            let summary = try trainer.run(preparing: { done = $0.done }, isCancelled: { done == 2 })
+            #expect(summary.ending == .interrupted && summary.step == 0 && done == 2)
+        }
+        request.resumes = true
+        let resumed = try Trainer(request)
+        #expect(try resumed.run().ending == .finished)
+        for (left, right) in zip(whole.student.matrices, resumed.student.matrices) {
+            #expect(left.blocks.elementsEqual(right.blocks) && left.values.elementsEqual(right.values))
+        }
+    }
+}
