@@ -79,6 +79,7 @@ public struct Converter: Sendable {
                 parameterCount: jobs.reduce(0) { $0 + $1.elementCount }, fileType: fileType)
             if let provenance = try model.provenance() { metadata.set(provenance) }
         }
+        if let provenance = request.provenance { metadata.set(provenance) }
         // llama-quantize sets these anew, which moves them to the end.
         for key in [GGUFKey.quantizationVersion, GGUFKey.fileType] { metadata.remove(key) }
         metadata.set(GGUFKey.quantizationVersion, .uint32(2))
@@ -87,7 +88,6 @@ public struct Converter: Sendable {
             metadata.remove(key)
             metadata.set(key, value)
         }
-        if let provenance = request.provenance { metadata.set(provenance) }
         if let seed = request.ditherSeed { metadata.set("nibble.dither.seed", .uint64(seed)) }
         return try .gguf(
             path: request.output, metadata: metadata, tensors: jobs.map(\.layoutTensor),

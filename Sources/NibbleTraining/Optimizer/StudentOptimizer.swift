@@ -36,6 +36,7 @@ extension Student {
             vectorStep.apply(
                 to: vector.masters.floats, gradient: gradient, m: vector.firstMoments.floats,
                 v: vector.secondMoments.floats, count: vector.count, compute: compute)
+            vector.settle()
         }
     }
 }

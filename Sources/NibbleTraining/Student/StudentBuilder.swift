@@ -29,7 +29,10 @@ struct StudentBuilder {
         guard entry.shape.count == 2, role.part == .weight else {
             if options.trains(role) {
                 let values = try checkpoint.vector(role, entry)
-                vectors.append(TrainedVector(role: role, name: assignment.name, values: values))
+                vectors.append(
+                    TrainedVector(
+                        role: role, name: assignment.name, values: values,
+                        isShifted: checkpoint.configuration.transform(of: role) == .addOne))
             }
             return
         }

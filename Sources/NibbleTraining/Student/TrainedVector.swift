@@ -12,11 +12,14 @@ public final class TrainedVector: @unchecked Sendable {
     public let count: Int
     /// What gradients are keyed by.
     public let parameter: Parameter
+    /// Whether the hub leaves it to the model to add one.
+    private let isShifted: Bool
     let masters: Memory
     let firstMoments: Memory
     let secondMoments: Memory
 
-    init(role: TensorRole, name: String, values: [Float]) {
+    init(role: TensorRole, name: String, values: [Float], isShifted: Bool) {
+        self.isShifted = isShifted
         self.role = role
         self.name = name
         count = values.count
@@ -29,6 +32,13 @@ public final class TrainedVector: @unchecked Sendable {
 
     /// The values.
     public var values: [Float] { Array(UnsafeBufferPointer(start: masters.floats, count: count)) }
+
+    /// Rounds values to those that come back from a hub folder, which holds them less one: below 1/2 a `Float` has bits
+    /// that are lost on that way.
+    func settle() {
+        guard isShifted else { return }
+        for index in 0..<count { masters.floats[index] = (masters.floats[index] - 1) + 1 }
+    }
 
     var vector: Vector {
         Vector(count: count, values: UnsafePointer(masters.floats), owner: masters, parameter: parameter)

@@ -101,11 +101,20 @@ struct LearnedScalesRunTests {
             ConversionRequest(
                 input: file, output: folder.file("decoded"), plan: QuantizationPlan(.f32), threads: 1)
         ).run()
+        let trained = try GGUFFile(path: file)
         for source in ["hub", "decoded"] {
             let again = try Self.converted(folder, folder.file(source), type: type)
-            for matrix in trainer.student.matrices {
-                let entry = try #require(again.tensors.first { $0.name == matrix.name })
-                #expect(entry.bytes.elementsEqual(matrix.blocks), "\(source): \(matrix.name)")
+            #expect(again.tensors.map(\.name) == trained.tensors.map(\.name))
+            for (left, right) in zip(again.tensors, trained.tensors) {
+                #expect(
+                    left.type == right.type && left.bytes.elementsEqual(right.bytes),
+                    "\(source): \(left.name)")
+            }
+            #expect(again.metadata.keys == trained.metadata.keys, "\(source)")
+            // A hub folder has no name but that of the folder.
+            for key in trained.metadata.keys where key != "general.name" {
+                #expect(
+                    try again.metadata.value(key) == trained.metadata.value(key), "\(source): \(key)")
             }
         }
     }
