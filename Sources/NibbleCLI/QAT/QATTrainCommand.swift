@@ -129,8 +129,8 @@ struct QATTrainCommand: ParsableCommand {
             for note in trainer.notes { progress.note("note: " + note) }
             let start = ContinuousClock.now
             let summary = try trainer.run(
-                preparing: { progress.update(elapsed: start.duration(to: .now), TrainingReport.line($0)) },
                 progress: { progress.update(elapsed: start.duration(to: .now), TrainingReport.line($0)) },
+                preparing: { progress.update(elapsed: start.duration(to: .now), TrainingReport.line($0)) },
                 isCancelled: { session.isInterrupted })
             progress.finish()
             let report = TrainingReport(trainer, summary, output: output)

@@ -7,14 +7,14 @@ extension Trainer {
     /// Trains to the last step of the recipe, or until held-out text gets no better.
     ///
     /// - Parameters:
-    ///   - preparing: called while the weights are rounded that training begins with.
     ///   - progress: called after every step and evaluation.
+    ///   - preparing: called while the weights are rounded that training begins with.
     ///   - isCancelled: asked after every step; the state is saved then.
     /// - Throws: `TrainingError` (`diverged`) where the loss is no number or runs away: what was saved before stays;
     ///   `CheckpointError` where a file cannot be written.
     public func run(
-        preparing: (PreparationProgress) -> Void = { _ in },
-        progress: (TrainingProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
+        progress: (TrainingProgress) -> Void = { _ in },
+        preparing: (PreparationProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws -> TrainingSummary {
         let records = try RunRecords(folder, state: state)
         try records.log("nibble \(request.version), \(teacher.compute.summary), from step \(state.step)")
