@@ -26,7 +26,7 @@ struct ErrorFeedback {
     /// What is added to the diagonal of A, as a share of its mean.
     static let damping: Float = 0.01
 
-    /// Takes over `products`, Σ x xᵀ, `[columns][columns]`; nil where it is zero or no number.
+    /// From `products`, Σ x xᵀ, `[columns][columns]`; nil where it is zero or no number.
     init?(_ products: Memory, columns: Int) {
         self.columns = columns
         let squares = (0..<columns).map { products.floats[$0 * columns + $0] }
