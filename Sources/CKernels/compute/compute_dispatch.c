@@ -45,6 +45,8 @@ void nibble_pack_bf16_transposed(const float *x, size_t features, size_t width, 
                                  size_t group_stride) { abort(); }
 void nibble_interleave_bf16(const uint16_t *even, const uint16_t *odd, size_t columns, size_t block, size_t stride,
                             uint32_t *out) { abort(); }
+void nibble_pack_bf16_columns(const uint16_t *w, size_t stride, size_t rows, size_t columns, uint32_t *out,
+                              size_t out_stride) { abort(); }
 void nibble_quantize_activations(const float *x, size_t features, size_t width, int8_t *codes, float *scales,
                                  int32_t *sums) { abort(); }
 void nibble_int8_product(const uint8_t *w, const float *scales, const float *minima, int32_t zero, size_t rows,

@@ -13,18 +13,6 @@
 #define VNNI __attribute__((target("avx512f,avx512bw,avx512vl,avx512dq,avx512vnni,avx2,fma")))
 #define INLINE static inline __attribute__((always_inline))
 
-BF16 void nibble_pack_bf16_pairs(const float *x, size_t features, size_t width, uint32_t *out) {
-    for (size_t f = 0; f < features; f += 2) {
-        for (size_t lane = 0; lane < width; lane += 16) {
-            const __m512 low = _mm512_loadu_ps(x + f * width + lane);
-            const __m512 high = f + 1 < features ? _mm512_loadu_ps(x + (f + 1) * width + lane) : _mm512_setzero_ps();
-            const __m512i a = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(low));
-            const __m512i b = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(high));
-            _mm512_storeu_si512(out + f / 2 * width + lane, _mm512_or_si512(a, _mm512_slli_epi32(b, 16)));
-        }
-    }
-}
-
 // MARK: - BF16
 
 /// R rows times V vectors of 16 lanes: pair i of row r is at w + r * row + i * step, in bytes.
@@ -96,56 +84,6 @@ BF16 void nibble_bf16_columns_product(const uint32_t *w, size_t stride, size_t r
         bf16_rows((const char *)w, 4, 4 * stride, rows, pairs, x, width, y, width, 1);
     } else {
         bf16_rows((const char *)w, 4, 4 * stride, rows, pairs, x, width, y, width, 0);
-    }
-}
-
-BF16 void nibble_pack_bf16_rows(const float *x, size_t features, size_t width, uint16_t *out, size_t stride) {
-    for (size_t f = 0; f < features; f++) {
-        for (size_t lane = 0; lane < width; lane += 16) {
-            const __m256bh halves = _mm512_cvtneps_pbh(_mm512_loadu_ps(x + f * width + lane));
-            _mm256_storeu_si256((__m256i *)(out + f * stride + lane), (__m256i)halves);
-        }
-    }
-}
-
-BF16 void nibble_pack_bf16_transposed(const float *x, size_t features, size_t width, uint32_t *out,
-                                      size_t group_stride) {
-    uint32_t block[16][16] __attribute__((aligned(64)));
-    const __m512i column = _mm512_setr_epi32(0, 16, 32, 48, 64, 80, 96, 112, 128, 144, 160, 176, 192, 208, 224, 240);
-    for (size_t first = 0; first < features; first += 16) {
-        uint32_t *target = out + first / 32 * group_stride + first % 32;
-        const size_t count = features - first < 16 ? features - first : 16;
-        for (size_t lane = 0; lane < width; lane += 32) {
-            const size_t pairs = width - lane < 32 ? 8 : 16;
-            for (size_t f = 0; f < 16; f++) {
-                const float *row = x + (first + f) * width + lane;
-                __m512 low = _mm512_setzero_ps(), high = low;
-                if (f < count) {
-                    low = _mm512_loadu_ps(row);
-                    if (pairs == 16) high = _mm512_loadu_ps(row + 16);
-                }
-                _mm512_store_si512(block[f], (__m512i)_mm512_cvtne2ps_pbh(high, low));
-            }
-            for (size_t i = 0; i < pairs; i++) {
-                const __m512i lanes = _mm512_i32gather_epi32(column, (const int *)&block[0][i], 4);
-                _mm512_storeu_si512(target + (lane / 2 + i) * 32, lanes);
-            }
-        }
-        // A last group of 16 or fewer features has nothing in its upper half.
-        if (first + 16 >= features && first % 32 == 0) {
-            for (size_t i = 0; i < width / 2; i++) _mm512_storeu_si512(target + i * 32 + 16, _mm512_setzero_si512());
-        }
-    }
-}
-
-void nibble_interleave_bf16(const uint16_t *even, const uint16_t *odd, size_t columns, size_t block, size_t stride,
-                            uint32_t *out) {
-    for (size_t first = 0; first < columns; first += block, out += stride) {
-        const size_t count = columns - first < block ? columns - first : block;
-        for (size_t c = 0; c < count; c++) {
-            const uint32_t high = odd == NULL ? 0 : (uint32_t)odd[first + c] << 16;
-            out[c] = even[first + c] | high;
-        }
     }
 }
 

@@ -15,6 +15,8 @@ extern "C" {
 
 /// Whether this machine has dot products of BF16 pairs (AVX-512 BF16).
 int32_t nibble_has_bf16_dot(void);
+/// Whether this machine has tiles of BF16 pairs (AMX), the process may use them, and nibble_has_bf16_dot.
+int32_t nibble_has_bf16_tiles(void);
 /// Whether this machine has dot products of bytes (AVX-512 VNNI).
 int32_t nibble_has_int8_dot(void);
 
@@ -34,6 +36,12 @@ void nibble_pack_bf16_pairs(const float *x, size_t features, size_t width, uint3
 /// times a packed panel. Products are exact, sums are F32. `width` is 16 or 32.
 void nibble_bf16_product(const uint16_t *w, size_t stride, size_t rows, size_t pairs, const uint32_t *x,
                          size_t width, float *y);
+
+/// y[r][lane] (+)= sum over i of w[r][i] x[i][lane] for pairs of BF16, with tiles: rows `stride` pairs apart, x
+/// [pairs][width], rows of y `y_stride` floats apart; `width` is 16 or 32. `accumulate`: y += rather than y =.
+/// Subnormals count as 0. Only where nibble_has_bf16_tiles.
+void nibble_bf16_tiles_product(const uint32_t *w, size_t stride, size_t rows, size_t pairs, const uint32_t *x,
+                               size_t width, float *y, size_t y_stride, int32_t accumulate);
 
 /// y[r] = sum over k of w[r][k] x[k] for BF16 rows and one F32 vector.
 void nibble_bf16_vector_product(const uint16_t *w, size_t stride, size_t rows, size_t columns, const float *x,

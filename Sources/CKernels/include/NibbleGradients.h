@@ -36,6 +36,11 @@ void nibble_pack_bf16_transposed(const float *x, size_t features, size_t width, 
 void nibble_interleave_bf16(const uint16_t *even, const uint16_t *odd, size_t columns, size_t block, size_t stride,
                             uint32_t *out);
 
+/// Rows as columns of pairs, out[c][i] = w[2i][c] | w[2i + 1][c] << 16 for i < (rows + 1) / 2; rows of w are `stride`
+/// elements apart, columns `out_stride` pairs; the row past an odd end is 0.
+void nibble_pack_bf16_columns(const uint16_t *w, size_t stride, size_t rows, size_t columns, uint32_t *out,
+                              size_t out_stride);
+
 /// nibble_bf16_rows_product for floats; `width` is a multiple of 16.
 void nibble_f32_rows_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x,
                              size_t width, float *y, size_t y_stride, int32_t accumulate, int32_t level);

@@ -1,7 +1,8 @@
 extension Compute {
     /// The loss of a student against a teacher, and its gradient.
     ///
-    /// Logits of as many tokens as ``distillationBytes`` allows are held at a time, never all of them.
+    /// Logits of as many tokens as ``distillationBytes`` allows are held at a time, never all of them; none where they
+    /// are computed again.
     ///
     /// - Parameters:
     ///   - student: final states, the inputs of the vocabulary head, in a layout of one sequence.
@@ -17,30 +18,30 @@ extension Compute {
     ) -> (result: DistillationLoss.Result, gradient: Tensor)? {
         distill(
             student, head: head, teacher: teacher, softcap: softcap, targets: targets, loss: loss,
-            weight: weight, gradients: gradients, holding: Self.distillationBytes)
+            weight: weight, gradients: gradients, holding: heldBytes(for: teacher))
     }
 
-    /// The same with logits of `holding` bytes at a time, or one panel.
+    /// The same with logits of `holding` bytes at a time, or one panel; nil to compute them again.
     package func distill(
         _ student: Tensor, head: Matrix, teacher: DistillationTarget, softcap: Float?,
-        targets: [Int32], loss: DistillationLoss, weight: Float, gradients: Gradients, holding bytes: Int
+        targets: [Int32], loss: DistillationLoss, weight: Float, gradients: Gradients, holding bytes: Int?
     ) -> (result: DistillationLoss.Result, gradient: Tensor)? {
         precondition(
             student.layout.sequences == 1 && targets.count == student.layout.length,
             "states and targets of different tokens")
-        check(teacher, layout: student.layout, vocabularySize: head.rows, loss)
+        check(teacher, layout: student.layout, vocabularySize: head.rows, loss, keepsLogits: bytes != nil)
         let gradient = tensor(features: student.features, layout: student.layout)
         var result = DistillationLoss.Result()
         result.tokens = targets.count
         let width = student.layout.width
-        let step = max(1, bytes / (2 * LogitStore.bytes(width, head.rows)))
+        let step = heldPanels(bytes, width: width, vocabularySize: head.rows)
         for first in stride(from: 0, to: student.layout.panels, by: step) {
             let panels = first..<min(first + step, student.layout.panels)
             let tokens = panels.lowerBound * width..<min(panels.upperBound * width, targets.count)
             let slice = DistillationSlice(
                 student: part(student, panels: panels, tokens: tokens.count), head: head,
                 teacher: part(teacher, panels: panels, tokens: tokens), softcap: softcap,
-                targets: Array(targets[tokens]), loss: loss, compute: self)
+                targets: Array(targets[tokens]), loss: loss, keepsLogits: bytes != nil, compute: self)
             guard
                 slice.run(
                     share: 1 / Double(targets.count), weight: weight, into: &result,
@@ -51,7 +52,8 @@ extension Compute {
     }
 
     private func check(
-        _ teacher: DistillationTarget, layout: PanelLayout, vocabularySize: Int, _ loss: DistillationLoss
+        _ teacher: DistillationTarget, layout: PanelLayout, vocabularySize: Int, _ loss: DistillationLoss,
+        keepsLogits: Bool
     ) {
         switch teacher {
         case .live(let states, let head):
@@ -66,11 +68,25 @@ extension Compute {
                 cached.ids.allSatisfy { $0 >= 0 && Int($0) < vocabularySize },
                 "a cached token beyond a vocabulary of \(vocabularySize)")
             precondition(loss.reverse == 0, "reverse divergence from a cached teacher")
+            precondition(keepsLogits, "the logits of a cached teacher's entries have to be held")
         }
     }
 
     /// Bytes for logits that are held.
     static var distillationBytes: Int { 272 << 20 }
+
+    /// Panels whose logits are computed again with a slab of the head: more of them make it no cheaper.
+    private static var panelsAtOnce: Int { 32 }
+
+    private func heldBytes(for teacher: DistillationTarget) -> Int? {
+        guard hasTiles, case .live = teacher else { return Self.distillationBytes }
+        return nil
+    }
+
+    /// Panels at a time.
+    private func heldPanels(_ bytes: Int?, width: Int, vocabularySize: Int) -> Int {
+        bytes.map { max(1, $0 / (2 * LogitStore.bytes(width, vocabularySize))) } ?? Self.panelsAtOnce
+    }
 
     /// Bytes that ``distill(_:head:teacher:softcap:targets:loss:weight:gradients:)`` takes at most for the logits of both
     /// models and the partial sums of their gradient.
@@ -78,12 +94,17 @@ extension Compute {
     /// - Parameters:
     ///   - tokens: of a pass, 1 or more.
     ///   - features: of a state.
-    public func distillationScratch(tokens: Int, vocabularySize: Int, features: Int) -> Int {
+    ///   - isCached: whether the teacher is.
+    public func distillationScratch(
+        tokens: Int, vocabularySize: Int, features: Int, isCached: Bool = false
+    ) -> Int {
         precondition(tokens > 0, "\(tokens) tokens")
         let layout = layout(sequences: 1, length: tokens)
-        let step = max(1, Self.distillationBytes / (2 * LogitStore.bytes(layout.width, vocabularySize)))
+        let bytes = hasTiles && !isCached ? nil : Self.distillationBytes
+        let step = heldPanels(bytes, width: layout.width, vocabularySize: vocabularySize)
         let held = min(step, layout.panels) * layout.width
-        return 2 * LogitStore.bytes(held, vocabularySize) + DistillationSlice.segments * held * features * 4
+        let logits = bytes == nil ? 0 : 2 * LogitStore.bytes(held, vocabularySize)
+        return logits + DistillationSlice.segments * held * features * 4
     }
 
     /// Some panels of a teacher, which are the tokens given.

@@ -32,10 +32,10 @@ extension Compute {
             let panels = first..<min(first + step, states.layout.panels)
             let count = min(panels.upperBound * width, states.layout.length) - panels.lowerBound * width
             let part = part(states, panels: panels, tokens: count)
-            let store = LogitStore(
-                layout: part.layout, vocabularySize: head.rows, temperature: temperature, pool: pool)
-            let source = RecordedSource(
-                source: VocabularyHead(part, weight: head, softcap: softcap, compute: self), store: store)
+            let store = LogitStore(layout: part.layout, vocabularySize: head.rows, pool: pool)
+            let source = DividedLogits(
+                source: VocabularyHead(part, weight: head, softcap: softcap, compute: self),
+                temperature: temperature, store: store)
             let targets = [Int32](repeating: 0, count: count)
             guard let sums = VocabularySums([source], targets: targets, compute: self) else { return nil }
             guard let found = self.top(top, of: store, sums, count: count) else { return nil }

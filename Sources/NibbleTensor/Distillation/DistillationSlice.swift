@@ -8,13 +8,15 @@ struct DistillationSlice {
     private let softcap: Float?
     private let targets: [Int32]
     private let loss: DistillationLoss
+    private let keepsLogits: Bool
     private let compute: Compute
     private var layout: PanelLayout { student.layout }
 
     init(
         student: Tensor, head: Matrix, teacher: DistillationTarget, softcap: Float?, targets: [Int32],
-        loss: DistillationLoss, compute: Compute
+        loss: DistillationLoss, keepsLogits: Bool, compute: Compute
     ) {
+        self.keepsLogits = keepsLogits
         self.student = student
         self.head = head
         self.teacher = teacher
@@ -30,19 +32,19 @@ struct DistillationSlice {
         share: Double, weight: Float, into result: inout DistillationLoss.Result,
         gradient: UnsafeMutablePointer<Float>, gradients: Gradients
     ) -> Bool {
-        let own = store()
+        let own = logits(student, head)
         switch teacher {
         case .live(let states, let teacherHead):
-            let other = store()
-            let sources = [recorded(states, teacherHead, other), recorded(student, head, own)]
-            guard let sums = VocabularySums(sources, targets: targets, compute: compute) else { return false }
+            let other = logits(states, teacherHead)
+            guard
+                let sums = VocabularySums([other.first, own.first], targets: targets, compute: compute)
+            else { return false }
             let coefficients = compare(own, other, sums, share: share, weight: weight, into: &result)
             differentiate(own, other, nil, coefficients, gradient, gradients)
         case .cached(let cached):
-            guard
-                let sums = VocabularySums(
-                    [recorded(student, head, own)], targets: targets, compute: compute)
-            else { return false }
+            guard let sums = VocabularySums([own.first], targets: targets, compute: compute) else {
+                return false
+            }
             let (coefficients, entries) = compare(
                 own, cached, sums, share: share, weight: weight, into: &result)
             differentiate(own, nil, entries, coefficients, gradient, gradients)
@@ -53,14 +55,14 @@ struct DistillationSlice {
     // MARK: - Loss
 
     private func compare(
-        _ own: LogitStore, _ other: LogitStore, _ sums: VocabularySums, share: Double, weight: Float,
+        _ own: DistillationLogits, _ other: DistillationLogits, _ sums: VocabularySums, share: Double,
+        weight: Float,
         into result: inout DistillationLoss.Result
     ) -> DistillationCoefficients {
         var coefficients = DistillationCoefficients(layout: layout)
         let reverseSums =
             loss.reverse > 0
-            ? VocabularySums(
-                [StoredSource(store: own), StoredSource(store: other)], targets: targets, compute: compute)
+            ? VocabularySums([own.again(), other.again()], targets: targets, compute: compute)
             : nil
         let plainSums = plainSums(own)
         for token in targets.indices {
@@ -77,7 +79,7 @@ struct DistillationSlice {
     }
 
     private func compare(
-        _ own: LogitStore, _ cached: TeacherProbabilities, _ sums: VocabularySums, share: Double,
+        _ own: DistillationLogits, _ cached: TeacherProbabilities, _ sums: VocabularySums, share: Double,
         weight: Float, into result: inout DistillationLoss.Result
     ) -> (DistillationCoefficients, CachedEntries) {
         var coefficients = DistillationCoefficients(layout: layout)
@@ -86,9 +88,7 @@ struct DistillationSlice {
         var logits: [Float] = []
         for token in targets.indices {
             let entries = token * cached.top..<(token + 1) * cached.top
-            let (panel, lane) = layout.place(sequence: 0, position: token)
-            let column = own.logits(panel: panel, row: 0) + lane
-            let mine = cached.ids[entries].map { column[Int($0) * layout.width] }
+            let mine = own.kept(token: token, ids: cached.ids[entries])
             logits += mine
             let logSum = sums.logSum(source: 0, token: token)
             let bucket = BucketDivergence(
@@ -111,10 +111,10 @@ struct DistillationSlice {
         return (coefficients, entries)
     }
 
-    private func plainSums(_ own: LogitStore) -> VocabularySums? {
+    private func plainSums(_ own: DistillationLogits) -> VocabularySums? {
         guard loss.crossEntropy > 0 else { return nil }
         return VocabularySums(
-            [StoredSource(store: own, factor: loss.temperature)], targets: targets, compute: compute)
+            [own.again(times: loss.temperature)], targets: targets, compute: compute)
     }
 
     /// Adds a token to the result; returns what its gradient is scaled down by.
@@ -133,14 +133,10 @@ struct DistillationSlice {
         return clip
     }
 
-    private func store() -> LogitStore {
-        LogitStore(
-            layout: layout, vocabularySize: head.rows, temperature: loss.temperature, pool: compute.pool)
-    }
-
-    private func recorded(_ states: Tensor, _ head: Matrix, _ store: LogitStore) -> RecordedSource {
-        RecordedSource(
-            source: VocabularyHead(states, weight: head, softcap: softcap, compute: compute), store: store)
+    private func logits(_ states: Tensor, _ head: Matrix) -> DistillationLogits {
+        DistillationLogits(
+            VocabularyHead(states, weight: head, softcap: softcap, compute: compute),
+            temperature: loss.temperature, isKept: keepsLogits, compute: compute)
     }
 
     // MARK: - Gradient
@@ -148,10 +144,10 @@ struct DistillationSlice {
     /// Parts of the vocabulary, whatever the number of threads, whose gradients are added in order.
     static let segments = 16
     /// Rows of the vocabulary at a time: as many as ``WeightSlab`` decodes.
-    private static let height = 48
+    private static let height = 96
 
     private func differentiate(
-        _ own: LogitStore, _ other: LogitStore?, _ entries: CachedEntries?,
+        _ own: DistillationLogits, _ other: DistillationLogits?, _ entries: CachedEntries?,
         _ coefficients: DistillationCoefficients, _ gradient: UnsafeMutablePointer<Float>,
         _ gradients: Gradients
     ) {
@@ -201,17 +197,18 @@ struct DistillationSlice {
 
     /// Gradients of the logits of some rows of the vocabulary.
     private func logitGradient(
-        _ slab: Int, _ rows: Range<Int>, _ own: LogitStore, _ other: LogitStore?, _ entries: CachedEntries?,
+        _ slab: Int, _ rows: Range<Int>, _ own: DistillationLogits, _ other: DistillationLogits?,
+        _ entries: CachedEntries?,
         _ coefficients: DistillationCoefficients
     ) -> Tensor {
         let g = compute.tensor(features: rows.count, layout: layout)
         let (width, level) = (layout.width, compute.levelNumber)
+        let (student, teacher) = (own.rows(rows), other?.rows(rows))
         for panel in 0..<layout.panels {
-            let logits = own.logits(panel: panel, row: rows.lowerBound)
+            let logits = student(panel)
             coefficients.withPanel(panel, loss) {
                 nibble_distillation_gradient(
-                    logits, other?.logits(panel: panel, row: rows.lowerBound), rows.count, width, $0,
-                    g.panel(panel), level)
+                    logits, teacher?(panel), rows.count, width, $0, g.panel(panel), level)
             }
             let tokens = panel * width..<min((panel + 1) * width, targets.count)
             entries?.set(slab: slab, rows: rows, tokens: tokens, width: width, in: g.panel(panel))
@@ -227,6 +224,8 @@ struct DistillationSlice {
                     logits, g.panel(panel), rows.count * width, softcap / loss.temperature, level)
             }
         }
+        // The pointers do not keep what they point into.
+        withExtendedLifetime((student, teacher)) {}
         return g
     }
 }

@@ -21,10 +21,10 @@ final class HeadRowsCache {
         return UnsafePointer(buffer.bound(to: Float.self) + row * matrix.columns)
     }
 
-    /// A row in BF16, and what its memory belongs to.
-    func halves(_ row: Int) -> (row: UnsafePointer<UInt16>, keeper: Buffer?) {
+    /// A row in BF16.
+    func halves(_ row: Int) -> UnsafePointer<UInt16> {
         let halves = rounded ?? WeightSlab.halves(matrix, rows, compute: compute)
         rounded = halves
-        return (halves.0.start + row * halves.0.stride, halves.1)
+        return halves.0.start + row * halves.0.stride
     }
 }

@@ -15,12 +15,14 @@ final class VocabularyGradient {
     private let indices: Buffer
     /// `[depth][width]`
     private let collected: Buffer
-    /// The rows of the head that go with them.
+    /// The rows of the head that go with them, in BF16: `[depth][stride]`.
+    private let rows: Buffer?
+    private let stride: Int
+    /// The same by columns.
     private let weights: WeightColumns
     private let packed: Buffer
     private let target: UnsafeMutablePointer<Float>
     private var count = 0
-    private var pending: (row: UnsafePointer<UInt16>, keeper: Buffer?)?
 
     /// - Parameters:
     ///   - thresholds: of each token of the panel.
@@ -38,6 +40,8 @@ final class VocabularyGradient {
         indices = pool.take(bytes: rowsAtATime * 4)
         collected = pool.take(bytes: Self.depth * width * 4)
         packed = pool.take(bytes: Self.depth * width * 2)
+        stride = (head.columns + 1) / 2 * 2
+        rows = compute.hasBF16 ? pool.take(bytes: Self.depth * stride * 2) : nil
         weights = WeightColumns(rows: Self.depth, columns: head.columns, compute: compute)
         for (lane, value) in thresholds.enumerated() { self.thresholds.bound(to: Float.self)[lane] = value }
     }
@@ -59,27 +63,21 @@ final class VocabularyGradient {
 
     /// Puts a row of the head beside those collected.
     private func place(_ source: HeadRowsCache, row: Int) {
-        guard compute.hasBF16 else {
+        if let rows {
+            rows.bound(to: UInt16.self).advanced(by: count * stride).update(
+                from: source.halves(row), count: head.columns)
+        } else {
             weights.floats(row: count).update(from: source.floats(row), count: head.columns)
-            return
         }
-        let half = source.halves(row)
-        guard count % 2 == 1, let even = pending else {
-            pending = (half.row, half.keeper)
-            return
-        }
-        weights.set(pair: count / 2, even.row, half.row)
-        pending = nil
     }
 
     /// Multiplies what was collected.
     func flush() {
         guard count > 0 else { return }
         let gradients = collected.bound(to: Float.self)
-        let pairs = compute.hasBF16 ? packed.bound(to: UInt32.self) : nil
-        if let pairs {
-            if let even = pending { weights.set(pair: count / 2, even.row, nil) }
-            pending = nil
+        let pairs = rows.map { _ in packed.bound(to: UInt32.self) }
+        if let rows, let pairs {
+            weights.set(first: 0, rows.bound(to: UInt16.self), stride: stride, count: count)
             nibble_pack_bf16_pairs(gradients, count, width, pairs)
         }
         for block in 0..<weights.blocks {

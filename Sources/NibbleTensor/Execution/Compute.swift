@@ -20,19 +20,29 @@ public final class Compute: Sendable {
     package let pool = BufferPool()
     /// Whether products are of BF16 numbers where nothing faster is there.
     package let hasBF16: Bool
+    /// Whether products of BF16 numbers are computed in tiles.
+    package let hasTiles: Bool
     /// Whether products with weights in blocks of 32 are of int8 activations.
     package let hasInt8: Bool
 
     /// Creates a context.
     ///
     /// - Precondition: `precision` is supported (``Precision/isSupported``).
-    public init(threads: Int, precision: Precision = .automatic, level: KernelLevel = .current) {
+    public convenience init(
+        threads: Int, precision: Precision = .automatic, level: KernelLevel = .current
+    ) {
+        self.init(threads: threads, precision: precision, level: level, usesTiles: true)
+    }
+
+    /// The same, where it is to be without tiles.
+    package init(threads: Int, precision: Precision, level: KernelLevel = .current, usesTiles: Bool) {
         precondition(precision.isSupported, "\(precision) needs AVX-512 BF16, which this machine lacks")
         workers = Workers(count: threads)
         self.precision = precision
         self.level = level
         levelNumber = level.number
         hasBF16 = precision != .f32 && (precision == .bf16 || level == .avx512) && nibble_has_bf16_dot() != 0
+        hasTiles = usesTiles && hasBF16 && nibble_has_bf16_tiles() != 0
         hasInt8 = precision == .automatic && hasBF16 && nibble_has_int8_dot() != 0
         // Our threads call it side by side; threads of its own would get in their way.
         openblas_set_num_threads(1)
@@ -62,8 +72,9 @@ public final class Compute: Sendable {
 
     /// What computes, in words: `bf16 and int8 products (AVX-512), 2 threads`.
     public var summary: String {
+        let bf16 = hasTiles ? "bf16 (AMX)" : "bf16"
         let products =
-            hasInt8 ? "bf16 and int8 products" : hasBF16 ? "bf16 products" : "f32 products (OpenBLAS)"
+            hasInt8 ? "\(bf16) and int8 products" : hasBF16 ? "\(bf16) products" : "f32 products (OpenBLAS)"
         return "\(products), \(level) kernels, "
             + (workers.count == 1 ? "1 thread" : "\(workers.count) threads")
     }

@@ -29,7 +29,7 @@ extension Compute {
         _ dy: TokenRows, _ x: Tensor, to target: UnsafeMutablePointer<Float>, accumulates: Bool
     ) {
         let columns = TokenColumns(x, compute: self)
-        let height = 48
+        let height = 96
         let slabs = (dy.features + height - 1) / height
         let groups = columns.groups
         // Some groups of columns for each job, so that the rows stay in the first cache.

@@ -15,4 +15,13 @@ public protocol LogitSource: Sendable {
     ///
     /// - Returns: a function that fills `[rows][width]` with the logits of a panel; padding gets any numbers but NaN.
     func slice(_ rows: Range<Int>) -> (_ panel: Int, _ logits: UnsafeMutablePointer<Float>) -> Void
+
+    /// Where the logits of a panel are to be put, from a row of the vocabulary on; nil where the source does not keep
+    /// them.
+    func place(panel: Int, row: Int) -> UnsafeMutablePointer<Float>?
+}
+
+extension LogitSource {
+    /// Nil.
+    public func place(panel: Int, row: Int) -> UnsafeMutablePointer<Float>? { nil }
 }

@@ -9,6 +9,7 @@ struct TokenColumns {
     private let level: Int32
     private let pool: BufferPool
     private let isBF16: Bool
+    private let hasTiles: Bool
     /// BF16: `[group][pair of tokens][32]` pairs. F32: `[group][token][32]`.
     private let buffer: Buffer
 
@@ -18,6 +19,7 @@ struct TokenColumns {
         level = compute.levelNumber
         pool = compute.pool
         isBF16 = compute.hasBF16
+        hasTiles = compute.hasTiles
         groups = (features + 31) / 32
         let tokens = layout.panels * layout.width
         buffer = pool.take(bytes: groups * 32 * tokens * (isBF16 ? 2 : 4))
@@ -71,7 +73,8 @@ struct TokenColumns {
     ) {
         let tokens = layout.panels * layout.width
         if let pairs = rows.pairs(range.lowerBound) {
-            nibble_bf16_rows_product(
+            let multiply = hasTiles ? nibble_bf16_tiles_product : nibble_bf16_rows_product
+            multiply(
                 pairs.start, pairs.stride, range.count, tokens / 2,
                 buffer.bound(to: UInt32.self) + group * tokens / 2 * 32, 32, target, stride,
                 accumulates ? 1 : 0)

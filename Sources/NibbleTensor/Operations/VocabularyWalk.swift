@@ -72,21 +72,36 @@ final class VocabularyWalk: @unchecked Sendable {
         compute.workers.forEach(segments) { segment in
             let width = sources[0].layout.width
             let buffers = sources.map { _ in compute.pool.take(bytes: height * width * 4) }
-            for slice in count * segment / segments..<count * (segment + 1) / segments {
-                let range = slice * height..<min((slice + 1) * height, rows)
-                let slices = sources.map { $0.slice(range) }
-                for panel in 0..<sources[0].layout.panels {
-                    for (fill, buffer) in zip(slices, buffers) {
-                        fill(panel, buffer.bound(to: Float.self))
-                    }
-                    let logits = buffers.map { $0.bound(to: Float.self) }
-                    if !add(logits, range, panel: panel, segment: segment) {
-                        invalid.store(true, ordering: .relaxed)
-                    }
+            // The pointers do not keep their buffers.
+            withExtendedLifetime(buffers) {
+                let own = buffers.map { $0.bound(to: Float.self) }
+                let range = count * segment / segments..<count * (segment + 1) / segments
+                if !add(slices: range, height: height, segment: segment, own) {
+                    invalid.store(true, ordering: .relaxed)
                 }
             }
         }
         return !invalid.load(ordering: .relaxed)
+    }
+
+    /// Adds slices of `height` rows of a segment; `own` has room for one of each source that does not keep its logits.
+    private func add(
+        slices: Range<Int>, height: Int, segment: Int, _ own: [UnsafeMutablePointer<Float>]
+    ) -> Bool {
+        var isFinite = true
+        var logits = own
+        for slice in slices {
+            let rows = slice * height..<min((slice + 1) * height, sources[0].vocabularySize)
+            let fills = sources.map { $0.slice(rows) }
+            for panel in 0..<sources[0].layout.panels {
+                for (index, fill) in fills.enumerated() {
+                    logits[index] = sources[index].place(panel: panel, row: rows.lowerBound) ?? own[index]
+                    fill(panel, logits[index])
+                }
+                if !add(logits, rows, panel: panel, segment: segment) { isFinite = false }
+            }
+        }
+        return isFinite
     }
 
     private func add(

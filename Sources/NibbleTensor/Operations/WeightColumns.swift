@@ -2,22 +2,25 @@ internal import CKernels
 
 /// Rows of weights by columns, as a product takes them that sums over rows: Σ over rows of w[row][column] y[row][token].
 ///
-/// BF16: `[block of columns][pair of rows][48]` pairs. F32: `[row][columns]`, as they are.
+/// BF16: `[block of columns][pair of rows][96]` pairs, for tiles `[column][pair of rows]`. F32: `[row][columns]`, as they
+/// are.
 struct WeightColumns {
     /// Rows that there is room for, an even number.
     private let capacity: Int
     private let columns: Int
     private let isBF16: Bool
+    private let hasTiles: Bool
     private let level: Int32
     private let buffer: Buffer
 
     /// Columns of a block: as many as fit the second cache with thousands of rows, and a multiple of all tiles.
-    private static let width = 48
+    private static let width = 96
 
     init(rows: Int, columns: Int, compute: Compute) {
         capacity = (rows + 1) / 2 * 2
         self.columns = columns
         isBF16 = compute.hasBF16
+        hasTiles = compute.hasTiles
         level = compute.levelNumber
         let blocks = (columns + Self.width - 1) / Self.width
         buffer = compute.pool.take(
@@ -34,12 +37,7 @@ struct WeightColumns {
                 return matrix.decode(rows, into: floats(row: rows.lowerBound), level: compute.level)
             }
             let (source, keeper) = WeightSlab.halves(matrix, rows, compute: compute)
-            for row in stride(from: 0, to: rows.count, by: 2) {
-                let even = source.start + row * source.stride
-                set(
-                    pair: (rows.lowerBound + row) / 2, even,
-                    row + 1 < rows.count ? even + source.stride : nil)
-            }
+            set(first: rows.lowerBound, source.start, stride: source.stride, count: rows.count)
             withExtendedLifetime(keeper) {}
         }
     }
@@ -55,11 +53,19 @@ struct WeightColumns {
         buffer.bound(to: Float.self) + row * columns
     }
 
-    /// Sets rows 2 `pair` and 2 `pair` + 1 in BF16; `odd` nil is a row of zeros.
-    func set(pair: Int, _ even: UnsafePointer<UInt16>, _ odd: UnsafePointer<UInt16>?) {
-        nibble_interleave_bf16(
-            even, odd, columns, Self.width, capacity / 2 * Self.width,
-            buffer.bound(to: UInt32.self) + pair * Self.width)
+    /// Sets `count` rows in BF16, `stride` elements apart, from an even one on; what is past an odd end becomes zero.
+    func set(first: Int, _ rows: UnsafePointer<UInt16>, stride: Int, count: Int) {
+        let target = buffer.bound(to: UInt32.self)
+        if hasTiles {
+            return nibble_pack_bf16_columns(
+                rows, stride, count, columns, target + first / 2, capacity / 2)
+        }
+        for row in Swift.stride(from: 0, to: count, by: 2) {
+            let even = rows + row * stride
+            nibble_interleave_bf16(
+                even, row + 1 < count ? even + stride : nil, columns, Self.width, capacity / 2 * Self.width,
+                target + (first + row) / 2 * Self.width)
+        }
     }
 
     /// x[column][token] (+)= the product of the first `rows` rows with y, for the columns of a block.
@@ -76,6 +82,11 @@ struct WeightColumns {
         let target = x + first * width
         if isBF16 {
             guard let pairs else { preconditionFailure("operand not packed in pairs") }
+            if hasTiles {
+                return nibble_bf16_tiles_product(
+                    buffer.bound(to: UInt32.self) + first * capacity / 2, capacity / 2, count,
+                    (rows + 1) / 2, pairs, width, target, width, accumulates ? 1 : 0)
+            }
             nibble_bf16_columns_product(
                 buffer.bound(to: UInt32.self) + block * capacity / 2 * Self.width, Self.width, count,
                 (rows + 1) / 2, pairs, width, target, accumulates ? 1 : 0)

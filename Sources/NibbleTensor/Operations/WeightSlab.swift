@@ -7,6 +7,7 @@ struct WeightSlab {
     let rows: Int
     let columns: Int
     private let level: Int32
+    private let hasTiles: Bool
     private let form: Form
     /// What the pointers of ``form`` point into, where that is not the file.
     private let buffer: Buffer?
@@ -19,13 +20,14 @@ struct WeightSlab {
 
     /// Rows that are prepared at a time: few enough to stay in the second cache with a panel, and a multiple of
     /// the rows of all tiles.
-    static func height(_ kernel: ProductKernel) -> Int { kernel == .f32 ? 128 : 48 }
+    static func height(_ kernel: ProductKernel) -> Int { kernel == .f32 ? 128 : 96 }
 
     /// - Precondition: `rows.count` is at most ``height(_:)``.
     init(_ matrix: Matrix, _ rows: Range<Int>, kernel: ProductKernel, compute: Compute) {
         self.rows = rows.count
         columns = matrix.columns
         level = compute.levelNumber
+        hasTiles = compute.hasTiles
         switch kernel {
         case .f32:
             let buffer = compute.pool.take(bytes: Self.height(kernel) * columns * 4)
@@ -91,6 +93,11 @@ struct WeightSlab {
                 weights, blasint(columns), operand.tensor.panel(panel), blasint(width), 0, y, blasint(width))
         case .bf16(let weights, let stride):
             guard let pairs = operand.pairs(panel: panel) else { return Self.unprepared() }
+            if hasTiles {
+                return nibble_bf16_tiles_product(
+                    UnsafeRawPointer(weights).assumingMemoryBound(to: UInt32.self), stride / 2, rows,
+                    (columns + 1) / 2, pairs, width, y, width, 0)
+            }
             nibble_bf16_product(weights, stride, rows, (columns + 1) / 2, pairs, width, y)
         case .int8(let weights):
             guard let x = operand.bytes(panel: panel) else { return Self.unprepared() }

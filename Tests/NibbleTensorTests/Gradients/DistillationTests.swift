@@ -29,7 +29,9 @@ struct DistillationTests {
         (loss.temperature, loss.crossEntropy, loss.reverse, loss.tokenClip) = (2, 0.3, 0.2, 6)
         loss.negligible = 0
         var runs: [(result: DistillationLoss.Result, states: [[Float]], head: [Float])] = []
-        for bytes in [Int.max, 2 * 4 * vocabulary * 32 * 5, 1] {
+        // OpenBLAS gives other bits where it is asked for another number of rows.
+        let again: [Int?] = compute.hasBF16 ? [nil] : []
+        for bytes in [Int.max, 2 * 4 * vocabulary * 32 * 5, 1] + again {
             compute.poison()
             let gradients = Gradients(compute: compute)
             let (result, gradient) = try #require(
@@ -48,7 +50,8 @@ struct DistillationTests {
         for run in runs.dropFirst() {
             #expect(abs(run.result.loss - runs[0].result.loss) <= 1e-12 * runs[0].result.loss)
             #expect(run.result.clipped == runs[0].result.clipped && run.result.tokens == tokens)
-            #expect(run.states == runs[0].states)
+            let isSame = run.states == runs[0].states
+            #expect(isSame)
             let worst = zip(run.head, runs[0].head).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }
             #expect(
                 run.head.allSatisfy { $0.isFinite } && worst <= Self.bound * largest, "\(worst / largest)")

@@ -11,9 +11,14 @@ private struct Shape {
     /// Beyond what a row of weights, or of the result, needs.
     var gap: Int, resultGap: Int
 
-    /// One of each, and all remainders of tiles of 4, 5, 6, 12 and 24 rows.
+    /// One of each, and all remainders of tiles of 4, 5, 6, 12, 16 and 24 rows.
     static let all =
-        [Shape(rows: 1, terms: 1, gap: 0, resultGap: 0), Shape(rows: 48, terms: 128, gap: 16, resultGap: 0)]
+        [
+            Shape(rows: 1, terms: 1, gap: 0, resultGap: 0),
+            Shape(rows: 48, terms: 128, gap: 16, resultGap: 0),
+            Shape(rows: 96, terms: 37, gap: 1, resultGap: 32),
+            Shape(rows: 63, terms: 16, gap: 0, resultGap: 0),
+        ]
         + (1...29).map { Shape(rows: $0, terms: 5 + $0 % 4, gap: $0 % 3, resultGap: 16 * ($0 % 2)) }
 }
 
@@ -111,6 +116,22 @@ struct BF16GradientProductTests {
 
     @Test("by rows", arguments: [16, 32], [false, true])
     func rows(width: Int, accumulates: Bool) {
+        rows(width: width, accumulates: accumulates, nibble_bf16_rows_product)
+    }
+
+    @Test(
+        "by rows, in tiles", .enabled(if: nibble_has_bf16_tiles() != 0, "this machine has no AMX"),
+        arguments: [16, 32], [false, true])
+    func tiles(width: Int, accumulates: Bool) {
+        rows(width: width, accumulates: accumulates, nibble_bf16_tiles_product)
+    }
+
+    private typealias Product = (
+        _ w: UnsafePointer<UInt32>, _ stride: Int, _ rows: Int, _ pairs: Int, _ x: UnsafePointer<UInt32>,
+        _ width: Int, _ y: UnsafeMutablePointer<Float>, _ resultStride: Int, _ accumulates: Int32
+    ) -> Void
+
+    private func rows(width: Int, accumulates: Bool, _ product: Product) {
         var random = SeededGenerator(seed: 3)
         var comparison = Comparison()
         for var shape in Shape.all {
@@ -120,7 +141,7 @@ struct BF16GradientProductTests {
             let resultStride = width + shape.resultGap
             let start = memory(shape.rows * resultStride + 16, accumulates: accumulates, &random)
             var y = start
-            nibble_bf16_rows_product(
+            product(
                 w, stride, shape.rows, count, x, width, &y, resultStride, accumulates ? 1 : 0)
             shape.terms *= 2
             compare(
@@ -195,6 +216,30 @@ struct BF16GradientProductTests {
                 return
             }
         }
+    }
+
+    @Test(
+        "of rows that are packed by columns, and not beyond them", arguments: [1, 2, 31, 32, 33, 70],
+        [1, 15, 16, 17, 40])
+    func packedColumns(rows: Int, columns: Int) {
+        var random = SeededGenerator(seed: UInt64(100 * rows + columns))
+        let (stride, pairs) = (columns + 2, (rows + 1) / 2)
+        let w = random.normal(rows * stride).map(Half.bf16)
+        let resultStride = pairs + 3
+        var out = [UInt32](repeating: 0xA5A5_A5A5, count: columns * resultStride)
+        nibble_pack_bf16_columns(w, stride, rows, columns, &out, resultStride)
+        var wrong: [String] = []
+        for column in 0..<columns {
+            for pair in 0..<resultStride {
+                var expected: UInt32 = 0xA5A5_A5A5
+                if pair < pairs {
+                    let odd = 2 * pair + 1 < rows ? w[(2 * pair + 1) * stride + column] : 0
+                    expected = UInt32(w[2 * pair * stride + column]) | UInt32(odd) << 16
+                }
+                if out[column * resultStride + pair] != expected { wrong.append("\(column), \(pair)") }
+            }
+        }
+        #expect(wrong.isEmpty, "\(wrong.prefix(3))")
     }
 
     @Test("of two rows that are interleaved in blocks", arguments: [1, 15, 47, 48, 49, 96, 100])
