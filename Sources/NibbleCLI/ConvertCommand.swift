@@ -15,6 +15,8 @@ struct ConvertCommand: ParsableCommand {
                 nibble convert gemma.bf16.gguf -o gemma.q4_0.gguf --imatrix gemma.imatrix --embedding-type q8_0
               The feed-forward layers of the first blocks at 6 bits:
                 nibble convert gemma.bf16.gguf -o g.gguf --tensor-type 'blk\\.[0-3]\\.ffn_.*=q6_k'
+              A folder of int4 weights, one scale for 32, that transformers and vLLM load:
+                nibble convert gemma-3-270m -o gemma-int4 --type int4_32
               Back to a folder that transformers loads:
                 nibble convert gemma.bf16.gguf -o gemma-folder
             """
@@ -29,7 +31,8 @@ struct ConvertCommand: ParsableCommand {
     @Option(
         help: ArgumentHelp(
             "What to convert to: \(QuantizationType.allCases.map(\.rawValue).joined(separator: ", ")).",
-            discussion: "Default: q4_0 for GGUF, bf16 for a folder, which holds bf16, f16 or f32 only.",
+            discussion: "Default: q4_0 for GGUF, bf16 for a folder, which holds bf16, f16, f32, or "
+                + "\(QuantizationType.folderTypes.map(\.rawValue).joined(separator: ", ")).",
             valueName: "type"))
     var type: QuantizationType?
 

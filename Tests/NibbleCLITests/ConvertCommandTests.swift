@@ -77,6 +77,11 @@ struct ConvertCommandTests {
             (["convert", "INPUT", "-o", "/no-such-folder/a.gguf"], "no such folder"),
             (["convert", "INPUT", "-o", "INPUT", "--force"], "is the input"),
             (["convert", "INPUT", "-o", "FOLDER", "--type", "q4_0"], "safetensors cannot hold"),
+            (
+                ["convert", "INPUT", "-o", "OUT", "--type", "int4"],
+                "GGUF files cannot hold int4; name a folder"
+            ),
+            (["convert", "INPUT", "-o", "FOLDER", "--type", "sfp8", "--pure"], "leave out pure"),
             (["convert", "INPUT", "-o", "OUT", "--imatrix", "missing.dat"], "missing.dat"),
             (["convert", "INPUT", "-o", "OUT", "--embedding-type", "q6_k", "--type", "iq9"], "iq9"),
             (["convert", "INPUT", "-o", "OUT", "--tensor-type", "("], "tensor-type"),

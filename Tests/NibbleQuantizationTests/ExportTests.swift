@@ -44,7 +44,7 @@ struct ExportTests {
             var compared = 0
             for tensor in output.tensors {
                 guard case .encoded(let given)? = replacements[tensor.role] else { continue }
-                #expect(tensor.entry.type == given.type)
+                #expect(.ggml(tensor.entry.type) == given.format)
                 let bytes = given.withUnsafeBytes { Array($0) }
                 let size = bytes.count / given.rows
                 let heads: Int? =
@@ -194,5 +194,5 @@ struct ExportTests {
 
 extension ReplacementTensor {
     /// Whether it is a matrix of a block format.
-    var isQuantized: Bool { if case .encoded(let tensor) = self { tensor.type.isQuantized } else { false } }
+    var isQuantized: Bool { if case .encoded(let tensor) = self { tensor.format.isQuantized } else { false } }
 }

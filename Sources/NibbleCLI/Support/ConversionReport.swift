@@ -7,7 +7,7 @@ struct ConversionReport {
     init(_ converter: Converter) { self.converter = converter }
 
     private var jobs: [TensorJob] { converter.jobs }
-    private var parameterCount: Int { jobs.reduce(0) { $0 + $1.elementCount } }
+    private var parameterCount: Int { jobs.reduce(0) { $0 + $1.parameterCount } }
     private var sourceBytes: Int { jobs.reduce(0) { $0 + $1.sourceByteCount } }
     private var tensorBytes: Int { jobs.reduce(0) { $0 + $1.byteCount } }
 
@@ -33,12 +33,14 @@ struct ConversionReport {
     var warnings: [String] {
         var warnings: [String] = []
         let requantized = jobs.contains {
-            $0.sourceType.isQuantized && $0.type.isQuantized && $0.type != $0.sourceType
+            $0.sourceFormat.isQuantized && $0.format.isQuantized && $0.format != $0.sourceFormat
         }
         if requantized {
             warnings.append("the source is quantized already; quantize the original checkpoint to lose less")
         }
-        let narrowed = jobs.contains { $0.sourceType.isQuantized && ($0.type == .bf16 || $0.type == .f16) }
+        let narrowed = jobs.contains {
+            $0.sourceFormat.isQuantized && [.ggml(.bf16), .ggml(.f16)].contains($0.format)
+        }
         if narrowed, converter.request.outputScheme == .hub, converter.request.ditherSeed == nil {
             warnings.append(
                 "the source is quantized, and \(converter.request.plan.type.rawValue) may not hold its values; "
@@ -68,8 +70,8 @@ struct ConversionReport {
         var rows = [["tensor", "shape", "from", "to", "bytes", "why"]]
         for job in jobs {
             rows.append([
-                job.name, job.shape.map(String.init).joined(separator: "x"), job.sourceType.description,
-                job.type.description, String(job.byteCount), Self.text(job.reason),
+                job.name, job.shape.map(String.init).joined(separator: "x"), job.sourceFormat.description,
+                Self.text(job), String(job.byteCount), Self.text(job.reason),
             ])
         }
         let files = converter.layout.files.map { "\($0.name)  \(Text.bytes($0.size))" }
@@ -80,7 +82,7 @@ struct ConversionReport {
         let tensors = jobs.map { job in
             JSONValue.members([
                 "name": .string(job.name), "shape": .array(job.shape.map { .integer($0) }),
-                "from": .string(job.sourceType.description), "to": .string(job.type.description),
+                "from": .string(job.sourceFormat.description), "to": .string(Self.text(job)),
                 "bytes": .integer(job.byteCount), "why": .string(Self.text(job.reason)),
             ])
         }
@@ -114,7 +116,7 @@ struct ConversionReport {
     func summaryJSON(_ summary: ConversionSummary) -> String {
         document([
             .init("files", .array(converter.layout.files.map { .string($0.name) })),
-            .init("types", .object(typeCounts.map { .init($0.type.description, .integer($0.count)) })),
+            .init("types", .object(typeCounts.map { .init($0.type, .integer($0.count)) })),
             .init("output_bytes", .integer(summary.outputBytes)),
             .init("seconds", .real(summary.elapsed / .seconds(1))),
             .init("threads", .integer(converter.request.threads)),
@@ -135,9 +137,18 @@ struct ConversionReport {
         return text
     }
 
-    private var typeCounts: [(type: GGMLType, count: Int)] {
-        Dictionary(grouping: jobs, by: \.type).map { (type: $0.key, count: $0.value.count) }
-            .sorted { ($0.count, $1.type.rawValue) > ($1.count, $0.type.rawValue) }
+    private var typeCounts: [(type: String, count: Int)] {
+        // Among types of as many tensors, that of the smaller number in ggml comes first.
+        Dictionary(grouping: jobs) { Self.text($0) }
+            .map { (type: $0.key, count: $0.value.count, number: $0.value[0].type.rawValue) }
+            .sorted { ($1.count, $0.number, $0.type) < ($0.count, $1.number, $1.type) }
+            .map { (type: $0.type, count: $0.count) }
+    }
+
+    /// What a tensor becomes: `Q4_0`, `INT4 scales`.
+    private static func text(_ job: TensorJob) -> String {
+        guard let packing = job.packing else { return job.type.description }
+        return "\(job.format) \(packing.part)"
     }
 
     private func document(_ members: [JSONValue.Member]) -> String {

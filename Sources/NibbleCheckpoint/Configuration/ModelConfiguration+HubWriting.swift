@@ -9,8 +9,10 @@ extension ModelConfiguration {
     ///   - type: How the weights are stored: F32, F16 or BF16.
     ///   - vocabulary: Where the ids of special tokens come from; nil leaves them out.
     ///   - hasAttentionBias: Whether the attention of a Llama has biases; Qwen 2's always has.
+    ///   - quantization: What stands as `quantization_config`; nil leaves it out.
     public func hubConfiguration(
-        type: GGMLType, vocabulary: Vocabulary?, hasAttentionBias: Bool = false
+        type: GGMLType, vocabulary: Vocabulary?, hasAttentionBias: Bool = false,
+        quantization: JSONValue? = nil
     ) -> JSONValue {
         var members: [JSONValue.Member] = []
         func add(_ name: String, _ value: JSONValue) { members.append(.init(name, value)) }
@@ -28,6 +30,7 @@ extension ModelConfiguration {
         add("num_attention_heads", .integer(headCount))
         add("num_hidden_layers", .integer(layerCount))
         add("num_key_value_heads", .integer(keyValueHeadCount))
+        if let quantization { add("quantization_config", quantization) }
         add("pad_token_id", vocabulary?.special.padding.map(JSONValue.integer) ?? .null)
         add("rms_norm_eps", .real(normEpsilon))
         add("rope_scaling", hubRopeScaling)

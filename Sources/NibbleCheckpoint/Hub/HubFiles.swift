@@ -29,18 +29,21 @@ extension HubFile {
     /// - Parameters:
     ///   - type: How the weights are stored: F32, F16 or BF16.
     ///   - hasAttentionBias: Whether the attention of a Llama has biases.
+    ///   - quantization: The `quantization_config` of `config.json`; nil where weights are plain numbers.
     ///   - metadata: Where `general.` facts come from: name, license, sampling.
     ///   - path: Where all this comes from, for errors.
     /// - Throws: ``CheckpointError`` where the tokenizer has no counterpart on the hub.
     public static func all(
         configuration: ModelConfiguration, vocabulary: Vocabulary, type: GGMLType,
-        hasAttentionBias: Bool = false, metadata: GGUFMetadata? = nil, path: String = "vocabulary"
+        hasAttentionBias: Bool = false, quantization: JSONValue? = nil, metadata: GGUFMetadata? = nil,
+        path: String = "vocabulary"
     ) throws(CheckpointError) -> [HubFile] {
         var files = [
             HubFile(
                 name: "config.json",
                 configuration.hubConfiguration(
-                    type: type, vocabulary: vocabulary, hasAttentionBias: hasAttentionBias)),
+                    type: type, vocabulary: vocabulary, hasAttentionBias: hasAttentionBias,
+                    quantization: quantization)),
             HubFile(name: "generation_config.json", try generation(vocabulary, metadata)),
         ]
         files += try vocabulary.hubFiles(

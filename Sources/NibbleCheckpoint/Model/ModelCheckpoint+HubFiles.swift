@@ -6,6 +6,13 @@ extension ModelCheckpoint {
     ///
     /// - Parameter type: how the weights will be stored, F32, F16 or BF16.
     public func hubFiles(type: GGMLType) throws(CheckpointError) -> [HubFile] {
+        try hubFiles(type: type, quantization: nil)
+    }
+
+    /// The same with a `quantization_config` in `config.json`.
+    package func hubFiles(
+        type: GGMLType, quantization: JSONValue?
+    ) throws(CheckpointError) -> [HubFile] {
         let hasAttentionBias = tensors.contains {
             $0.role == TensorRole(.attentionQuery, layer: 0, part: .bias)
         }
@@ -13,10 +20,12 @@ extension ModelCheckpoint {
         case .gguf(let metadata):
             return try HubFile.all(
                 configuration: configuration, vocabulary: try Vocabulary(ggufMetadata: metadata, path: path),
-                type: type, hasAttentionBias: hasAttentionBias, metadata: metadata, path: path)
+                type: type, hasAttentionBias: hasAttentionBias, quantization: quantization,
+                metadata: metadata, path: path)
         case .hub(let description):
             let json = configuration.hubConfiguration(
-                type: type, vocabulary: try description.vocabulary(), hasAttentionBias: hasAttentionBias)
+                type: type, vocabulary: try description.vocabulary(), hasAttentionBias: hasAttentionBias,
+                quantization: quantization)
             let folder = FilePath.isFolder(path) ? path : FilePath.folder(of: path)
             return [HubFile(name: "config.json", json)] + (try Self.copies(from: folder))
         }

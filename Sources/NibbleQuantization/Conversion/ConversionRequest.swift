@@ -6,7 +6,8 @@ public struct ConversionRequest: Sendable {
     public var input: String
     /// A path that ends in `.gguf`, or a folder for safetensors.
     public var output: String
-    /// Which tensor becomes what; for a folder, of ``plan`` only the type counts: `.bf16`, `.f16` or `.f32`.
+    /// Which tensor becomes what; for a folder, of ``plan`` only the type counts: `.bf16`, `.f16`,
+    /// `.f32`, or one of `QuantizationType.folderTypes`.
     public var plan: QuantizationPlan
     /// Weights of the columns' errors.
     public var importance: ImportanceMatrix?
@@ -19,7 +20,8 @@ public struct ConversionRequest: Sendable {
     /// In a GGUF file encoded rows stand byte for byte, so that their type must be the one that ``plan`` gives
     /// the tensor. A folder holds their values as the type of ``plan``, and all other matrices as the source
     /// has them, so that quantizing the folder with the same plan gives the same file as the export to GGUF
-    /// wherever ``ExportReport`` says so. ``importance`` and ``ditherSeed`` do not touch them.
+    /// wherever ``ExportReport`` says so. A folder of int4 or SFP8 holds the codes and scales, or the values of the codes,
+    /// as they are. ``importance`` and ``ditherSeed`` do not touch them.
     public var replacements: [TensorRole: ReplacementTensor] = [:]
     /// How the replacements were trained, to stand in the output; nil keeps what the source says.
     public var provenance: Provenance?

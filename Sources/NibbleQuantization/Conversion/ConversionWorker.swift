@@ -49,7 +49,7 @@ final class ConversionWorker {
         } else {
             try writer.write(try made(piece), file: place.file, offset: offset)
         }
-        if case .stored(let entry) = job.source, !job.transform.movesRows,
+        if case .stored(let entry) = job.source, job.packing == nil, !job.transform.movesRows,
             let bytes = sourceRange(entry, piece.elements)
         {
             entry.file.release(bytes)
@@ -60,6 +60,11 @@ final class ConversionWorker {
     private func made(_ piece: PieceOfWork) throws(CheckpointError) -> UnsafeRawBufferPointer {
         let job = converter.jobs[piece.job]
         let size = job.type.byteCount(elements: piece.elements.count) ?? 0
+        if let packing = job.packing {
+            reserve(encoded: size)
+            try pack(job, packing, piece.elements)
+            return UnsafeRawBufferPointer(rebasing: encoded[..<size])
+        }
         if case .encoded(let tensor) = job.source {
             try checkBlocks(job, tensor, piece.elements)
             if job.copiesBytes, !job.transform.movesRows { return tensor.bytes(of: piece.elements) }
@@ -69,11 +74,10 @@ final class ConversionWorker {
             moveRows(job, tensor, piece.elements)
         } else {
             try encode(job, piece.elements)
-            if case .encoded(let tensor) = job.source, tensor.type.isQuantized {
+            if case .encoded(let tensor) = job.source, tensor.format.isQuantized {
                 for run in job.runs(piece.elements) {
                     try check.check(
-                        job, index: piece.job, type: tensor.type, tensor.bytes(of: run),
-                        element: run.lowerBound)
+                        job, index: piece.job, tensor, run)
                 }
             }
         }
@@ -84,13 +88,86 @@ final class ConversionWorker {
     private func checkBlocks(
         _ job: TensorJob, _ tensor: EncodedTensor, _ elements: Range<Int>
     ) throws(CheckpointError) {
+        guard let type = tensor.format.ggmlType else {
+            for run in job.runs(elements) { try checkRows(job, tensor, run) }
+            return
+        }
         for run in job.runs(elements) {
             let bytes = tensor.bytes(of: run)
-            guard let block = tensor.type.firstInvalidBlock(in: RawSpan(_unsafeBytes: bytes)) else {
+            guard let block = type.firstInvalidBlock(in: RawSpan(_unsafeBytes: bytes)) else {
                 continue
             }
-            let element = run.lowerBound + block * tensor.type.blockSize
+            let element = run.lowerBound + block * type.blockSize
             throw invalid(job, element: element, "its scale or value is NaN or infinite")
+        }
+    }
+
+    /// The same for rows of the source in a format that GGUF lacks.
+    private func checkRows(
+        _ job: TensorJob, _ tensor: EncodedTensor, _ run: Range<Int>
+    ) throws(CheckpointError) {
+        let matrix = PackedMatrix(format: tensor.format, rows: tensor.rows, columns: tensor.columns)
+        for start in stride(from: run.lowerBound, to: run.upperBound, by: tensor.columns) {
+            let row = tensor.bytes(of: start..<start + tensor.columns)
+            guard let element = matrix.firstInvalidElement(row) else { continue }
+            throw invalid(job, element: start + element, "its scale is NaN or infinite")
+        }
+    }
+
+    /// Puts what a part of a matrix holds of whole rows into ``encoded``.
+    private func pack(
+        _ job: TensorJob, _ packing: TensorJob.Packing, _ elements: Range<Int>
+    ) throws(CheckpointError) {
+        let (matrix, width) = (packing.matrix, job.type.byteCount(elements: job.columns) ?? 0)
+        guard packing.part != .shape else {
+            return matrix.write(
+                .shape, of: UnsafeRawBufferPointer(start: nil, count: 0),
+                to: UnsafeMutableRawBufferPointer(rebasing: encoded[..<width]))
+        }
+        var whole = job
+        whole.name = String(job.name.dropLast(matrix.suffix(packing.part).count))
+        whole.shape = [matrix.rows, matrix.columns]
+        reserve(floats: matrix.columns)
+        guard let size = matrix.format.byteCount(columns: matrix.columns) else { return }
+        let row = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
+        defer { row.deallocate() }
+        for (place, index) in (elements.lowerBound / job.columns..<elements.upperBound / job.columns)
+            .enumerated()
+        {
+            let start = index * matrix.columns
+            let target = UnsafeMutableRawBufferPointer(rebasing: encoded[place * width..<(place + 1) * width])
+            if case .encoded(let tensor) = job.source {
+                for run in whole.runs(start..<start + matrix.columns) {
+                    try checkRows(whole, tensor, run)
+                    matrix.write(packing.part, of: tensor.bytes(of: run), to: target)
+                }
+                continue
+            }
+            try load(whole, start..<start + matrix.columns)
+            try encodeRow(whole, matrix, row: index, into: row)
+            matrix.write(packing.part, of: UnsafeRawBufferPointer(row), to: target)
+        }
+    }
+
+    /// Encodes the row of a matrix that ``floats`` holds.
+    private func encodeRow(
+        _ job: TensorJob, _ matrix: PackedMatrix, row: Int, into target: UnsafeMutableRawBufferPointer
+    ) throws(CheckpointError) {
+        guard let codec = matrix.format.codec else { return }
+        var bytes = target.mutableBytes
+        let values = UnsafeMutableBufferPointer(rebasing: floats[..<matrix.columns]).span
+        do {
+            try codec.encode(
+                values, columns: matrix.columns, importance: nil, into: &bytes, level: .current)
+        } catch {
+            switch error {
+            case .nonFiniteValue(let index, let value):
+                throw invalid(job, element: row * matrix.columns + index, "the value is \(value)")
+            case .scaleOverflow(let block):
+                throw invalid(
+                    job, element: row * matrix.columns + block * codec.blockSize,
+                    "\(matrix.format) cannot hold the value or scale that begins here")
+            }
         }
     }
 
@@ -162,7 +239,9 @@ final class ConversionWorker {
         case .encoded(let tensor):
             var index = 0
             for run in job.runs(elements) {
-                decode(tensor.type, tensor.bytes(of: run), count: run.count, at: index)
+                var target = UnsafeMutableBufferPointer(rebasing: floats[index..<index + run.count])
+                    .mutableSpan
+                tensor.decode(run, into: &target)
                 index += run.count
             }
         }

@@ -83,7 +83,7 @@ extension Converter {
         return ExportReport(
             tensors: counts.sorted { $0.key < $1.key }.map { index, counts in
                 .init(
-                    name: jobs[index].name, role: jobs[index].role, type: jobs[index].sourceType,
+                    name: jobs[index].name, role: jobs[index].role, format: jobs[index].sourceFormat,
                     counts: counts)
             })
     }
@@ -111,7 +111,7 @@ struct PieceOfWork: Sendable {
             let range = start..<min(start + size, total)
             return PieceOfWork(
                 job: index, elements: range,
-                sourceBytes: job.sourceType.byteCount(elements: range.count) ?? range.count)
+                sourceBytes: job.sourceByteCount * range.count / total)
         }
     }
 }
@@ -120,7 +120,9 @@ extension TensorJob {
     /// Elements that must stay together: rows where weights or order are by row, else blocks of both types.
     var unit: Int {
         if importance != nil || transform.movesRows { return columns == 0 ? 1 : rowColumns }
-        return max(type.blockSize, sourceType.blockSize)
+        if packing != nil { return columns }
+        if case .encoded(let tensor) = source, tensor.isRowwise { return columns }
+        return max(type.blockSize, sourceFormat.codec?.blockSize ?? 1)
     }
 
     /// The runs of source elements that make a run of output elements, in order: itself, or row by row.

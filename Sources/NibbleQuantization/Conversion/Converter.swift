@@ -61,7 +61,7 @@ public struct Converter: Sendable {
         if case .stored(let entry) = job.source, job.copiesBytes == false, entry.type.codec == nil {
             throw entry.undecodable
         }
-        guard job.copiesBytes || job.type.codec?.canEncode == true else {
+        guard job.packing != nil || job.copiesBytes || job.type.codec?.canEncode == true else {
             throw CheckpointError(
                 .unsupported, path: path, subject: "tensor '\(job.name)'", "cannot be encoded as \(job.type)")
         }
@@ -70,7 +70,9 @@ public struct Converter: Sendable {
     private static func ggufLayout(
         _ request: ConversionRequest, _ model: ModelCheckpoint, _ jobs: [TensorJob]
     ) throws(CheckpointError) -> CheckpointLayout {
-        let fileType = request.plan.type.fileType
+        guard let fileType = request.plan.type.fileType else {
+            preconditionFailure("\(request.plan.type) was refused with the jobs")
+        }
         var metadata: GGUFMetadata
         switch model.source {
         case .gguf(let stored): metadata = stored
@@ -99,11 +101,25 @@ public struct Converter: Sendable {
     ) throws(CheckpointError) -> CheckpointLayout {
         var provenance = request.provenance
         if provenance == nil { provenance = try model.provenance() }
-        let companions = try model.hubFiles(type: request.plan.type.defaultType)
+        let companions: [HubFile]
+        switch request.plan.type.format {
+        case .ggml(let type): companions = try model.hubFiles(type: type)
+        case .int4(let group):
+            companions = try model.hubFiles(
+                type: elementType(jobs), quantization: CompressedTensors.configuration(group: group))
+        case .sfp8: companions = try model.hubFiles(type: elementType(jobs))
+        }
         return try .hub(
             path: request.output, tensors: jobs.map(\.layoutTensor), companions: companions,
             splitSize: request.splitSize ?? 5_000_000_000,
             metadata: provenance?.safetensorsEntries ?? [])
+    }
+}
+
+extension Converter {
+    /// The type to compute in that holds the scales, or values, and the embedding.
+    private static func elementType(_ jobs: [TensorJob]) -> GGMLType {
+        jobs.first { $0.role.kind == .tokenEmbedding }?.type == .bf16 ? .bf16 : .f32
     }
 }
 
@@ -112,10 +128,11 @@ extension TensorJob {
 
     /// Whether the stored bytes are the output's bytes.
     var copiesBytes: Bool {
-        switch source {
+        if packing != nil { return false }
+        return switch source {
         case .stored(let entry): entry.type == type && transform == .identity && !dithers
         // Rows are encoded one by one, so that they can be moved as they are.
-        case .encoded(let tensor): tensor.type == type
+        case .encoded(let tensor): tensor.format == .ggml(type)
         case .computed: false
         }
     }

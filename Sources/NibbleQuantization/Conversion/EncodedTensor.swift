@@ -16,9 +16,13 @@ public struct EncodedTensor: @unchecked Sendable {
     /// Elements of a row.
     public let columns: Int
     /// How elements are stored.
-    public let type: GGMLType
+    public let format: WeightFormat
     /// `rows` rows, one after the other; valid while the tensor lives.
     let bytes: UnsafeRawBufferPointer
+    /// The arithmetic of ``format``.
+    let codec: any Codec
+    /// Bytes of a row.
+    let rowBytes: Int
     private let owner: any AnyObject & Sendable
 
     /// Creates a view of encoded weights.
@@ -33,16 +37,28 @@ public struct EncodedTensor: @unchecked Sendable {
         rows: Int, columns: Int, type: GGMLType, bytes: UnsafeRawBufferPointer,
         owner: any AnyObject & Sendable
     ) {
+        self.init(rows: rows, columns: columns, format: .ggml(type), bytes: bytes, owner: owner)
+    }
+
+    /// The same for a format that GGUF may lack.
+    public init(
+        rows: Int, columns: Int, format: WeightFormat, bytes: UnsafeRawBufferPointer,
+        owner: any AnyObject & Sendable
+    ) {
         precondition(rows > 0 && columns > 0, "\(rows) rows of \(columns) columns, expected 1 or more")
-        precondition(type.isEncodable, "\(type) cannot be encoded")
-        guard let rowBytes = type.byteCount(elements: columns) else {
-            preconditionFailure("\(columns) columns are no whole \(type) blocks of \(type.blockSize)")
+        guard let codec = format.codec, codec.canEncode else {
+            preconditionFailure("\(format) cannot be encoded")
+        }
+        guard let rowBytes = format.byteCount(columns: columns) else {
+            preconditionFailure("\(columns) columns are no whole \(format) blocks of \(codec.blockSize)")
         }
         precondition(
             bytes.count == rows * rowBytes, "\(bytes.count) bytes for \(rows) rows of \(rowBytes) bytes")
         self.rows = rows
         self.columns = columns
-        self.type = type
+        self.format = format
+        self.codec = codec
+        self.rowBytes = rowBytes
         self.bytes = bytes
         self.owner = owner
     }
@@ -54,11 +70,26 @@ public struct EncodedTensor: @unchecked Sendable {
         try withExtendedLifetime(owner) { () throws(Failure) in try body(bytes) }
     }
 
-    /// The stored bytes of a run of elements that begins and ends with a block.
+    /// The stored bytes of a run of elements that begins and ends with a block, or with a row where ``isRowwise``.
     func bytes(of elements: Range<Int>) -> UnsafeRawBufferPointer {
-        guard let lower = type.byteCount(elements: elements.lowerBound),
-            let upper = type.byteCount(elements: elements.upperBound), upper <= bytes.count
-        else { preconditionFailure("elements \(elements) of \(rows) rows of \(columns) as \(type)") }
+        guard let lower = offset(elements.lowerBound), let upper = offset(elements.upperBound),
+            upper <= bytes.count
+        else { preconditionFailure("elements \(elements) of \(rows) rows of \(columns) as \(format)") }
         return UnsafeRawBufferPointer(rebasing: bytes[lower..<upper])
+    }
+
+    /// Whether only whole rows can be taken apart, as scales stand at their head.
+    var isRowwise: Bool { format.ggmlType == nil }
+
+    private func offset(_ element: Int) -> Int? {
+        if let type = format.ggmlType { return type.byteCount(elements: element) }
+        return element.isMultiple(of: columns) ? element / columns * rowBytes : nil
+    }
+
+    /// Decodes a run of elements, as of ``bytes(of:)``.
+    func decode(_ elements: Range<Int>, into values: inout MutableSpan<Float>) {
+        codec.decode(
+            RawSpan(_unsafeBytes: bytes(of: elements)), columns: isRowwise ? columns : elements.count,
+            into: &values, level: .current)
     }
 }

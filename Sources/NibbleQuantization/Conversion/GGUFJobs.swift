@@ -18,6 +18,7 @@ struct GGUFJobs {
     /// The tensors in the order of llama-quantize: outside of blocks first, then block by block, names in
     /// alphabetical order.
     func jobs() throws(CheckpointError) -> [TensorJob] {
+        try request.plan.type.checkOutput(request.output)
         var jobs: [TensorJob] = []
         for tensor in model.tensors { jobs.append(try job(for: tensor)) }
         if let factors = configuration.llama3FrequencyFactors,
@@ -35,7 +36,7 @@ struct GGUFJobs {
             jobs[index].type = targets[index].type
             jobs[index].reason = targets[index].reason
             try checkFit(jobs[index])
-            try replacements.checkType(jobs[index])
+            try replacements.checkFormat(jobs[index])
             jobs[index].importance = try importance(for: jobs[index])
         }
         return jobs
@@ -89,7 +90,8 @@ struct GGUFJobs {
     }
 
     private func importance(for job: TensorJob) throws(CheckpointError) -> [Float]? {
-        guard let importance = request.importance, job.reason != .kept, job.type != job.sourceType else {
+        guard let importance = request.importance, job.reason != .kept, .ggml(job.type) != job.sourceFormat
+        else {
             return nil
         }
         return try importance.weights(

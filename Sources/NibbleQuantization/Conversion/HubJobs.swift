@@ -17,22 +17,48 @@ struct HubJobs {
 
     /// The tensors in the order of the model.
     func jobs() throws(CheckpointError) -> [TensorJob] {
-        let type = request.plan.type.defaultType
-        guard !type.isQuantized else {
-            throw CheckpointError(
-                .invalidRequest, path: request.output, "safetensors cannot hold \(type)",
-                advice: "use --type bf16, f16 or f32, or an output that ends in .gguf")
-        }
+        let plan = request.plan
+        try plan.type.checkOutput(request.output)
         guard request.importance == nil else {
             throw CheckpointError(
-                .invalidRequest, path: request.output, "an importance matrix has no effect on \(type)",
+                .invalidRequest, path: request.output,
+                "an importance matrix has no effect on \(plan.type.format)",
                 advice: "leave --imatrix out")
         }
+        if !plan.type.isGGUF { try plan.checkFolderOptions(path: request.output) }
         var jobs: [TensorJob] = []
         for tensor in model.tensors where tensor.role.kind != .ropeFrequencies {
-            jobs.append(try job(for: tensor, type: type))
+            if let type = plan.type.format.ggmlType {
+                jobs.append(try job(for: tensor, type: type))
+            } else {
+                jobs += try quantizedJobs(for: tensor)
+            }
         }
         return jobs.sorted { ($0.role.layer ?? -1, $0.name) < ($1.role.layer ?? -1, $1.name) }
+    }
+
+    /// The tensors that hold a matrix, or what else it is, in a format that GGUF lacks.
+    private func quantizedJobs(for tensor: ModelCheckpoint.Tensor) throws(CheckpointError) -> [TensorJob] {
+        let (format, reason) = try request.plan.folderFormat(of: tensor, path: model.path)
+        if let type = format.ggmlType {
+            var kept = try job(for: tensor, type: type)
+            kept.reason = reason
+            if case .encoded = kept.source { try replacements.checkFormat(kept) }
+            return [kept]
+        }
+        // The values that SFP8 has are BF16's.
+        let job = try job(for: tensor, type: .bf16)
+        let matrix = PackedMatrix(format: format, rows: job.rows, columns: job.columns)
+        return try matrix.parts.map { part throws(CheckpointError) in
+            var result = job
+            result.name += matrix.suffix(part)
+            result.shape = matrix.shape(part)
+            result.type = matrix.type(part)
+            result.reason = reason
+            result.packing = .init(matrix: matrix, part: part)
+            try replacements.checkFormat(result)
+            return result
+        }
     }
 
     private func job(
@@ -49,7 +75,8 @@ struct HubJobs {
             job.transform = configuration.transform(of: tensor.role).toHub(
                 rows: tensor.entry.shape.first ?? 1)
         }
-        if try !replacements.apply(to: &job, entry: tensor.entry), !replacements.isEmpty {
+        let isReplaced = try replacements.apply(to: &job, entry: tensor.entry)
+        if !isReplaced, !replacements.isEmpty {
             // What was not trained is to be quantized later as it would be from the source.
             job.type = tensor.entry.type.isHubType ? tensor.entry.type : .f32
             job.reason = .kept
@@ -81,9 +108,4 @@ struct HubJobs {
         }
         return true
     }
-}
-
-extension GGMLType {
-    /// Whether a hub folder holds weights of the type.
-    fileprivate var isHubType: Bool { self == .f32 || self == .f16 || self == .bf16 }
 }

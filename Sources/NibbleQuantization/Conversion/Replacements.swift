@@ -73,13 +73,13 @@ struct Replacements {
         job.transform = request.outputScheme == .gguf ? .identity : .add(-1)
     }
 
-    /// Throws where the bytes of a replacement are not of the type that `job` was planned to have.
-    func checkType(_ job: TensorJob) throws(CheckpointError) {
-        guard case .encoded(let tensor) = job.source, tensor.type != job.type else { return }
+    /// Throws where the bytes of a replacement are not of the format that `job` was planned to have.
+    func checkFormat(_ job: TensorJob) throws(CheckpointError) {
+        guard case .encoded(let tensor) = job.source, tensor.format != job.format else { return }
         throw mismatch(
             job,
-            "is to become \(job.type) by the plan \(request.plan.type.rawValue), and its replacement is "
-                + "encoded as \(tensor.type)",
+            "is to become \(job.format) by the plan \(request.plan.type.rawValue), and its replacement is "
+                + "encoded as \(tensor.format)",
             "export with the plan that was trained with")
     }
 

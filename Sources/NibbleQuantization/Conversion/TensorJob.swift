@@ -21,6 +21,16 @@ public struct TensorJob: Sendable {
     public var importance: [Float]? = nil
     /// Whether values are drawn within the quantization cells of the source.
     public var dithers = false
+    /// What of a matrix the tensor holds, where it is stored in a format that GGUF lacks.
+    public var packing: Packing? = nil
+
+    /// A part of a matrix; ``shape`` and ``type`` are then those of the part.
+    public struct Packing: Sendable, Equatable {
+        /// The matrix.
+        public var matrix: PackedMatrix
+        /// The part.
+        public var part: PackedMatrix.Part
+    }
 
     /// Where the values of a tensor come from.
     public enum Source: Sendable {
@@ -57,21 +67,31 @@ public struct TensorJob: Sendable {
     var columns: Int { shape.last ?? 1 }
     /// Rows over all slower extents.
     var rows: Int { shape.dropLast().reduce(1, *) }
-    /// The type in the source.
-    public var sourceType: GGMLType {
+    /// How values are stored in the source.
+    public var sourceFormat: WeightFormat {
         switch source {
-        case .stored(let entry): entry.type
-        case .computed: .f32
-        case .encoded(let tensor): tensor.type
+        case .stored(let entry): .ggml(entry.type)
+        case .computed: .ggml(.f32)
+        case .encoded(let tensor): tensor.format
         }
     }
+    /// How values are stored in the output, by this tensor and its siblings.
+    public var format: WeightFormat { packing?.matrix.format ?? .ggml(type) }
+    /// Weights that the tensor stands for; of a matrix in parts the first stands for all.
+    public var parameterCount: Int {
+        guard let packing else { return elementCount }
+        return isFirstPart ? packing.matrix.rows * packing.matrix.columns : 0
+    }
+    /// Whether this is all of a matrix, or the first of its parts.
+    private var isFirstPart: Bool { packing.map { $0.matrix.parts.first == $0.part } ?? true }
     /// Number of elements in the output.
     public var elementCount: Int { shape.reduce(1, *) }
     /// Bytes in the output.
     public var byteCount: Int { type.byteCount(elements: elementCount) ?? 0 }
     /// Bytes in the source.
     public var sourceByteCount: Int {
-        switch source {
+        guard isFirstPart else { return 0 }
+        return switch source {
         case .stored(let entry): entry.range.count
         case .computed(let values): values.count * 4
         case .encoded(let tensor): tensor.bytes.count

@@ -18,7 +18,7 @@ public struct ExportReport: Sendable, Equatable {
         /// What it is for.
         public var role: TensorRole
         /// What it was trained to be stored as.
-        public var type: GGMLType
+        public var format: WeightFormat
         /// What becomes of its blocks.
         public var counts: ReencodingCounts
     }

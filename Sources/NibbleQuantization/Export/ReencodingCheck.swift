@@ -10,29 +10,31 @@ struct ReencodingCheck {
 
     init(_ request: ConversionRequest) { self.request = request }
 
-    /// Counts the blocks of `bytes`, which stand at `element` of the source of job number `index`.
+    /// Counts the blocks of a run of elements of the source of job number `index`.
     mutating func check(
-        _ job: TensorJob, index: Int, type: GGMLType, _ bytes: UnsafeRawBufferPointer, element: Int
+        _ job: TensorJob, index: Int, _ tensor: EncodedTensor, _ run: Range<Int>
     ) throws(CheckpointError) {
+        let (format, columns, bytes) = (tensor.format, tensor.columns, tensor.bytes(of: run))
+        let again = Reencoding(of: format, columns: columns, storedAs: job.type)
         var lost: Int?
         do throws(CodecError) {
-            let outcomes = try Reencoding(of: type, storedAs: job.type).outcomes(bytes)
+            let outcomes = try again.outcomes(bytes)
             for outcome in outcomes { counts[index, default: .init()].count(outcome) }
             guard job.type != .f32, outcomes.contains(where: { !$0.keepsValues }) else { return }
-            let exact = try Reencoding(of: type, storedAs: .f32).outcomes(bytes)
+            let exact = try Reencoding(of: format, columns: columns, storedAs: .f32).outcomes(bytes)
             lost = outcomes.indices.first { !outcomes[$0].keepsValues && exact[$0].keepsValues }
         } catch {
             // The values were stored before they came here, so they are finite and fit.
             preconditionFailure("\(job.name): \(error)")
         }
-        if let lost { throw refusal(job, type, element: element + lost * type.blockSize) }
+        if let lost { throw refusal(job, format, element: run.lowerBound + lost * again.blockSize) }
     }
 
-    private func refusal(_ job: TensorJob, _ type: GGMLType, element: Int) -> CheckpointError {
+    private func refusal(_ job: TensorJob, _ format: WeightFormat, element: Int) -> CheckpointError {
         CheckpointError(
             .invalidRequest, path: request.output,
             subject: "tensor '\(job.name)', row \(element / job.columns), column \(element % job.columns)",
-            "\(job.type) cannot hold the \(type) block that begins here: quantized again, it would change",
+            "\(job.type) cannot hold the \(format) block that begins here: quantized again, it would change",
             advice: "export as f32")
     }
 }

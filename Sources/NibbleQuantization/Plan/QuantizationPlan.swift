@@ -97,6 +97,8 @@ public struct QuantizationPlan: Sendable {
     /// What each tensor becomes, in the order given.
     ///
     /// The mixtures count attention and feed-forward tensors in this order; give them as they will be written.
+    ///
+    /// - Precondition: ``type`` is one of GGUF files.
     public func targets(for tensors: [Tensor], in configuration: ModelConfiguration) -> [Target] {
         var mixture = Mixture(
             type: type, usesImportance: usesImportance, tensors: tensors, configuration: configuration)
@@ -144,6 +146,19 @@ extension QuantizationPlan.Tensor {
     public var isQuantizable: Bool {
         // Trailing extents of one do not count, as ggml_n_dims has it; they come first here.
         shape.drop { $0 == 1 }.count >= 2 && role.part == .weight && !role.kind.isNorm
+    }
+}
+
+extension TensorRole {
+    /// Whether the tensor is the matrix of an attention or feed-forward layer.
+    package var isLinear: Bool {
+        guard part == .weight else { return false }
+        switch kind {
+        case .attentionQuery, .attentionKey, .attentionValue, .attentionOutput, .feedForwardGate,
+            .feedForwardUp, .feedForwardDown:
+            return true
+        default: return false
+        }
     }
 }
 

@@ -1,9 +1,12 @@
+public import NibbleCheckpoint
 public import NibbleNumerics
 
-/// What a whole file is quantized to: the types of `llama-quantize`, each a default type and a rule for the
-/// tensors that get another.
+/// What a whole checkpoint is quantized to: the types of `llama-quantize`, each a default type and a rule for the
+/// tensors that get another; and formats that only hub folders hold.
 ///
-/// Raw values are llama.cpp's names in lower case; ``fileType`` is the number under `general.file_type`.
+/// Raw values of the former are llama.cpp's names in lower case; ``fileType`` is the number under
+/// `general.file_type`. In the latter, the matrices of attention and feed-forward layers are quantized; embedding,
+/// vocabulary head, norms and biases stay as they are.
 public enum QuantizationType: String, CaseIterable, Sendable {
     case f32
     case f16
@@ -19,9 +22,42 @@ public enum QuantizationType: String, CaseIterable, Sendable {
     case q5_k_m
     case q6_k
     case iq4_nl
+    /// Symmetric 4-bit integers with one scale a row ("per channel"): a folder of compressed-tensors.
+    case int4
+    /// With one scale for 32 elements of a row.
+    case int4_32
+    /// With one scale for 64 elements of a row.
+    case int4_64
+    /// With one scale for 128 elements of a row.
+    case int4_128
+    /// gemma.cpp's 8-bit floating point: a folder of BF16, which holds its values exactly.
+    case sfp8
 
-    /// The type of tensors that no rule changes.
-    public var defaultType: GGMLType {
+    /// Whether GGUF files hold the type.
+    public var isGGUF: Bool { format.ggmlType != nil }
+
+    /// The types of GGUF files.
+    public static let ggufTypes = allCases.filter(\.isGGUF)
+
+    /// The types that only hub folders hold.
+    public static let folderTypes = allCases.filter { !$0.isGGUF }
+
+    /// How the matrices are stored that no rule changes.
+    public var format: WeightFormat {
+        switch self {
+        case .int4: .int4(group: nil)
+        case .int4_32: .int4(group: 32)
+        case .int4_64: .int4(group: 64)
+        case .int4_128: .int4(group: 128)
+        case .sfp8: .sfp8
+        default: .ggml(defaultType)
+        }
+    }
+
+    /// The type of tensors that no rule changes in a GGUF file.
+    ///
+    /// - Precondition: ``isGGUF``.
+    var defaultType: GGMLType {
         switch self {
         case .f32: .f32
         case .f16: .f16
@@ -35,11 +71,13 @@ public enum QuantizationType: String, CaseIterable, Sendable {
         case .q5_k_s, .q5_k_m: .q5_k
         case .q6_k: .q6_k
         case .iq4_nl: .iq4_nl
+        case .int4, .int4_32, .int4_64, .int4_128, .sfp8:
+            preconditionFailure("GGUF files have no type for \(rawValue)")
         }
     }
 
-    /// The value of `general.file_type` (`llama_ftype` in llama.h).
-    public var fileType: UInt32 {
+    /// The value of `general.file_type` (`llama_ftype` in llama.h); nil where ``isGGUF`` is false.
+    public var fileType: UInt32? {
         switch self {
         case .f32: 0
         case .f16: 1
@@ -55,6 +93,25 @@ public enum QuantizationType: String, CaseIterable, Sendable {
         case .q6_k: 18
         case .iq4_nl: 25
         case .bf16: 32
+        case .int4, .int4_32, .int4_64, .int4_128, .sfp8: nil
+        }
+    }
+
+    /// Checks that a file or folder at `path` can hold the type.
+    ///
+    /// - Throws: ``CheckpointError`` (`invalidRequest`) that says what can.
+    public func checkOutput(_ path: String) throws(CheckpointError) {
+        let isFile = path.hasSuffix(".gguf")
+        if isFile, !isGGUF {
+            throw CheckpointError(
+                .invalidRequest, path: path, "GGUF files cannot hold \(rawValue)",
+                advice: "name a folder, or choose a type of GGUF files, such as q4_0")
+        }
+        if !isFile, let type = format.ggmlType, type.isQuantized {
+            let types = Self.folderTypes.map(\.rawValue).joined(separator: ", ")
+            throw CheckpointError(
+                .invalidRequest, path: path, "safetensors cannot hold \(type)",
+                advice: "use --type bf16, f16, f32, \(types), or an output that ends in .gguf")
         }
     }
 }

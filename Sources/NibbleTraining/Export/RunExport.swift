@@ -3,8 +3,8 @@ internal import NibbleModel
 public import NibbleQuantization
 internal import NibbleTensor
 
-/// Writes what a run trained: a GGUF file whose blocks are those trained on, bit for bit, or a hub folder whose
-/// weights lie on their grid.
+/// Writes what a run trained: a GGUF file, or for types that GGUF lacks a hub folder, whose codes and scales are those
+/// trained on, bit for bit; or a hub folder whose weights lie on their grid.
 ///
 /// ```swift
 /// try RunExport(path: "run").write(to: "gemma.qat.gguf", threads: 2, version: "0.3.0")
@@ -26,8 +26,9 @@ public struct RunExport: Sendable {
     public var state = State.last
     /// Where the teacher is now; nil: where it was.
     public var teacher: String?
-    /// Element type of trained matrices in a hub folder: `.f32` or `.f16`, which hold Q4_0's values exactly.
-    public var folderType = QuantizationType.f32
+    /// Type of trained matrices in a hub folder: `.f32` or `.f16`, which hold Q4_0's values exactly; nil: the run's own
+    /// where that is one of `QuantizationType.folderTypes`, else `.f32`.
+    public var folderType: QuantizationType?
     /// Whether an existing output may be replaced.
     public var replacesOutput = false
 
@@ -47,6 +48,8 @@ public struct RunExport: Sendable {
         let status = try RunStatus(path: path)
         let recipePath = FilePath.join(path, RunFolder.Name.recipe)
         let recipe = try Recipe(path: recipePath)
+        let trained = recipe.quantization.type
+        if output.hasSuffix(".gguf") { try trained.checkOutput(output) }
         let source = teacher ?? status.identity.teacherPath
         let checkpoint = try ModelCheckpoint(path: source)
         let digest = "\(TeacherDigest(checkpoint, threads: threads))"
@@ -65,7 +68,9 @@ public struct RunExport: Sendable {
         let saved = try SavedCheckpoint(path: try savedPath(status))
         let state = try TrainingState(saved, into: student)
         var request = ConversionRequest(input: source, output: output, plan: options.plan, threads: threads)
-        if request.outputScheme == .hub { request.plan = QuantizationPlan(folderType) }
+        if request.outputScheme == .hub {
+            request.plan = QuantizationPlan(folderType ?? (trained.isGGUF ? .f32 : trained))
+        }
         request.replacesOutput = replacesOutput
         request.replacements = student.replacements
         request.provenance = provenance(status, state, recipe, version: version)
@@ -121,12 +126,12 @@ extension Student {
     /// What is written in the place of the teacher's tensors.
     var replacements: [TensorRole: ReplacementTensor] {
         var result: [TensorRole: ReplacementTensor] = [:]
-        let types = Dictionary(assignments.map { ($0.role, $0.type) }) { first, _ in first }
+        let formats = Dictionary(assignments.map { ($0.role, $0.format) }) { first, _ in first }
         for matrix in matrices {
-            guard let type = types[matrix.role] else { continue }
+            guard let format = formats[matrix.role] else { continue }
             result[matrix.role] = .encoded(
                 EncodedTensor(
-                    rows: matrix.rows, columns: matrix.columns, type: type, bytes: matrix.blocks,
+                    rows: matrix.rows, columns: matrix.columns, format: format, bytes: matrix.blocks,
                     owner: matrix))
         }
         for vector in vectors { result[vector.role] = .vector(vector.values) }

@@ -11,7 +11,8 @@ extension Recipe {
 
     private static let quantizationFields: [RecipeField] = [
         RecipeField(
-            "quantization", "type", \.quantization.type, .word, "The type of the file that is trained for."),
+            "quantization", "type", \.quantization.type, .word,
+            "The type that is trained for: of a GGUF file, or, from int4 on, of a hub folder."),
         RecipeField(
             "quantization", "pure", \.quantization.pure, .flag,
             "Every tensor gets the default type, the rules of llama-quantize's mixture left out."),

@@ -1,4 +1,3 @@
-internal import NibbleNumerics
 internal import NibbleQuantization
 
 /// Fields that contradict each other, although each is in range.
@@ -13,7 +12,9 @@ struct RecipeRule: Sendable {
 
 extension Recipe {
     /// What must hold between fields: nothing that is asked for may be without effect.
-    static let rules: [RecipeRule] = [
+    static let rules: [RecipeRule] = generalRules + folderRules
+
+    private static let generalRules: [RecipeRule] = [
         RecipeRule(
             fields: ["quantization.scales", "train.parameters"],
             statement: "`quantization.scales` is not recomputed where `train.parameters` has scales."
@@ -31,9 +32,7 @@ extension Recipe {
             statement: "`quantization.type` is q4_0, q5_0 or q8_0 where `quantization.scales` is learned."
         ) { recipe in
             let type = recipe.quantization.type
-            guard recipe.quantization.scales == .learned, ScaledBlocks(type.defaultType) == nil else {
-                return nil
-            }
+            guard recipe.quantization.scales == .learned, !type.learnsScales else { return nil }
             return (
                 "quantization.scales is learned, but quantization.type is \(type.rawValue), expected q4_0, q5_0"
                     + " or q8_0",
@@ -74,7 +73,7 @@ extension Recipe {
             guard recipe.start.weights == .gptq else { return nil }
             let advice = "set start.weights to auto or teacher"
             let type = recipe.quantization.type
-            if ScaledBlocks(type.defaultType) == nil {
+            if !type.learnsScales {
                 return (
                     "start.weights is gptq, but quantization.type is \(type.rawValue), expected q4_0, q5_0 or"
                         + " q8_0", advice

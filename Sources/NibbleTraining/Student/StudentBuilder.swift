@@ -38,9 +38,9 @@ struct StudentBuilder {
         }
         let rows = checkpoint.rowCount(of: role, entry)
         let isTrained = options.trains(role)
-        guard let codec = assignment.type.codec else { throw entry.undecodable }
+        guard let codec = assignment.format.codec else { throw entry.undecodable }
         // Tensors that stay as they are need no copy.
-        guard isTrained || assignment.type != entry.type else { return }
+        guard isTrained || assignment.format != .ggml(entry.type) else { return }
         guard isTrained else {
             let matrix = try frozenMatrix(assignment, entry, rows: rows, codec: codec)
             frozen.matrices[role] = matrix
@@ -55,7 +55,7 @@ struct StudentBuilder {
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
             matrix.scales?.choose(rows, for: matrix.weights(rows).span)
         }
-        types[role] = assignment.type
+        types[role] = assignment.format.ggmlType
         matrices.append(matrix)
     }
 
@@ -137,8 +137,8 @@ struct StudentBuilder {
         let columns = entry.columns
         let quantizer = FakeQuantizer(codec: codec, columns: columns)
         let isVocabulary = assignment.role.isVocabulary
-        let type: GGMLType = !isVocabulary ? assignment.type : compute.hasBF16 ? .bf16 : .f32
-        guard let target = type.codec, let targetBytes = type.byteCount(elements: columns) else {
+        let format = !isVocabulary ? assignment.format : .ggml(compute.hasBF16 ? .bf16 : .f32)
+        guard let target = format.codec, let targetBytes = format.byteCount(columns: columns) else {
             throw entry.undecodable
         }
         let memory = Memory(byteCount: rows * targetBytes)
@@ -166,15 +166,18 @@ struct StudentBuilder {
             } catch {
                 throw CheckpointError(
                     .invalidValue, path: entry.file.path, subject: "tensor '\(entry.name)', rows \(range)",
-                    "cannot be encoded as \(assignment.type): \(error)",
+                    "cannot be encoded as \(assignment.format): \(error)",
                     advice: "the checkpoint is damaged or was trained to divergence")
             }
         }
-        guard
-            let matrix = Matrix(
-                rows: rows, columns: columns, type: type, bytes: UnsafeRawBufferPointer(memory.bytes),
-                owner: memory)
-        else { throw entry.undecodable }
+        let bytes = UnsafeRawBufferPointer(memory.bytes)
+        let matrix =
+            if let type = format.ggmlType {
+                Matrix(rows: rows, columns: columns, type: type, bytes: bytes, owner: memory)
+            } else {
+                Matrix(rows: rows, columns: columns, codec: target, bytes: bytes, owner: memory)
+            }
+        guard let matrix else { throw entry.undecodable }
         return matrix
     }
 }

@@ -18,7 +18,7 @@ extension StudentOptions {
             var learning = self
             learning.parameters.insert(.scales)
             let learned = try plan.assignments(for: checkpoint).filter { learning.learnsScales(of: $0.role) }
-            let canLearn = learned.allSatisfy { ScaledBlocks($0.type) != nil }
+            let canLearn = learned.allSatisfy { $0.format.ggmlType.flatMap(ScaledBlocks.init) != nil }
             guard canLearn, !learned.isEmpty, parameters.contains(.linear) || parameters.contains(.scales)
             else {
                 parameters.remove(.scales)
@@ -36,7 +36,7 @@ extension StudentOptions {
         switch role.kind {
         case .tokenEmbedding, .output: return parameters.contains(.embedding)
         case .ropeFrequencies: return false
-        default: return parameters.contains(role.kind.isLinear ? .linear : .norms)
+        default: return parameters.contains(role.isLinear ? .linear : .norms)
         }
     }
 
@@ -45,22 +45,10 @@ extension StudentOptions {
         guard role.part == .weight, parameters.contains(.scales) else { return false }
         switch role.kind {
         case .tokenEmbedding, .output: return parameters.contains(.embedding)
-        default: return role.kind.isLinear
+        default: return role.isLinear
         }
     }
 
     /// Whether there are matrices of which only the scales are trained.
     var freezesWeights: Bool { parameters.contains(.scales) && !parameters.contains(.linear) }
-}
-
-extension TensorRole.Kind {
-    /// Whether the tensor is a matrix of attention or of a feed-forward layer.
-    fileprivate var isLinear: Bool {
-        switch self {
-        case .attentionQuery, .attentionKey, .attentionValue, .attentionOutput, .feedForwardGate,
-            .feedForwardUp, .feedForwardDown:
-            true
-        default: false
-        }
-    }
 }

@@ -18,7 +18,7 @@ enum TieDetection {
 
     /// Adds a sample of a matrix.
     static func sample(_ matrix: TrainedMatrix, into start: inout StudentStart) throws(CheckpointError) {
-        guard matrix.quantizer.codec.blockSize > 1 else { return }
+        guard scaleSize(matrix.quantizer) > 1 else { return }
         for index in 0..<min(rows, matrix.rows) {
             let row = index * matrix.rows / min(rows, matrix.rows)
             let values = Array(
@@ -30,9 +30,15 @@ enum TieDetection {
         }
     }
 
+    /// Weights that share a scale; 1 where there is none.
+    private static func scaleSize(_ quantizer: FakeQuantizer) -> Int {
+        if let codec = quantizer.codec as? Int4, codec.group == nil { return quantizer.columns }
+        return quantizer.codec.blockSize
+    }
+
     /// Weights whose code changes between a thousandth of a step below and above them.
     private static func count(_ values: [Float], _ quantizer: FakeQuantizer) -> Int {
-        let size = max(quantizer.codec.blockSize, 1)
+        let size = scaleSize(quantizer)
         var steps = [Float](repeating: 0, count: values.count)
         for first in stride(from: 0, to: values.count, by: size) {
             let block = first..<min(first + size, values.count)

@@ -155,20 +155,21 @@ public final class Trainer {
 
     private static func checkPlan(_ options: StudentOptions, _ checkpoint: ModelCheckpoint) throws {
         let assignments = try options.plan.assignments(for: checkpoint)
-        guard assignments.contains(where: { $0.type.isQuantized && options.trains($0.role) }) else {
+        guard assignments.contains(where: { $0.format.isQuantized && options.trains($0.role) }) else {
             throw TrainingError(
                 .invalidRecipe, "quantization.type \(options.plan.type.rawValue)",
                 "quantizes nothing of what is trained", advice: "choose a quantized type, such as q4_0")
         }
         guard options.config.scales == .learned,
             let other = assignments.first(where: {
-                options.learnsScales(of: $0.role) && ScaledBlocks($0.type) == nil
+                options.learnsScales(of: $0.role)
+                    && $0.format.ggmlType.flatMap(ScaledBlocks.init) == nil
             })
         else { return }
         let types = ScaledBlocks.types.map(\.description).joined(separator: ", ")
         throw TrainingError(
             .invalidRecipe, "quantization.scales learned",
-            "tensor '\(other.name)' becomes \(other.type), expected one of \(types), whose scales can be learned",
+            "tensor '\(other.name)' becomes \(other.format), expected one of \(types), whose scales can be learned",
             advice:
                 "give it such a type with quantization.tensor_types or quantization.embedding_type, or train "
                 + "less, or set quantization.scales to recomputed")

@@ -89,6 +89,19 @@ struct RecipeErrorTests {
         Case(
             "start: {weights: gptq}\ntrain: {parameters: [scales]}", 2,
             "start.weights is gptq, but train.parameters lacks linear"),
+        Case(
+            "quantization: {type: int4_32, scales: learned}", 1,
+            "quantization.type is int4_32, expected q4_0, q5_0 or q8_0"),
+        Case("start: {weights: gptq}\nquantization: {type: sfp8}", 2, "quantization.type is sfp8"),
+        Case("quantization:\n  type: int4\n  gradient: masked", 3, "these clip no value"),
+        Case("quantization:\n  type: int4\n  activations: int8", 3, "their products take no int8"),
+        Case("quantization:\n  type: sfp8\n  pure: true", 3, "these have no mixture"),
+        Case("quantization:\n  type: int4\n  embedding_type: q8_0", 3, "the embedding stays as it is there"),
+        Case("quantization:\n  type: int4\n  output_type: q8_0", 3, "the vocabulary head stays"),
+        Case(
+            "quantization:\n  type: int4\n  tensor_types:\n  - {pattern: a, type: q8_0}", 3,
+            "all matrices of blocks have one type there"),
+        Case("quantization:\n  type: int4_16", 2, "did you mean 'int4_"),
         Case("train:\n  steps: 3\nschedule:\n  warmup_steps: 4", 4, "more than train.steps, 3"),
         Case("quantization:\n  start_step: 9\ntrain:\n  steps: 9", 4, "nothing would be quantized"),
         Case("loss:\n  cross_entropy: 1\n  reverse: 0.5", 3, "leaves no divergence"),

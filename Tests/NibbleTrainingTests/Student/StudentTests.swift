@@ -20,7 +20,7 @@ struct StudentTests {
 
     @Test(
         "have the blocks that conversion writes, and the logits of that file, for every type",
-        arguments: QuantizationType.allCases, [false, true])
+        arguments: QuantizationType.ggufTypes, [false, true])
     func blocks(type: QuantizationType, isPure: Bool) throws {
         for source in Self.sources {
             var options = StudentOptions()
@@ -29,6 +29,27 @@ struct StudentTests {
             let setup = try ConvertedStudent(source, options)
             #expect(setup.student.matrices.count == 7 * setup.checkpoint.configuration.layerCount)
             #expect(setup.student.vectors.isEmpty)
+            try setup.compareBlocks()
+            try setup.compareLogits()
+        }
+    }
+
+    @Test(
+        "have the codes and scales of a hub folder where GGUF has no type",
+        arguments: [QuantizationType.int4, .int4_32, .sfp8],
+        [[.linear], [.linear, .norms, .embedding], [.norms]] as [Set<StudentOptions.Parameters>])
+    func folders(type: QuantizationType, parameters: Set<StudentOptions.Parameters>) throws {
+        for source in Self.sources.filter({ !$0.contains("qwen3") }) + ["hub/qwen2"] {
+            // Its heads are too narrow for groups of 32, which is a named error (FolderTypeTests).
+            if type == .int4_32, source.contains("llama3") { continue }
+            var options = StudentOptions()
+            options.plan = QuantizationPlan(type)
+            options.parameters = parameters
+            let setup = try ConvertedStudent(source, options)
+            let linear = setup.student.matrices.filter { $0.role.isLinear }
+            #expect(
+                linear.count
+                    == (parameters.contains(.linear) ? 7 * setup.checkpoint.configuration.layerCount : 0))
             try setup.compareBlocks()
             try setup.compareLogits()
         }
@@ -95,9 +116,12 @@ struct StudentTests {
         }
     }
 
-    @Test("are the blocks of their masters after every step", arguments: QuantizationType.allCases)
+    @Test(
+        "are the blocks of their masters after every step",
+        arguments: QuantizationType.allCases.filter { ![.int4_64, .int4_128].contains($0) })
     func update(type: QuantizationType) throws {
-        for source in ["hub/llama3", "hub/qwen2"] {
+        // Heads of the former are too narrow for groups of 32.
+        for source in type == .int4_32 ? ["hub/qwen2"] : ["hub/llama3", "hub/qwen2"] {
             var options = StudentOptions()
             options.plan = QuantizationPlan(type)
             options.parameters = [.linear, .norms, .embedding]
