@@ -6,8 +6,9 @@ struct QATExportCommand: ParsableCommand {
         commandName: "export",
         abstract: "Writes what a run trained, at any time.",
         discussion: """
-            A GGUF file holds the blocks that were trained on, bit for bit. A folder is the "unquantized QAT" \
-            checkpoint: its weights lie on their grid, so that converting it gives the same blocks (docs/export.md).
+            A GGUF file holds the blocks that were trained on, bit for bit; so does a folder of a run for int4 or sfp8. \
+            Any other folder, and theirs with --type f32, is the "unquantized QAT" checkpoint: its weights lie on their \
+            grid, so that converting it gives the same blocks (docs/export.md).
 
             EXAMPLES
               nibble qat export run -o gemma.qat.gguf
@@ -28,8 +29,10 @@ struct QATExportCommand: ParsableCommand {
     var teacher: String?
 
     @Option(
-        help: ArgumentHelp("Element type of trained matrices in a folder: f32 or f16.", valueName: "type"))
-    var type: QuantizationType = .f32
+        help: ArgumentHelp(
+            "Type of trained matrices in a folder: f32 or f16; by default the run's own where that is int4 or sfp8, "
+                + "else f32.", valueName: "type"))
+    var type: QuantizationType?
 
     @OptionGroup var threads: ThreadOptions
 
@@ -40,9 +43,8 @@ struct QATExportCommand: ParsableCommand {
     var quiet = false
 
     func validate() throws {
-        guard [.f32, .f16, .bf16].contains(type) else {
-            throw ValidationError("a folder holds f32, f16 or bf16, not \(type.rawValue)")
-        }
+        guard let type, type.isGGUF, ![.f32, .f16, .bf16].contains(type) else { return }
+        throw ValidationError("a folder holds f32, f16 or bf16, not \(type.rawValue)")
     }
 
     func run() throws {

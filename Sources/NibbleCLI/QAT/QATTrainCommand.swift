@@ -8,7 +8,8 @@ struct QATTrainCommand: ParsableCommand {
         discussion: """
             The run folder holds the recipe with everything resolved, figures (metrics.jsonl, and TensorBoard's \
             events), a log and saved states. A run that was interrupted or killed goes on with --resume, to the same \
-            bits. At the end the GGUF file is exported into the run folder.
+            bits. At the end the GGUF file is exported into the run folder; for int4 and sfp8, which GGUF lacks, a hub \
+            folder.
 
             EXAMPLES
               The defaults, on a text file:
@@ -64,7 +65,9 @@ struct QATTrainCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A recipe (YAML); see Recipes/ and docs/recipes.md.", valueName: "file"))
     var recipe: String?
 
-    @Option(help: ArgumentHelp("quantization.type of the recipe: q4_0, q4_k_m, ...", valueName: "type"))
+    @Option(
+        help: ArgumentHelp(
+            "quantization.type of the recipe: q4_0, q4_k_m, ..., int4_32, sfp8.", valueName: "type"))
     var type: String?
 
     @Option(help: ArgumentHelp("train.steps of the recipe.", valueName: "n"))
@@ -88,7 +91,8 @@ struct QATTrainCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Where to export at the end: a .gguf file or a folder; by default RUN/model.gguf.",
+            "Where to export at the end: a .gguf file or a folder; by default RUN/model.gguf, and RUN/model for int4 "
+                + "and sfp8.",
             valueName: "path"))
     var export: String?
 
@@ -119,8 +123,13 @@ struct QATTrainCommand: ParsableCommand {
             let count = threads.count(session)
             let progress = ProgressLine(isQuiet: quiet)
             let opening = ContinuousClock.now
+            let request = try request(threads: count)
+            let type = request.recipe.quantization.type
+            let target = export ?? output + (type.isGGUF ? "/model.gguf" : "/model")
+            // Not only after hours of training.
+            if target.hasSuffix(".gguf") { try type.checkOutput(target) }
             let trainer = try Trainer(
-                try request(threads: count),
+                request,
                 preparing: {
                     progress.update(elapsed: opening.duration(to: .now), TrainingReport.line($0))
                 }, isCancelled: { session.isInterrupted })
@@ -139,7 +148,6 @@ struct QATTrainCommand: ParsableCommand {
                 if json { print(report.json(exported: nil)) }
                 return try session.endIfInterrupted()
             }
-            let target = export ?? output + "/model.gguf"
             var exporter = RunExport(path: output)
             exporter.state = summary.ending == .stoppedEarly ? .best : .last
             exporter.teacher = teacher

@@ -1,4 +1,5 @@
 internal import NibbleCheckpoint
+public import NibbleQuantization
 
 #if canImport(Glibc)
     internal import Glibc
@@ -28,6 +29,8 @@ public struct RunStatus: Sendable, Equatable {
 
     /// What the run is a run of.
     public var identity: RunIdentity
+    /// What it trains for.
+    public var type: QuantizationType
     /// The last step that was logged, 0 before the first.
     public var step: Int
     /// The last training loss; nil before the first.
@@ -45,12 +48,14 @@ public struct RunStatus: Sendable, Equatable {
 
     /// Looks at the run at `path`.
     ///
-    /// - Throws: `TrainingError` (`mismatch`) where there is no run, `CheckpointError` where it is damaged.
+    /// - Throws: `TrainingError` (`mismatch`) where there is no run, (`invalidRecipe`) where its recipe is damaged,
+    ///   `CheckpointError` where anything else is.
     public init(path: String) throws {
         let path = FilePath.trimmingSlashes(path)
         try RunFolder.checkIsRun(path)
         let folder = FilePath.join(path, RunFolder.Name.checkpoints)
         identity = try RunIdentity(path: FilePath.join(path, RunFolder.Name.identity))
+        type = try Recipe(path: FilePath.join(path, RunFolder.Name.recipe)).quantization.type
         let history = try MetricsHistory(path: FilePath.join(path, RunFolder.Name.metrics))
         step = history.records.last?.step ?? 0
         loss = history.series(MetricName.loss).last.map { Point(step: $0.step, value: $0.value) }

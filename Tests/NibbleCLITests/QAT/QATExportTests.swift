@@ -62,6 +62,27 @@ struct QATExportTests {
     }
 
     @Test(
+        "writes a hub folder where GGUF has no type, whose values another folder of F32 holds",
+        arguments: ["int4", "int4_32", "sfp8"])
+    func folders(type: String) throws {
+        let rates = ["--set", "optimizer.learning_rate=1e-4", "--set", "optimizer.norm_learning_rate=1e-4"]
+        let trained = try runs.run(runs.command("run", steps: 8, every: 4, ["--type", type] + rates))
+        #expect(trained.errors.contains(" to \(type): 8 steps"))
+        #expect(try runs.status()["type"] as? String == type)
+        let written = try HubTensors(folder: runs.path("run") + "/model")
+        #expect(written.metadata["nibble.qat.plan"] == type)
+        try runs.run(["qat", "export", runs.path("run"), "-o", runs.path("again"), "--quiet"])
+        #expect(try HubTensors(folder: runs.path("again")).tensors == written.tensors)
+        let report = try runs.run(
+            ["qat", "export", runs.path("run"), "-o", runs.path("f32"), "--type", "f32", "--quiet"])
+        #expect(report.output.contains("trained blocks are the same when quantized again"))
+        try runs.run(["convert", runs.path("f32"), "-o", runs.path("back"), "--type", type, "--quiet"])
+        #expect(try HubTensors(folder: runs.path("back")).tensors == written.tensors)
+        let error = try CommandLineTool.run(["qat", "export", runs.path("run"), "-o", runs.path("a.gguf")])
+        #expect(error.status == 1 && error.errors.contains("GGUF files cannot hold \(type); name a folder"))
+    }
+
+    @Test(
         "writes the blocks of a hub folder's weights",
         arguments: ["gemma3-text", "qwen3", "gemma3-multimodal-new"])
     func hub(name: String) throws {

@@ -16,7 +16,7 @@ struct RunFolderTests {
         do {
             let run = try RunSample.create(folder.file("run/"))
             #expect(run.path == folder.file("run"))
-            #expect(try run.recipeYAML == "steps: 200\n")
+            #expect(try run.recipeYAML == "train:\n  steps: 200\n")
         }
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: folder.file("run")).sorted() == [
@@ -58,7 +58,7 @@ struct RunFolderTests {
             try folder.write(Array(bytes.utf8), to: name)
         }
         let run = try RunSample.create(folder.path)
-        #expect(try run.recipeYAML == "steps: 200\n")
+        #expect(try run.recipeYAML == "train:\n  steps: 200\n")
         #expect(try folder.names == ["checkpoints", "lock", "recipe.yaml", "run.json"])
     }
 

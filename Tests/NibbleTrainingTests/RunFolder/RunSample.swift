@@ -8,7 +8,7 @@ enum RunSample {
         totalSteps: 200, nibbleVersion: "0.3.0", created: "2026-11-24T18:37:37.125Z")
 
     static func create(_ path: String) throws -> RunFolder {
-        try RunFolder.create(path: path, identity: identity, recipeYAML: "steps: 200\n")
+        try RunFolder.create(path: path, identity: identity, recipeYAML: "train:\n  steps: 200\n")
     }
 
     /// `count` bytes that depend on the step.
