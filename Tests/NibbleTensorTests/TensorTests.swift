@@ -212,6 +212,40 @@ struct ExecutionTests {
         }
     }
 
+    @Test("what nobody uses is given back, what somebody uses stays")
+    func release() {
+        let pool = BufferPool()
+        let kept = pool.take(bytes: 3 << 20)
+        let values = kept.bound(to: UInt8.self)
+        for index in 0..<3 << 20 { values[index] = UInt8(truncatingIfNeeded: index) }
+        let others = [3 << 20, 3 << 20, 5000].map { pool.take(bytes: $0) }
+        withExtendedLifetime(others) { #expect(pool.idleBytes == 0) }
+        _ = consume others
+        #expect(pool.idleBytes == 6 << 20 + 5120)
+        pool.releaseIdle()
+        #expect(pool.idleBytes == 0)
+        let other = pool.take(bytes: 3 << 20)
+        #expect(other.pointer != kept.pointer)
+        other.bound(to: UInt8.self).update(repeating: 255, count: 3 << 20)
+        #expect((0..<3 << 20).allSatisfy { values[$0] == UInt8(truncatingIfNeeded: $0) })
+    }
+
+    @Test(
+        "memory that is to be zero is, and can be written to its end",
+        arguments: [
+            1, 4095, SystemMemory.mappedSize - 1, SystemMemory.mappedSize, SystemMemory.mappedSize + 1,
+        ])
+    func zeros(bytes: Int) {
+        for _ in 0..<3 {
+            let pointer = SystemMemory.zeros(bytes: bytes)
+            let values = UnsafeMutableRawBufferPointer(start: pointer, count: bytes)
+            #expect(Int(bitPattern: pointer).isMultiple(of: 64) && values.allSatisfy { $0 == 0 })
+            // The next may be the same memory.
+            values.initializeMemory(as: UInt8.self, repeating: 1)
+            SystemMemory.giveBack(pointer, bytes: bytes)
+        }
+    }
+
     @Test("every iteration runs once", arguments: [1, 2, 3, 8])
     func workers(threads: Int) {
         let workers = Workers(count: threads)

@@ -137,24 +137,21 @@ struct QATTrainCommand: ParsableCommand {
             progress.note(TrainingReport.banner(trainer))
             for note in trainer.notes { progress.note("note: " + note) }
             let start = ContinuousClock.now
-            let summary = try trainer.run(
+            var summary = try trainer.run(
                 progress: { progress.update(elapsed: start.duration(to: .now), TrainingReport.line($0)) },
                 preparing: { progress.update(elapsed: start.duration(to: .now), TrainingReport.line($0)) },
                 isCancelled: { session.isInterrupted })
             progress.finish()
-            let report = TrainingReport(trainer, summary, output: output)
             guard summary.ending != .interrupted else {
+                let report = TrainingReport(trainer, summary, output: output)
                 progress.note(report.resumption)
                 if json { print(report.json(exported: nil)) }
                 return try session.endIfInterrupted()
             }
-            var exporter = RunExport(path: output)
-            exporter.state = summary.ending == .stoppedEarly ? .best : .last
-            exporter.teacher = teacher
-            exporter.replacesOutput = true
-            let written = try exporter.write(
-                to: target, threads: count, version: NibbleVersion.current,
-                isCancelled: { session.isInterrupted })
+            let written = try trainer.export(
+                to: target, replacesOutput: true, isCancelled: { session.isInterrupted })
+            summary.peakResidentBytes = trainer.peakResidentBytes
+            let report = TrainingReport(trainer, summary, output: output)
             print(json ? report.json(exported: target) : report.text(exported: target, written))
         }
     }

@@ -18,6 +18,7 @@ struct TrainingReport {
         let text = trainer.batches.text
         let memory = trainer.memory
         let epochs = trainer.batches.epochs(steps: recipe.train.steps)
+        let start = memory.start > 0 ? "; before the last three \(Text.bytes(memory.start)) of the start" : ""
         let from = trainer.resumedAt > 0 ? ", resumed at step \(trainer.resumedAt)" : ""
         return """
             \(trainer.request.teacher) to \(recipe.quantization.type.rawValue): \(recipe.train.steps) steps of \
@@ -25,9 +26,9 @@ struct TrainingReport {
             text: \(text.sequenceCount) sequences, \(Text.count(text.tokenCount)) tokens, \
             \(Text.fixed(epochs, 2)) epochs
             trains \(Text.count(trainer.student.trainedCount)) weights; \(trainer.student.compute.summary)
-            memory: \(Text.bytes(memory.resident)) (student \(Text.bytes(memory.student)), gradients \
-            \(Text.bytes(memory.gradients)), frozen \(Text.bytes(memory.frozen)), activations \
-            \(Text.bytes(memory.activations)), scratch \(Text.bytes(memory.scratch))), and \
+            memory: \(Text.bytes(memory.resident)) (student \(Text.bytes(memory.student)), frozen \
+            \(Text.bytes(memory.frozen)), gradients \(Text.bytes(memory.gradients)), activations \
+            \(Text.bytes(memory.activations)), scratch \(Text.bytes(memory.scratch))\(start)), and \
             \(Text.bytes(memory.teacher)) of the teacher's mapped file
             """
     }

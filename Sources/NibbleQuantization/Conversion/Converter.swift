@@ -26,8 +26,15 @@ public struct Converter: Sendable {
     ///
     /// - Throws: ``CheckpointError`` where the source is damaged or unsupported, or the request does not fit it.
     public init(_ request: ConversionRequest) throws(CheckpointError) {
+        try self.init(request, source: ModelCheckpoint(path: request.input))
+    }
+
+    /// The same from a source that is open.
+    ///
+    /// - Parameter source: what is at the input of `request`.
+    package init(_ request: ConversionRequest, source: ModelCheckpoint) throws(CheckpointError) {
         self.request = request
-        model = try ModelCheckpoint(path: request.input)
+        model = source
         try Self.checkPaths(request, model)
         try Replacements(request, model).checkRoles()
         switch request.outputScheme {

@@ -5,6 +5,13 @@ package final class BufferPool: Sendable {
     // The pointers in it are owned by nobody else.
     private struct Free: @unchecked Sendable {
         var bySize: [Int: [UnsafeMutableRawPointer]] = [:]
+
+        mutating func release() {
+            for (size, pointers) in bySize {
+                for pointer in pointers { SystemMemory.giveBack(pointer, bytes: size) }
+            }
+            bySize = [:]
+        }
     }
 
     private let free = Mutex(Free())
@@ -17,12 +24,22 @@ package final class BufferPool: Sendable {
         if let pointer = free.withLock({ $0.bySize[size]?.popLast() }) {
             return Buffer(pointer: pointer, size: size, pool: self)
         }
-        return Buffer(pointer: .allocate(byteCount: size, alignment: 64), size: size, pool: self)
+        return Buffer(pointer: SystemMemory.take(bytes: size), size: size, pool: self)
     }
 
     func give(_ pointer: UnsafeMutableRawPointer, size: Int) {
         nonisolated(unsafe) let pointer = pointer
         free.withLock { $0.bySize[size, default: []].append(pointer) }
+    }
+
+    /// Bytes that nobody uses and that wait to be handed out again.
+    package var idleBytes: Int {
+        free.withLock { $0.bySize.reduce(0) { $0 + $1.key * $1.value.count } }
+    }
+
+    /// Gives back to the system what nobody uses: for the end of work whose buffers the next has no use for.
+    package func releaseIdle() {
+        free.withLock { $0.release() }
     }
 
     /// Sizes in steps of an eighth of their power of two, so that few differ.
@@ -32,11 +49,7 @@ package final class BufferPool: Sendable {
         return (bytes + step - 1) / step * step
     }
 
-    deinit {
-        free.withLock { free in
-            for pointer in free.bySize.values.joined() { pointer.deallocate() }
-        }
-    }
+    deinit { releaseIdle() }
 }
 
 // @unchecked: the memory belongs to the buffer; who writes where is settled by the loops that share it.

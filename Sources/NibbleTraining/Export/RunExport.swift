@@ -48,8 +48,8 @@ public struct RunExport: Sendable {
         let status = try RunStatus(path: path)
         let recipePath = FilePath.join(path, RunFolder.Name.recipe)
         let recipe = try Recipe(path: recipePath)
-        let trained = recipe.quantization.type
-        if output.hasSuffix(".gguf") { try trained.checkOutput(output) }
+        // Before the teacher is read.
+        if output.hasSuffix(".gguf") { try recipe.quantization.type.checkOutput(output) }
         let source = teacher ?? status.identity.teacherPath
         let checkpoint = try ModelCheckpoint(path: source)
         let digest = "\(TeacherDigest(checkpoint, threads: threads))"
@@ -67,14 +67,12 @@ public struct RunExport: Sendable {
         let student = try Student(checkpoint, options: options, compute: compute)
         let saved = try SavedCheckpoint(path: try savedPath(status))
         let state = try TrainingState(saved, into: student)
-        var request = ConversionRequest(input: source, output: output, plan: options.plan, threads: threads)
-        if request.outputScheme == .hub {
-            request.plan = QuantizationPlan(folderType ?? (trained.isGGUF ? .f32 : trained))
-        }
-        request.replacesOutput = replacesOutput
-        request.replacements = student.replacements
-        request.provenance = provenance(status, state, recipe, version: version)
-        return try Converter(request).run(progress: progress, isCancelled: isCancelled)
+        var export = StudentExport(
+            student: student, state: state, identity: status.identity, recipe: recipe)
+        export.folderType = folderType
+        export.replacesOutput = replacesOutput
+        return try export.write(
+            to: output, threads: threads, version: version, progress: progress, isCancelled: isCancelled)
     }
 
     private func savedPath(_ status: RunStatus) throws -> String {
@@ -93,48 +91,15 @@ public struct RunExport: Sendable {
             if let best = status.best { return path(best.step) }
             fallthrough
         case .last:
-            guard let last = status.checkpoints.map(\.step).max() else {
-                throw TrainingError(
-                    .mismatch, self.path, "has saved no state yet",
-                    advice: "train until the first checkpoint (checkpoints.every)")
-            }
+            guard let last = status.checkpoints.map(\.step).max() else { throw Self.noState(self.path) }
             return path(last)
         }
     }
 
-    private func provenance(
-        _ status: RunStatus, _ state: TrainingState, _ recipe: Recipe, version: String
-    ) -> Provenance {
-        var perplexities: [String: Double] = [:]
-        if let start = state.start {
-            perplexities["teacher"] = start.teacherPerplexity
-            perplexities["rounded"] = start.perplexity
-        }
-        if let heldOut = state.heldOut { perplexities["trained"] = heldOut.perplexity }
-        return Provenance(
-            teacherName: FilePath.name(of: status.identity.teacherPath),
-            teacherDigest: status.identity.teacherDigest, plan: recipe.quantization.type.rawValue,
-            recipeDigest: status.identity.recipeDigest, textDigest: status.identity.textDigest,
-            steps: state.step,
-            tokens: state.step * recipe.train.sequencesPerStep * recipe.train.sequenceLength,
-            seed: recipe.train.seed, nibbleVersion: version, perplexities: perplexities,
-            heldOutTextDigest: perplexities.isEmpty ? nil : status.identity.heldOutDigest)
-    }
-}
-
-extension Student {
-    /// What is written in the place of the teacher's tensors.
-    var replacements: [TensorRole: ReplacementTensor] {
-        var result: [TensorRole: ReplacementTensor] = [:]
-        let formats = Dictionary(assignments.map { ($0.role, $0.format) }) { first, _ in first }
-        for matrix in matrices {
-            guard let format = formats[matrix.role] else { continue }
-            result[matrix.role] = .encoded(
-                EncodedTensor(
-                    rows: matrix.rows, columns: matrix.columns, format: format, bytes: matrix.blocks,
-                    owner: matrix))
-        }
-        for vector in vectors { result[vector.role] = .vector(vector.values) }
-        return result
+    /// That nothing can be exported from the run at `path` yet.
+    static func noState(_ path: String) -> TrainingError {
+        TrainingError(
+            .mismatch, path, "has saved no state yet",
+            advice: "train until the first checkpoint (checkpoints.every)")
     }
 }

@@ -1,14 +1,18 @@
+internal import NibbleTensor
+
 // @unchecked: who writes and who reads is settled by the steps of a training run.
 /// Memory of a fixed size, zero at first.
 final class Memory: @unchecked Sendable {
     let bytes: UnsafeMutableRawBufferPointer
 
     init(byteCount: Int) {
-        bytes = .allocate(byteCount: max(byteCount, 1), alignment: 64)
-        bytes.initializeMemory(as: UInt8.self, repeating: 0)
+        let count = max(byteCount, 1)
+        bytes = UnsafeMutableRawBufferPointer(start: SystemMemory.zeros(bytes: count), count: count)
     }
 
-    deinit { bytes.deallocate() }
+    deinit {
+        if let start = bytes.baseAddress { SystemMemory.giveBack(start, bytes: bytes.count) }
+    }
 
     /// The start, as floats.
     var floats: UnsafeMutablePointer<Float> {

@@ -12,6 +12,9 @@ internal import NibbleTensor
 #endif
 
 /// The memory that a run takes, in bytes, known before its first step.
+///
+/// What one phase of a run has no use for is given back before the next, so that steps do not add to what comes before
+/// them. Evaluations, which keep nothing for a way back, take less than steps do.
 public struct MemoryPlan: Sendable, Equatable {
     /// The teacher's weights, mapped from their file: they can be read again where memory runs short.
     public var teacher: Int
@@ -26,8 +29,15 @@ public struct MemoryPlan: Sendable, Equatable {
     /// Logits that are held, and what attention and products need at a time.
     public var scratch: Int
 
-    /// All of it but the teacher.
-    public var resident: Int { student + frozen + gradients + activations + scratch }
+    /// What rounding with error feedback takes before the first step, when there are no gradients, activations and
+    /// logits yet: residual streams, products of inputs and their factors.
+    public var start: Int
+
+    /// All that is held at a time, but the teacher.
+    public var resident: Int { student + frozen + max(steps, start) }
+
+    /// What the steps take besides the weights.
+    var steps: Int { gradients + activations + scratch }
 
     /// Memory of this machine in bytes.
     public static var physicalMemory: Int {
@@ -39,7 +49,11 @@ public struct MemoryPlan: Sendable, Equatable {
     ///   - length: of a sequence.
     ///   - recomputes: whether blocks are computed again on the way back.
     ///   - matchesHidden: whether the teacher's stream after each block is kept.
-    public init(_ student: Student, tokens: Int, length: Int, recomputes: Bool, matchesHidden: Bool = false) {
+    ///   - feedbackSequences: that weights are rounded on with error feedback before the first step; 0: they are not.
+    public init(
+        _ student: Student, tokens: Int, length: Int, recomputes: Bool, matchesHidden: Bool = false,
+        feedbackSequences: Int = 0
+    ) {
         let shape = student.checkpoint.configuration
         teacher = student.checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
         let matrices = student.matrices.reduce(0) { $0 + $1.byteCount }
@@ -63,5 +77,13 @@ public struct MemoryPlan: Sendable, Equatable {
         let logits = student.compute.distillationScratch(
             tokens: tokens, vocabularySize: shape.vocabularySize, features: width)
         scratch = scores + logits + 16 * tokens * max(width, shape.feedForwardLength)
+        guard feedbackSequences > 0 else {
+            start = 0
+            return
+        }
+        // Attention's input, its output, and the inputs of the feed-forward layer's halves: products and factor of each.
+        let inputs = [width, queries, width, shape.feedForwardLength].reduce(0) { $0 + 8 * $1 * $1 }
+        // One sequence passes through a block at a time.
+        start = inputs + 4 * length * (feedbackSequences * width + features + packed)
     }
 }

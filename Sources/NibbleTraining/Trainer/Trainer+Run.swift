@@ -30,6 +30,7 @@ extension Trainer {
         if !state.hasBegun, try !begin(records, preparing: preparing, isCancelled: isCancelled) {
             ending = .interrupted
         }
+        teacher.compute.pool.releaseIdle()
         if recipe.train.steps == 0, !state.hasBegun, ending == .finished {
             if heldOut != nil { state.heldOut = try evaluate(records) }
             try save(records)
@@ -77,6 +78,7 @@ extension Trainer {
 
     private func save(_ records: RunRecords) throws(CheckpointError) {
         try state.save(student, to: folder)
+        savedStep = state.step
         if isBest, let best = state.best { try folder.markBest(step: best.step, value: best.divergence) }
         try records.log("saved step \(state.step)")
     }
@@ -202,6 +204,9 @@ extension Trainer {
 
     private func evaluate(_ records: RunRecords) throws -> HeldOutScore? {
         guard let heldOut else { return nil }
+        // Its buffers are of other sizes than those of steps.
+        teacher.compute.pool.releaseIdle()
+        defer { teacher.compute.pool.releaseIdle() }
         let isQuantized = state.step >= recipe.quantization.startStep || state.step == 0
         let score: HeldOutScore
         do throws(ModelError) {

@@ -11,6 +11,7 @@ extension Trainer {
         _ records: RunRecords, preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
     ) throws -> Bool {
         let searches = recipe.start.scales == .importance
+        let roundsWithFeedback = Self.roundsWithFeedback(student, recipe)
         guard student.options.config.scales == .learned, roundsWithFeedback || searches else { return true }
         let sequences = sample(recipe.start.importanceSequences)
         do {
@@ -32,8 +33,10 @@ extension Trainer {
         return true
     }
 
-    private var roundsWithFeedback: Bool {
-        switch recipe.start.weights {
+    /// Whether the weights that training begins with are rounded with error feedback.
+    static func roundsWithFeedback(_ student: Student, _ recipe: Recipe) -> Bool {
+        guard student.options.config.scales == .learned else { return false }
+        return switch recipe.start.weights {
         case .teacher: false
         case .gptq: true
         case .automatic:

@@ -16,8 +16,9 @@ internal import NibbleTokenizer
 /// var request = TrainingRequest(
 ///     teacher: "gemma-3-270m", texts: ["texts"], output: "run", threads: 2, version: "0.3.0")
 /// request.recipe.train.steps = 200
-/// let summary = try Trainer(request).run()
-/// try RunExport(path: "run").write(to: "gemma.qat.gguf", threads: 2, version: "0.3.0")
+/// let trainer = try Trainer(request)
+/// let summary = try trainer.run()
+/// try trainer.export(to: "gemma.qat.gguf")
 /// ```
 public final class Trainer {
     /// What was asked for.
@@ -39,6 +40,8 @@ public final class Trainer {
     let cachedTeacher: CachedTeacher?
     let folder: RunFolder
     var state = TrainingState()
+    /// The step of the state that was saved last; nil before the first.
+    var savedStep: Int?
     var recipe: Recipe { request.recipe }
 
     /// Sequences of this many tokens in all pass through the models at a time, a single longer one by itself.
@@ -71,7 +74,8 @@ public final class Trainer {
         batches = try TokenBatches(
             texts.training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed)
         student = try Student(checkpoint, options: options, compute: compute)
-        (memory, recomputes) = try Self.plan(student, request)
+        (memory, recomputes) = try Self.plan(
+            student, request, sequenceCount: batches.text.sequenceCount)
         let identity = RunIdentity(
             teacherPath: request.teacher,
             teacherDigest: digest, textDigest: texts.training.digest, heldOutDigest: texts.heldOut?.digest,
@@ -85,6 +89,8 @@ public final class Trainer {
                 preparing: preparing, isCancelled: isCancelled) : nil
         noteTeacher(checkpoint)
         try restore()
+        // Of text that was written, of probabilities that were cached.
+        compute.pool.releaseIdle()
     }
 
     /// Steps that were done when the run was opened.
@@ -94,6 +100,7 @@ public final class Trainer {
         var warnings: [String] = []
         if let saved = try folder.latest(warn: { warnings.append($0) }) {
             state = try TrainingState(saved, into: student)
+            savedStep = state.step
             // Killed between the save and the mark.
             if let best = state.best, best.step == state.step {
                 try folder.markBest(step: best.step, value: best.divergence)
@@ -215,15 +222,18 @@ public final class Trainer {
     }
 
     private static func plan(
-        _ student: Student, _ request: TrainingRequest
+        _ student: Student, _ request: TrainingRequest, sequenceCount: Int
     ) throws(TrainingError) -> (MemoryPlan, Bool) {
+        let feedbackSequences =
+            roundsWithFeedback(student, request.recipe)
+            ? min(request.recipe.start.importanceSequences, sequenceCount) : 0
         let train = request.recipe.train
         let tokens = min(
             max(Self.tokensAtATime, train.sequenceLength), train.sequenceLength * train.sequencesPerStep)
         func plan(_ recomputes: Bool) -> MemoryPlan {
             MemoryPlan(
                 student, tokens: tokens, length: train.sequenceLength, recomputes: recomputes,
-                matchesHidden: request.recipe.loss.hidden > 0)
+                matchesHidden: request.recipe.loss.hidden > 0, feedbackSequences: feedbackSequences)
         }
         // A tenth is left to the system and to what is not counted.
         let limit = (request.memoryLimit ?? MemoryPlan.physicalMemory) / 10 * 9
@@ -238,9 +248,11 @@ public final class Trainer {
             throw TrainingError(
                 .outOfMemory, request.teacher,
                 "training needs \(memory.resident >> 20) MiB, \(limit >> 20) MiB may be used",
-                advice: recomputes
-                    ? "shorten train.sequence_length, or train fewer parameters"
-                    : "set train.recompute to blocks, or shorten train.sequence_length")
+                advice: memory.start > memory.steps
+                    ? "lower start.importance_sequences, or set start.weights to teacher"
+                    : recomputes
+                        ? "shorten train.sequence_length, or train fewer parameters"
+                        : "set train.recompute to blocks, or shorten train.sequence_length")
         }
         return (memory, recomputes)
     }

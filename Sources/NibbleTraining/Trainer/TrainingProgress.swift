@@ -44,7 +44,7 @@ public struct TrainingSummary: Sendable {
     public var final: HeldOutScore?
     /// Tokens a second over all steps of this process.
     public var tokensPerSecond: Double
-    /// Most memory that was resident.
+    /// Most memory that the process had resident until then, mapped files included.
     public var peakResidentBytes: Int
     /// Loss of every step of this process.
     public var losses: [Double]

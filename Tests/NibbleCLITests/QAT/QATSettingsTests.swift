@@ -103,14 +103,24 @@ struct QATSettingsTests {
                     + "unquantized checkpoint is the better teacher\n"), "\(result.errors)")
     }
 
-    @Test("The memory that is announced is what a run takes", .timeLimit(.minutes(2)))
-    func memory() throws {
-        // A Llama of 17 million weights, most of them in a wide feed-forward layer.
-        let teacher = try largeTeacher()
+    @Test(
+        "The memory that is announced is what a run takes, from its start to its export",
+        .timeLimit(.minutes(2)),
+        arguments: [
+            // Where nothing comes before the first step; where more does than steps take.
+            (name: "llama3", wide: 11264, steps: 2, settings: ["train.sequences_per_step=4"]),
+            (
+                name: "smollm2", wide: 5120, steps: 1,
+                settings: ["quantization.scales=learned", "evaluation.every=1"]
+            ),
+        ])
+    func memory(name: String, wide: Int, steps: Int, settings: [String]) throws {
+        // A Llama of which most weights are in a wide feed-forward layer: 17 million, or 3.
+        let teacher = try largeTeacher(name, wide: wide)
         let result = try runs.run(
             runs.command(
-                "run", teacher: teacher, steps: 2,
-                ["--json", "--quiet", "--set", "evaluation.every=0", "--set", "train.sequences_per_step=4"]))
+                "run", teacher: teacher, steps: steps,
+                ["--json", "--quiet", "--set", "evaluation.every=0"] + settings.flatMap { ["--set", $0] }))
         let report = try QATRuns.json(result.output)
         let planned = try #require(report["planned_bytes"] as? Int)
         let peak = try #require(report["peak_resident_bytes"] as? Int)
@@ -121,14 +131,15 @@ struct QATSettingsTests {
         #expect(planned > 200 << 20)
     }
 
-    private func largeTeacher() throws -> String {
-        let small = try GGUFFile(path: Fixtures.path("hub/llama3.expected.gguf"))
-        let wide = 11264
+    private func largeTeacher(_ name: String, wide: Int) throws -> String {
+        let small = try GGUFFile(path: Fixtures.path("hub/\(name).expected.gguf"))
         var metadata = small.metadata
         metadata.set("llama.feed_forward_length", .uint32(UInt32(wide)))
         let tensors = small.tensors.map { tensor in
             CheckpointLayout.Tensor(
-                name: tensor.name, shape: tensor.shape.map { $0 == 32 ? wide : $0 }, type: tensor.type)
+                name: tensor.name,
+                shape: tensor.shape.map { tensor.name.contains(".ffn_") && $0 == 32 ? wide : $0 },
+                type: tensor.type)
         }
         let layout = try CheckpointLayout.gguf(
             path: runs.path("large.gguf"), metadata: metadata, tensors: tensors, splitSize: nil)

@@ -55,6 +55,10 @@ struct LearnedScalesRunTests {
 
         let path = folder.file("trained.gguf")
         try RunExport(path: folder.file("run")).write(to: path, threads: 1, version: "test")
+        // Without reading teacher and state again.
+        let direct = folder.file("direct.gguf")
+        try resumed.export(to: direct)
+        #expect(try contents(direct) == contents(path))
         let file = try GGUFFile(path: path)
         let recomputed = try Self.converted(folder)
         var changed = 0

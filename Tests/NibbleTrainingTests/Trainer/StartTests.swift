@@ -85,6 +85,11 @@ struct StartTests {
             var done = 0
             let summary = try trainer.run(preparing: { done = $0.done }, isCancelled: { done == 2 })
             #expect(summary.ending == .interrupted && summary.step == 0 && done == 2)
+            // Half of the weights are rounded.
+            let error = #expect(throws: TrainingError.self) {
+                try trainer.export(to: folder.file("half.gguf"))
+            }
+            #expect(error?.problem == "has saved no state yet")
         }
         request.resumes = true
         let resumed = try Trainer(request)

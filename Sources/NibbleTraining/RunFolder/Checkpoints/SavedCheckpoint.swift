@@ -82,7 +82,16 @@ public final class SavedCheckpoint {
         precondition(
             destination.count == tensor.bytes.count,
             "'\(name)' has \(tensor.bytes.count) bytes, room was given for \(destination.count)")
-        withExtendedLifetime(file) { destination.copyMemory(from: tensor.bytes) }
+        guard let start = tensor.bytes.baseAddress, let base = file.file.bytes.baseAddress else { return }
+        // A part at a time, as when it was hashed.
+        for part in stride(from: 0, to: tensor.bytes.count, by: RunFolder.chunk) {
+            let end = min(part + RunFolder.chunk, tensor.bytes.count)
+            UnsafeMutableRawBufferPointer(rebasing: destination[part..<end])
+                .copyMemory(from: UnsafeRawBufferPointer(rebasing: tensor.bytes[part..<end]))
+            let offset = start - base
+            file.file.release(offset + part..<offset + end)
+        }
+        withExtendedLifetime(file) {}
     }
 
     /// The header that the checksum covers.
