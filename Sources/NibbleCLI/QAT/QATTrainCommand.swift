@@ -135,13 +135,15 @@ struct QATTrainCommand: ParsableCommand {
                 }, isCancelled: { session.isInterrupted })
             progress.finish()
             progress.note(TrainingReport.banner(trainer))
-            for note in trainer.notes { progress.note("note: " + note) }
+            let notes = trainer.notes
+            for note in notes { progress.note("note: " + note) }
             let start = ContinuousClock.now
             var summary = try trainer.run(
                 progress: { progress.update(elapsed: start.duration(to: .now), TrainingReport.line($0)) },
                 preparing: { progress.update(elapsed: start.duration(to: .now), TrainingReport.line($0)) },
                 isCancelled: { session.isInterrupted })
             progress.finish()
+            for note in trainer.notes.dropFirst(notes.count) { progress.note("note: " + note) }
             guard summary.ending != .interrupted else {
                 let report = TrainingReport(trainer, summary, output: output)
                 progress.note(report.resumption)

@@ -23,28 +23,56 @@ struct ErrorFeedback {
     /// Rᵢⱼ / Rⱼⱼ for i < j in that order, `[columns][columns]`.
     private let factors: Memory
 
-    /// What is added to the diagonal of A, as a share of its mean.
-    static let damping: Float = 0.01
+    /// What is added to the diagonal of A, as a share of its mean: the first of these with which it is positive definite.
+    /// Sums in floats may leave an A of few tokens with negative eigenvalues.
+    static let dampings: [Float] = [0.01, 0.1, 1]
+    /// The one of ``dampings`` that was added.
+    let damping: Float
 
-    /// From `products`, Σ x xᵀ, `[columns][columns]`; nil where it is zero or no number.
-    init?(_ products: Memory, columns: Int) {
+    /// Why there is no factor.
+    enum Failure: Error, Equatable, CustomStringConvertible {
+        /// Nothing flows into the matrix.
+        case zero
+        /// A product is NaN or infinite.
+        case notFinite
+        /// A is not positive definite with any of ``dampings``.
+        case indefinite
+
+        var description: String {
+            switch self {
+            case .zero: "its inputs are all zero"
+            case .notFinite: "the products of its inputs are not finite"
+            case .indefinite: "the products of its inputs have no Cholesky factor"
+            }
+        }
+    }
+
+    /// From `products`, Σ x xᵀ, `[columns][columns]`.
+    init(_ products: Memory, columns: Int) throws(Failure) {
         self.columns = columns
         let squares = (0..<columns).map { products.floats[$0 * columns + $0] }
         let mean = squares.reduce(0, +) / Float(columns)
-        guard mean > 0, mean.isFinite else { return nil }
+        let all = UnsafeBufferPointer(start: products.floats, count: columns * columns)
+        guard mean.isFinite, all.allSatisfy(\.isFinite) else { throw .notFinite }
+        guard mean > 0 else { throw .zero }
         let order = Self.order(squares)
         let memory = Memory(byteCount: columns * columns * 4)
         let values = memory.floats
-        for (row, source) in order.enumerated() {
-            for (column, other) in order.enumerated() {
-                values[row * columns + column] = products.floats[source * columns + other]
+        let damping = Self.dampings.first { damping in
+            // A factor that was begun is lost.
+            for (row, source) in order.enumerated() {
+                for (column, other) in order.enumerated() {
+                    values[row * columns + column] = products.floats[source * columns + other]
+                }
+                values[row * columns + row] += damping * mean
             }
+            return Compute.factorUpper(values, size: columns)
         }
+        guard let damping else { throw .indefinite }
+        self.damping = damping
         self.order = order
         factors = memory
         importance = order.map { squares[$0] / mean }
-        for column in 0..<columns { values[column * columns + column] += Self.damping * mean }
-        guard Compute.factorUpper(values, size: columns) else { return nil }
         let inverses = (0..<columns).map { 1 / values[$0 * columns + $0] }
         for row in 0..<columns {
             for column in row + 1..<max(columns, row + 1) {

@@ -13,35 +13,49 @@ extension Student {
     ///   - sequences: some text.
     ///   - searches: whether scales are searched for, columns weighted, or the codec's.
     ///   - continues: asked after every block of the model, with how many are done.
-    /// - Returns: false where it did not continue to the end; weights are then of no use.
+    /// - Returns: what it came to.
     /// - Precondition: scales are learned.
     /// - Throws: `ModelError` where a token is beyond the vocabulary; `CheckpointError` where a weight is no number.
     @discardableResult
     public func roundWithFeedback(
         _ teacher: LanguageModel, sequences: [[Int32]], searches: Bool,
         continues: (_ done: Int) -> Bool = { _ in true }
-    ) throws -> Bool {
+    ) throws -> FeedbackRounding {
         precondition(options.config.scales == .learned, "scales are recomputed")
+        var result = FeedbackRounding()
         var streams = try sequences.map { sequence throws(ModelError) in try teacher.embed(sequence) }
         for layer in 0..<teacher.configuration.layerCount {
-            try roundWithFeedback(
+            result.unrounded += try roundWithFeedback(
                 InputProducts(teacher, layer: layer, streams: &streams), searches: searches)
-            guard continues(layer + 1) else { return false }
+            guard continues(layer + 1) else { return result }
         }
-        return true
+        result.isWhole = true
+        return result
     }
 
-    /// Rounds the matrices that `products` are known of.
-    func roundWithFeedback(_ products: InputProducts, searches: Bool) throws(CheckpointError) {
+    /// Rounds the matrices that `products` are known of; returns those that it could not round.
+    private func roundWithFeedback(
+        _ products: InputProducts, searches: Bool
+    ) throws(CheckpointError) -> [FeedbackRounding.Unrounded] {
         // Matrices of the same input share its factor.
-        var known: [ObjectIdentifier: ErrorFeedback?] = [:]
+        var known: [ObjectIdentifier: Result<ErrorFeedback, ErrorFeedback.Failure>] = [:]
+        var unrounded: [FeedbackRounding.Unrounded] = []
         for matrix in matrices {
             guard let scales = matrix.scales, let own = products.products[matrix.role] else { continue }
             let key = ObjectIdentifier(own)
-            let found = known[key] ?? ErrorFeedback(own, columns: matrix.columns)
+            let found =
+                known[key]
+                ?? Result { () throws(ErrorFeedback.Failure) in
+                    try ErrorFeedback(own, columns: matrix.columns)
+                }
             known[key] = found
-            // Of a matrix that nothing flows into no weight matters.
-            guard let feedback = found else { continue }
+            let feedback: ErrorFeedback
+            switch found {
+            case .success(let factored): feedback = factored
+            case .failure(let failure):
+                unrounded.append(.init(name: matrix.name, reason: "\(failure)"))
+                continue
+            }
             try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
                 do {
                     try feedback.round(
@@ -54,5 +68,6 @@ extension Student {
                 try matrix.encode(rows, level: compute.level)
             }
         }
+        return unrounded
     }
 }

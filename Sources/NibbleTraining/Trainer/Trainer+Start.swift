@@ -21,11 +21,12 @@ extension Trainer {
                 return true
             }
             let layers = teacher.configuration.layerCount
-            let isWhole = try student.roundWithFeedback(teacher, sequences: sequences, searches: searches) {
+            let rounding = try student.roundWithFeedback(teacher, sequences: sequences, searches: searches) {
                 preparing(PreparationProgress(stage: .roundingWeights, done: $0, total: layers))
                 return !isCancelled()
             }
-            guard isWhole else { return false }
+            guard rounding.isWhole else { return false }
+            if let note = rounding.note { try add(note, records) }
         } catch let error as ModelError {
             throw error.checkpointError
         }
@@ -42,6 +43,11 @@ extension Trainer {
         case .automatic:
             recipe.quantization.startStep == 0 && student.options.parameters.contains(.linear)
         }
+    }
+
+    private func add(_ note: String, _ records: RunRecords) throws(CheckpointError) {
+        notes.append(note)
+        try records.log(note)
     }
 
     /// Some sequences, evenly spaced.

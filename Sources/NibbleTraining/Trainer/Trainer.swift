@@ -33,8 +33,9 @@ public final class Trainer {
     public let memory: MemoryPlan
     /// Whether blocks are computed again on the way back.
     public let recomputes: Bool
-    /// What the user should know: a teacher that is quantized, a start that is dithered, a damaged checkpoint.
-    public private(set) var notes: [String] = []
+    /// What the user should know: a teacher that is quantized, a start that is dithered, a damaged checkpoint; once it
+    /// runs, matrices that begin without error feedback.
+    public internal(set) var notes: [String] = []
     let heldOut: HeldOutText?
     /// The teacher's probabilities, where the recipe has them cached.
     let cachedTeacher: CachedTeacher?

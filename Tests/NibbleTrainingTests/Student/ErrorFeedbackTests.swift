@@ -144,7 +144,7 @@ struct ErrorFeedbackTests {
         let n = matrix.columns
         let products = Memory(byteCount: n * n * 4)
         for column in 0..<n { products.floats[column * n + column] = 1 + Float(column % 7) }
-        let feedback = try #require(ErrorFeedback(products, columns: n))
+        let feedback = try ErrorFeedback(products, columns: n)
         let scales = try #require(matrix.scales)
         try feedback.round(0..<matrix.rows, of: matrix, scales: scales, searches: true, level: .current)
         #expect(matrix.values.elementsEqual(before))
@@ -156,14 +156,68 @@ struct ErrorFeedbackTests {
         }
     }
 
-    @Test("of nothing, and of NaN, is none")
+    @Test("of nothing, and of NaN, is none, and says so")
     func nothing() throws {
         let zeros = Memory(byteCount: 64 * 64 * 4)
-        #expect(ErrorFeedback(zeros, columns: 64) == nil)
-        zeros.floats[0] = .nan
-        #expect(ErrorFeedback(zeros, columns: 64) == nil)
+        #expect(throws: ErrorFeedback.Failure.zero) { try ErrorFeedback(zeros, columns: 64) }
+        for place in [0, 1, 64 * 64 - 1] {
+            let broken = Memory(byteCount: 64 * 64 * 4)
+            for column in 0..<64 { broken.floats[column * 64 + column] = 1 }
+            for value in [Float.nan, .infinity] {
+                broken.floats[place] = value
+                #expect(throws: ErrorFeedback.Failure.notFinite) { try ErrorFeedback(broken, columns: 64) }
+            }
+        }
         zeros.floats[0] = 1
-        let feedback = try #require(ErrorFeedback(zeros, columns: 64))
+        let feedback = try ErrorFeedback(zeros, columns: 64)
         #expect(feedback.importance[0] == 64)
+    }
+
+    @Test(
+        "damps products that lack an eigenvalue, more where they have negative ones, up to a bound",
+        arguments: [(1, 0.01), (1.05, 0.1), (1.5, 1)] as [(Float, Float)])
+    func damping(correlation: Float, damping: Float) throws {
+        // Two features that are as one, or that products with errors make more alike than one is to itself: with
+        // eigenvalues of 1 + c and 1 - c, and a mean of 1.
+        let n = 64
+        let products = Memory(byteCount: n * n * 4)
+        for column in 0..<n { products.floats[column * n + column] = 1 }
+        (products.floats[1], products.floats[n]) = (correlation, correlation)
+        #expect(try ErrorFeedback(products, columns: n).damping == damping)
+        (products.floats[1], products.floats[n]) = (2.5, 2.5)
+        #expect(throws: ErrorFeedback.Failure.indefinite) { try ErrorFeedback(products, columns: n) }
+    }
+
+    @Test("of inputs of one direction spreads what one weight lost over the others")
+    func deficient() throws {
+        let student = try Self.student()
+        let matrix = student.matrices[0]
+        let n = matrix.columns
+        let products = Memory(byteCount: n * n * 4)
+        let direction = (0..<n).map { 1 + Float($0 % 5) / 4 }
+        for row in 0..<n {
+            for column in 0..<n { products.floats[row * n + column] = direction[row] * direction[column] }
+        }
+        let weights = Array(matrix.values)
+        /// The squared error of the outputs of the blocks.
+        func error() -> Double {
+            var decoded = weights
+            var span = decoded.mutableSpan
+            matrix.quantizer.codec.decode(
+                RawSpan(_unsafeBytes: matrix.blocks), columns: n, into: &span, level: .current)
+            return (0..<matrix.rows).reduce(0) { sum, row in
+                let off = (0..<n).reduce(0.0) {
+                    $0 + Double(direction[$1] * (decoded[row * n + $1] - weights[row * n + $1]))
+                }
+                return sum + off * off
+            }
+        }
+        let nearest = error()
+        let feedback = try ErrorFeedback(products, columns: n)
+        #expect(feedback.damping == 0.01)
+        let scales = try #require(matrix.scales)
+        try feedback.round(0..<matrix.rows, of: matrix, scales: scales, searches: false, level: .current)
+        try matrix.encode(0..<matrix.rows, level: .current)
+        #expect(error() < 0.2 * nearest, "\(error()), \(nearest)")
     }
 }

@@ -74,6 +74,31 @@ struct StartTests {
         #expect(moved == (weights == .teacher ? 0 : before.count))
     }
 
+    @Test("names matrices that nothing flows into, and leaves them as they were rounded")
+    func zeroInputs() throws {
+        let folder = try TemporaryFolder()
+        // Without the norm before attention nothing reaches it, and nothing comes from it.
+        let source = try GGUFFile(path: Fixtures.path("hub/gemma3-text.expected.gguf"))
+        var bytes = try contents(source.file.path)
+        let norm = try #require(source.tensors.first { $0.name == "blk.1.attn_norm.weight" })
+        for place in norm.range { bytes[place] = 0 }
+        var request = Self.request(folder.file("run"))
+        request.teacher = try folder.write(bytes, to: "teacher.gguf")
+        let trainer = try Trainer(request)
+        let before = trainer.student.matrices.map { Array($0.blocks) }
+        _ = try trainer.run()
+        let kept = zip(trainer.student.matrices, before).filter { $0.blocks.elementsEqual($1) }.map(\.0.name)
+        #expect(
+            kept.sorted()
+                == ["k", "output", "q", "v"].map { "blk.1.attn_\($0).weight" })
+        let note =
+            "4 matrices begin rounded to nearest, without error feedback; the first is 'blk.1.attn_k.weight': its "
+            + "inputs are all zero"
+        #expect(trainer.notes.last == note)
+        let log = String(decoding: try contents(folder.file("run") + "/log.txt"), as: UTF8.self)
+        #expect(log.contains(" \(note)\n"), "\(log)")
+    }
+
     @Test("can be interrupted, and is begun anew")
     func interrupted() throws {
         let folder = try TemporaryFolder()
