@@ -28,6 +28,15 @@ struct RunStatusReport {
         for checkpoint in status.checkpoints {
             rows.append(["saved", "step \(checkpoint.step), \(Text.bytes(checkpoint.byteCount))"])
         }
+        if let cache = status.teacherCache {
+            let tokens =
+                cache.tokens < cache.totalTokens
+                ? "\(Text.count(cache.tokens)) of \(Text.count(cache.totalTokens))" : Text.count(cache.tokens)
+            rows.append([
+                "cache",
+                "\(cache.path), \(cache.top) probabilities of \(tokens) tokens, \(Text.bytes(cache.byteCount))",
+            ])
+        }
         rows.append(["on disk", Text.bytes(status.byteCount)])
         var sections = [Text.table(rows)]
         if !status.heldOut.isEmpty {
@@ -60,6 +69,13 @@ struct RunStatusReport {
             JSONValue.members(["step": .integer($0.step), "bytes": .integer($0.byteCount)])
         }
         members.append(.init("checkpoints", .array(checkpoints)))
+        let cache = status.teacherCache.map {
+            JSONValue.members([
+                "path": .string($0.path), "top": .integer($0.top), "tokens": .integer($0.tokens),
+                "total_tokens": .integer($0.totalTokens), "bytes": .integer($0.byteCount),
+            ])
+        }
+        members.append(.init("teacher_cache", cache ?? .null))
         let heldOut = status.heldOut.map {
             JSONValue.members(["step": .integer($0.step), "divergence": .real($0.value)])
         }

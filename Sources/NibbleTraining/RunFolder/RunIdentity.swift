@@ -14,6 +14,8 @@ public struct RunIdentity: Sendable, Equatable {
     public var recipeDigest: String
     /// Optimizer steps of the whole run, as the recipe has it. Not compared by itself.
     public var totalSteps: Int
+    /// Where the probabilities of a cached teacher were to be kept, where that is not the run folder. Not compared.
+    public var teacherCachePath: String?
     /// Version of Nibble that began the run. Not compared.
     public var nibbleVersion: String
     /// When the run began, in ISO 8601. Not compared.
@@ -22,7 +24,8 @@ public struct RunIdentity: Sendable, Equatable {
     /// Creates an identity.
     public init(
         teacherPath: String, teacherDigest: String, textDigest: String, heldOutDigest: String? = nil,
-        recipeDigest: String, totalSteps: Int, nibbleVersion: String, created: String = UTCTime.now.iso8601
+        recipeDigest: String, totalSteps: Int, teacherCachePath: String? = nil, nibbleVersion: String,
+        created: String = UTCTime.now.iso8601
     ) {
         precondition(totalSteps >= 0, "\(totalSteps) steps")
         self.teacherPath = teacherPath
@@ -31,6 +34,7 @@ public struct RunIdentity: Sendable, Equatable {
         self.heldOutDigest = heldOutDigest
         self.recipeDigest = recipeDigest
         self.totalSteps = totalSteps
+        self.teacherCachePath = teacherCachePath
         self.nibbleVersion = nibbleVersion
         self.created = created
     }
@@ -54,6 +58,7 @@ public struct RunIdentity: Sendable, Equatable {
             textDigest: try text("text_digest"),
             heldOutDigest: json["held_out_digest"] == nil ? nil : try text("held_out_digest"),
             recipeDigest: try text("recipe_digest"), totalSteps: totalSteps,
+            teacherCachePath: json["teacher_cache_path"] == nil ? nil : try text("teacher_cache_path"),
             nibbleVersion: try text("nibble_version"), created: try text("created"))
     }
 
@@ -68,6 +73,9 @@ public struct RunIdentity: Sendable, Equatable {
         members += [
             .init("recipe_digest", .string(recipeDigest)),
             .init("total_steps", .integer(totalSteps)),
+        ]
+        if let teacherCachePath { members.append(.init("teacher_cache_path", .string(teacherCachePath))) }
+        members += [
             .init("nibble_version", .string(nibbleVersion)),
             .init("created", .string(created)),
         ]

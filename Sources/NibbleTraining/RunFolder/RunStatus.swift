@@ -41,6 +41,9 @@ public struct RunStatus: Sendable, Equatable {
     public var best: BestCheckpoint?
     /// Checkpoints, oldest first.
     public var checkpoints: [Checkpoint]
+    /// The probabilities of a cached teacher, in the folder or where the run was told to keep them; nil where there are
+    /// none.
+    public var teacherCache: TeacherCacheStatus?
     /// Whether a process trains in the folder.
     public var isRunning: Bool
     /// Bytes of all files in the folder.
@@ -67,6 +70,8 @@ public struct RunStatus: Sendable, Equatable {
                 Checkpoint(step: step, byteCount: $0)
             }
         }
+        teacherCache = try TeacherCacheStatus(
+            path: identity.teacherCachePath ?? FilePath.join(path, RunFolder.Name.teacherCache))
         isRunning = FolderLock.isHeld(path: FilePath.join(path, RunFolder.Name.lock))
         byteCount = [path, folder].reduce(0) { sum, folder in
             FilePath.names(in: folder).reduce(sum) { sum, name in

@@ -44,10 +44,13 @@ public struct TeacherCacheIdentity: Sendable, Equatable {
     /// Bytes of the whole file, but for its header.
     public var byteCount: Int { sequenceCount * header.stride }
 
+    /// What the file begins with.
+    static let magic = "NIBTEACH"
+
     /// The header of the file.
     var header: BlockFileHeader {
         BlockFileHeader(
-            magic: "NIBTEACH",
+            magic: Self.magic,
             fields: [
                 .init("teacher", .string(teacherDigest)), .init("text", .string(textDigest)),
                 .init("temperature", .string("\(temperature)")), .init("top", .integer(top)),

@@ -80,7 +80,9 @@ public final class Trainer {
         let identity = RunIdentity(
             teacherPath: request.teacher,
             teacherDigest: digest, textDigest: texts.training.digest, heldOutDigest: texts.heldOut?.digest,
-            recipeDigest: recipe.digest, totalSteps: recipe.train.steps, nibbleVersion: request.version)
+            recipeDigest: recipe.digest, totalSteps: recipe.train.steps,
+            teacherCachePath: request.teacherCache,
+            nibbleVersion: request.version)
         folder = try Self.folder(request, identity, recipe)
         folder.retention = Retention(last: recipe.checkpoints.keep, keepsBest: true)
         cachedTeacher =

@@ -51,6 +51,22 @@ struct BlockFileHeader: Sendable {
     /// - Throws: `CheckpointError` where the file is of another kind or damaged, `TrainingError` (`mismatch`) where it
     ///   belongs to something else, naming what differs.
     func check(_ file: MappedFile) throws -> Int {
+        let (found, start) = try Self.read(file, magic: magic)
+        try checkFields(found, path: file.path)
+        guard file.bytes.prefix(start).elementsEqual(bytes) else {
+            throw CheckpointError(
+                .malformed, path: file.path, offset: 0, "its description is not as it is written",
+                advice: "remove it; it is made anew")
+        }
+        return start
+    }
+
+    /// The description of a file, and where its blocks begin.
+    ///
+    /// - Throws: `CheckpointError` where the file is of another kind or damaged.
+    static func read(
+        _ file: MappedFile, magic: String
+    ) throws(CheckpointError) -> (fields: JSONValue, start: Int) {
         let prefix = magic.utf8.count + 8
         guard file.count >= prefix else {
             throw CheckpointError(
@@ -65,10 +81,10 @@ struct BlockFileHeader: Sendable {
         func number(_ offset: Int) -> Int {
             Int(UInt32(littleEndian: file.bytes.loadUnaligned(fromByteOffset: offset, as: UInt32.self)))
         }
-        guard number(prefix - 8) == Int(Self.version) else {
+        guard number(prefix - 8) == Int(version) else {
             throw CheckpointError(
                 .unsupported, path: file.path, offset: prefix - 8,
-                "is of version \(number(prefix - 8)), expected \(Self.version)",
+                "is of version \(number(prefix - 8)), expected \(version)",
                 advice: "remove it; it is made anew")
         }
         let size = number(prefix - 4)
@@ -81,13 +97,7 @@ struct BlockFileHeader: Sendable {
         let found = try JSONParser.parse(
             UnsafeRawBufferPointer(rebasing: file.bytes[prefix..<prefix + size]), path: file.path,
             base: prefix)
-        try checkFields(found, path: file.path)
-        guard file.bytes.prefix(prefix + size).elementsEqual(bytes) else {
-            throw CheckpointError(
-                .malformed, path: file.path, offset: 0, "its description is not as it is written",
-                advice: "remove it; it is made anew")
-        }
-        return prefix + size
+        return (found, prefix + size)
     }
 
     private func checkFields(_ found: JSONValue, path: String) throws(TrainingError) {
