@@ -35,12 +35,12 @@ struct Elementwise {
             Elementwise(
                 name: "rotation of heads (read, write)",
                 measurement: Measurement(amount: 2 * bytes) {
-                    compute.prepareHeads(x, head: 64, norm: nil, epsilon: 1e-6, rotary: angles)
+                    _ = compute.prepareHeads(x, head: 64, norm: nil, epsilon: 1e-6, rotary: angles)
                 }),
             Elementwise(
                 name: "norm and rotation of heads (read three times, write twice)",
                 measurement: Measurement(amount: 5 * bytes) {
-                    compute.prepareHeads(x, head: 64, norm: heads, epsilon: 1e-6, rotary: angles)
+                    _ = compute.prepareHeads(x, head: 64, norm: heads, epsilon: 1e-6, rotary: angles)
                 }),
         ]
     }
