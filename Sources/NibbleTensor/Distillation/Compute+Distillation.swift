@@ -18,7 +18,7 @@ extension Compute {
     ) -> (result: DistillationLoss.Result, gradient: Tensor)? {
         distill(
             student, head: head, teacher: teacher, softcap: softcap, targets: targets, loss: loss,
-            weight: weight, gradients: gradients, holding: heldBytes(for: teacher))
+            weight: weight, gradients: gradients, holding: heldBytes(isCached: teacher.isCached))
     }
 
     /// The same with logits of `holding` bytes at a time, or one panel; nil to compute them again.
@@ -78,9 +78,8 @@ extension Compute {
     /// Panels whose logits are computed again with a slab of the head: more of them make it no cheaper.
     private static var panelsAtOnce: Int { 32 }
 
-    private func heldBytes(for teacher: DistillationTarget) -> Int? {
-        guard hasTiles, case .live = teacher else { return Self.distillationBytes }
-        return nil
+    private func heldBytes(isCached: Bool) -> Int? {
+        hasTiles && !isCached ? nil : Self.distillationBytes
     }
 
     /// Panels at a time.
@@ -96,11 +95,11 @@ extension Compute {
     ///   - features: of a state.
     ///   - isCached: whether the teacher is.
     public func distillationScratch(
-        tokens: Int, vocabularySize: Int, features: Int, isCached: Bool = false
+        tokens: Int, vocabularySize: Int, features: Int, isCached: Bool
     ) -> Int {
         precondition(tokens > 0, "\(tokens) tokens")
         let layout = layout(sequences: 1, length: tokens)
-        let bytes = hasTiles && !isCached ? nil : Self.distillationBytes
+        let bytes = heldBytes(isCached: isCached)
         let step = heldPanels(bytes, width: layout.width, vocabularySize: vocabularySize)
         let held = min(step, layout.panels) * layout.width
         let logits = bytes == nil ? 0 : 2 * LogitStore.bytes(held, vocabularySize)

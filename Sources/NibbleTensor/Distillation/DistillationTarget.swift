@@ -5,4 +5,6 @@ public enum DistillationTarget: Sendable {
     case live(states: Tensor, head: Matrix)
     /// What was kept of its probabilities, of as many tokens as the student's states.
     case cached(TeacherProbabilities)
+
+    var isCached: Bool { if case .cached = self { true } else { false } }
 }

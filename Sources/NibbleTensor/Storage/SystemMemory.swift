@@ -27,6 +27,7 @@ package enum SystemMemory {
         let flags = MAP_PRIVATE | MAP_ANONYMOUS
         guard let pointer = mmap(nil, bytes, PROT_READ | PROT_WRITE, flags, -1, 0), pointer != MAP_FAILED
         else {
+            // As where `allocate` gets none. Not preconditionFailure, whose message release builds leave out.
             fatalError("out of memory: the system gives no \(bytes) bytes more")
         }
         return pointer

@@ -44,7 +44,7 @@ extension Recipe {
     }
 }
 
-extension QuantizationType {
+extension WeightFormat {
     /// Whether the scales of its blocks can be learned.
-    var learnsScales: Bool { format.ggmlType.flatMap(ScaledBlocks.init) != nil }
+    var learnsScales: Bool { ggmlType.flatMap(ScaledBlocks.init) != nil }
 }

@@ -32,7 +32,7 @@ extension Recipe {
             statement: "`quantization.type` is q4_0, q5_0 or q8_0 where `quantization.scales` is learned."
         ) { recipe in
             let type = recipe.quantization.type
-            guard recipe.quantization.scales == .learned, !type.learnsScales else { return nil }
+            guard recipe.quantization.scales == .learned, !type.format.learnsScales else { return nil }
             return (
                 "quantization.scales is learned, but quantization.type is \(type.rawValue), expected q4_0, q5_0"
                     + " or q8_0",
@@ -73,7 +73,7 @@ extension Recipe {
             guard recipe.start.weights == .gptq else { return nil }
             let advice = "set start.weights to auto or teacher"
             let type = recipe.quantization.type
-            if !type.learnsScales {
+            if !type.format.learnsScales {
                 return (
                     "start.weights is gptq, but quantization.type is \(type.rawValue), expected q4_0, q5_0 or"
                         + " q8_0", advice

@@ -18,7 +18,7 @@ extension StudentOptions {
             var learning = self
             learning.parameters.insert(.scales)
             let learned = try plan.assignments(for: checkpoint).filter { learning.learnsScales(of: $0.role) }
-            let canLearn = learned.allSatisfy { $0.format.ggmlType.flatMap(ScaledBlocks.init) != nil }
+            let canLearn = learned.allSatisfy(\.format.learnsScales)
             guard canLearn, !learned.isEmpty, parameters.contains(.linear) || parameters.contains(.scales)
             else {
                 parameters.remove(.scales)

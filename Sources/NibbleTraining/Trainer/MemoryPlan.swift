@@ -48,10 +48,12 @@ public struct MemoryPlan: Sendable, Equatable {
     ///   - tokens: of a pass through the models.
     ///   - length: of a sequence.
     ///   - recomputes: whether blocks are computed again on the way back.
+    ///   - isCached: whether the teacher's probabilities are.
     ///   - matchesHidden: whether the teacher's stream after each block is kept.
     ///   - feedbackSequences: that weights are rounded on with error feedback before the first step; 0: they are not.
     public init(
-        _ student: Student, tokens: Int, length: Int, recomputes: Bool, matchesHidden: Bool = false,
+        _ student: Student, tokens: Int, length: Int, recomputes: Bool, isCached: Bool = false,
+        matchesHidden: Bool = false,
         feedbackSequences: Int = 0
     ) {
         let shape = student.checkpoint.configuration
@@ -75,7 +77,7 @@ public struct MemoryPlan: Sendable, Equatable {
             + (matchesHidden ? 4 * tokens * width * shape.layerCount : 0)
         let scores = 8 * shape.headCount * length * min(length, tokens) * max(tokens / length, 1) / 2
         let logits = student.compute.distillationScratch(
-            tokens: tokens, vocabularySize: shape.vocabularySize, features: width)
+            tokens: tokens, vocabularySize: shape.vocabularySize, features: width, isCached: isCached)
         scratch = scores + logits + 16 * tokens * max(width, shape.feedForwardLength)
         guard feedbackSequences > 0 else {
             start = 0

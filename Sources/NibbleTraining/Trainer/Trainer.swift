@@ -172,8 +172,7 @@ public final class Trainer {
         }
         guard options.config.scales == .learned,
             let other = assignments.first(where: {
-                options.learnsScales(of: $0.role)
-                    && $0.format.ggmlType.flatMap(ScaledBlocks.init) == nil
+                options.learnsScales(of: $0.role) && !$0.format.learnsScales
             })
         else { return }
         let types = ScaledBlocks.types.map(\.description).joined(separator: ", ")
@@ -236,6 +235,7 @@ public final class Trainer {
         func plan(_ recomputes: Bool) -> MemoryPlan {
             MemoryPlan(
                 student, tokens: tokens, length: train.sequenceLength, recomputes: recomputes,
+                isCached: request.recipe.teacher.kind == .cached,
                 matchesHidden: request.recipe.loss.hidden > 0, feedbackSequences: feedbackSequences)
         }
         // A tenth is left to the system and to what is not counted.

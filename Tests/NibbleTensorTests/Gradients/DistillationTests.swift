@@ -8,6 +8,19 @@ struct DistillationTests {
     /// Differences of the head's gradient, relative to its largest entry: sums over slices instead of one sum.
     static let bound: Float = 1e-5
 
+    @Test("holds logits for a cached teacher everywhere, for a live one where there are no tiles")
+    func scratch() {
+        for usesTiles in [true, false] {
+            let compute = Compute(threads: 1, precision: .automatic, usesTiles: usesTiles)
+            let (cached, live) = (true, false)
+            let bytes = [cached, live].map {
+                compute.distillationScratch(tokens: 64, vocabularySize: 1000, features: 32, isCached: $0)
+            }
+            // A tile's panels are all held at a time, so that partial sums are equal.
+            #expect(bytes[0] - bytes[1] == (compute.hasTiles ? 2 * 64 * 1000 * 4 : 0))
+        }
+    }
+
     @Test(
         "gives the same gradients whatever is held at a time", arguments: Precision.supported,
         [nil, 20] as [Float?])
