@@ -108,30 +108,29 @@ TILES INLINE void blocks(const char *w, size_t rows, const struct product *p, fl
     }
 }
 
+TILES static void lanes(const char *w, size_t rows, const struct product *p, size_t width, float *y) {
+    if (width == 32) {
+        blocks(w, rows, p, y, 1);
+    } else {
+        blocks(w, rows, p, y, 0);
+    }
+}
+
 TILES void nibble_bf16_tiles_product(const uint32_t *w, size_t stride, size_t rows, size_t pairs, const uint32_t *x,
                                      size_t width, float *y, size_t y_stride, int32_t accumulate) {
     struct product p = {
         .x = (const char *)x, .pairs = pairs / 16 * 16, .step = 16, .w_stride = 4 * stride, .x_stride = 4 * width,
         .y_stride = 4 * y_stride, .accumulate = accumulate,
     };
-    const int two_lanes = width == 32;
     if (p.pairs > 0 || pairs == 0) {
-        if (two_lanes) {
-            blocks((const char *)w, rows, &p, y, 1);
-        } else {
-            blocks((const char *)w, rows, &p, y, 0);
-        }
+        lanes((const char *)w, rows, &p, width, y);
         p.accumulate = 1;
     }
     if (pairs % 16 != 0) {
         const size_t done = p.pairs;
         p.x += done * p.x_stride;
         p.pairs = p.step = pairs % 16;
-        if (two_lanes) {
-            blocks((const char *)(w + done), rows, &p, y, 1);
-        } else {
-            blocks((const char *)(w + done), rows, &p, y, 0);
-        }
+        lanes((const char *)(w + done), rows, &p, width, y);
     }
     _tile_release();
 }

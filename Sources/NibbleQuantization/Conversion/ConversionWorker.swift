@@ -5,8 +5,8 @@ internal import NibbleNumerics
 final class ConversionWorker {
     private let converter: Converter
     private let writer: CheckpointWriter
-    private var floats = UnsafeMutableBufferPointer<Float>(start: nil, count: 0)
-    private var encoded = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private(set) var floats = UnsafeMutableBufferPointer<Float>(start: nil, count: 0)
+    private(set) var encoded = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var check: ReencodingCheck
 
     /// Elements that are decoded, transformed and encoded at a time, so that they stay in the first caches.
@@ -26,14 +26,14 @@ final class ConversionWorker {
         encoded.deallocate()
     }
 
-    private func reserve(floats count: Int) {
+    func reserve(floats count: Int) {
         guard floats.count < count else { return }
         floats.deallocate()
         floats = .allocate(capacity: count)
         floats.initialize(repeating: 0)
     }
 
-    private func reserve(encoded count: Int) {
+    func reserve(encoded count: Int) {
         guard encoded.count < count else { return }
         encoded.deallocate()
         encoded = .allocate(byteCount: count, alignment: 64)
@@ -102,75 +102,6 @@ final class ConversionWorker {
         }
     }
 
-    /// The same for rows of the source in a format that GGUF lacks.
-    private func checkRows(
-        _ job: TensorJob, _ tensor: EncodedTensor, _ run: Range<Int>
-    ) throws(CheckpointError) {
-        let matrix = PackedMatrix(format: tensor.format, rows: tensor.rows, columns: tensor.columns)
-        for start in stride(from: run.lowerBound, to: run.upperBound, by: tensor.columns) {
-            let row = tensor.bytes(of: start..<start + tensor.columns)
-            guard let element = matrix.firstInvalidElement(row) else { continue }
-            throw invalid(job, element: start + element, "its scale is NaN or infinite")
-        }
-    }
-
-    /// Puts what a part of a matrix holds of whole rows into ``encoded``.
-    private func pack(
-        _ job: TensorJob, _ packing: TensorJob.Packing, _ elements: Range<Int>
-    ) throws(CheckpointError) {
-        let (matrix, width) = (packing.matrix, job.type.byteCount(elements: job.columns) ?? 0)
-        guard packing.part != .shape else {
-            return matrix.write(
-                .shape, of: UnsafeRawBufferPointer(start: nil, count: 0),
-                to: UnsafeMutableRawBufferPointer(rebasing: encoded[..<width]))
-        }
-        var whole = job
-        whole.name = String(job.name.dropLast(matrix.suffix(packing.part).count))
-        whole.shape = [matrix.rows, matrix.columns]
-        reserve(floats: matrix.columns)
-        guard let size = matrix.format.byteCount(columns: matrix.columns) else { return }
-        let row = UnsafeMutableRawBufferPointer.allocate(byteCount: size, alignment: 64)
-        defer { row.deallocate() }
-        for (place, index) in (elements.lowerBound / job.columns..<elements.upperBound / job.columns)
-            .enumerated()
-        {
-            let start = index * matrix.columns
-            let target = UnsafeMutableRawBufferPointer(rebasing: encoded[place * width..<(place + 1) * width])
-            if case .encoded(let tensor) = job.source {
-                for run in whole.runs(start..<start + matrix.columns) {
-                    try checkRows(whole, tensor, run)
-                    matrix.write(packing.part, of: tensor.bytes(of: run), to: target)
-                }
-                continue
-            }
-            try load(whole, start..<start + matrix.columns)
-            try encodeRow(whole, matrix, row: index, into: row)
-            matrix.write(packing.part, of: UnsafeRawBufferPointer(row), to: target)
-        }
-    }
-
-    /// Encodes the row of a matrix that ``floats`` holds.
-    private func encodeRow(
-        _ job: TensorJob, _ matrix: PackedMatrix, row: Int, into target: UnsafeMutableRawBufferPointer
-    ) throws(CheckpointError) {
-        guard let codec = matrix.format.codec else { return }
-        var bytes = target.mutableBytes
-        let values = UnsafeMutableBufferPointer(rebasing: floats[..<matrix.columns]).span
-        do {
-            try codec.encode(
-                values, columns: matrix.columns, importance: nil, into: &bytes, level: .current)
-        } catch {
-            switch error {
-            case .nonFiniteValue(let index, let value):
-                throw invalid(job, element: row * matrix.columns + index, "the value is \(value)")
-            case .scaleOverflow(let block):
-                throw invalid(
-                    job, element: row * matrix.columns + block * codec.blockSize,
-                    "\(matrix.format) cannot hold the value or scale that begins here")
-            }
-        }
-    }
-
     /// Puts the rows of some output elements into ``encoded`` as they are.
     private func moveRows(_ job: TensorJob, _ tensor: EncodedTensor, _ elements: Range<Int>) {
         var place = 0
@@ -220,7 +151,7 @@ final class ConversionWorker {
     }
 
     /// Fills ``floats`` with the values of a run of output elements.
-    private func load(_ job: TensorJob, _ elements: Range<Int>) throws(CheckpointError) {
+    func load(_ job: TensorJob, _ elements: Range<Int>) throws(CheckpointError) {
         switch job.source {
         case .computed(let values):
             var index = 0
@@ -295,7 +226,7 @@ final class ConversionWorker {
         }
     }
 
-    private func invalid(_ job: TensorJob, element: Int, _ problem: String) -> CheckpointError {
+    func invalid(_ job: TensorJob, element: Int, _ problem: String) -> CheckpointError {
         let columns = max(job.columns, 1)
         var path = converter.model.path
         if case .stored(let entry) = job.source { path = entry.file.path }

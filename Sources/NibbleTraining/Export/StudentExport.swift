@@ -21,7 +21,6 @@ struct StudentExport {
         isCancelled: @escaping @Sendable () -> Bool
     ) throws(CheckpointError) -> ConversionSummary {
         let trained = recipe.quantization.type
-        if output.hasSuffix(".gguf") { try trained.checkOutput(output) }
         let source = student.checkpoint
         var request = ConversionRequest(
             input: source.path, output: output, plan: student.options.plan, threads: threads)
