@@ -151,6 +151,10 @@ fetch_text() {
 # Another scratch path than the build's: tests need code that is compiled with
 # -enable-testing, and alternating would compile everything each time.
 run_tests() {
+    # As many tests at a time as there are processors. All at once, a test that
+    # has begun waits for the others, and that counts toward its time limit.
+    local -x SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH
+    SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(getconf _NPROCESSORS_ONLN)
     swift test -c release --scratch-path .build-test "$@" 2>&1 | tee "$logs/test" || return
     if ! grep -Eq 'Test run with [1-9][0-9]* test' "$logs/test"; then
         log "No test was run."
