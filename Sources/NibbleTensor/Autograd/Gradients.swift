@@ -11,8 +11,23 @@ public final class Gradients {
         var isFilled: Bool
     }
 
+    /// Called with the gradient of what a matrix puts out.
+    package typealias OutputObservation = (_ matrix: Parameter, _ gradient: Tensor) -> Void
+
+    /// Sees what flows back to the outputs of matrices that are parameters, whose own gradients are then left out.
+    let observeOutputs: OutputObservation?
+
     /// No gradients yet.
-    public init(compute: Compute) { self.compute = compute }
+    public init(compute: Compute) {
+        self.compute = compute
+        observeOutputs = nil
+    }
+
+    /// For what matrices put out: of them themselves there will be no gradients.
+    package init(compute: Compute, observeOutputs: @escaping OutputObservation) {
+        self.compute = compute
+        self.observeOutputs = observeOutputs
+    }
 
     /// Forgets the gradients; their memory is used again.
     public func reset() {

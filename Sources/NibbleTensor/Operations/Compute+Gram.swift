@@ -2,22 +2,19 @@ internal import COpenBLAS
 
 extension Compute {
     /// Adds the products of all pairs of features, summed over the tokens: target (+)= x xᵀ, `[features][features]`.
-    package func addGram(of x: Tensor, to target: UnsafeMutablePointer<Float>) {
-        let x = x.layout.length.isMultiple(of: x.layout.width) ? x : withZeroPadding(x)
+    ///
+    /// - Parameter weights: what the product of each token is multiplied by, sequence by sequence; nil: 1.
+    package func addGram(
+        of x: Tensor, weights: ArraySlice<Float>? = nil, to target: UnsafeMutablePointer<Float>
+    ) {
+        let isFull = x.layout.length.isMultiple(of: x.layout.width)
+        let factors = weights.map { $0.map { $0.squareRoot() } }
+        let x = factors.map { scaleTokens(x, by: $0.span) } ?? (isFull ? x : withZeroPadding(x))
         addWeightGradient(TokenRows(x, compute: self), x, to: target, accumulates: true)
     }
 
     private func withZeroPadding(_ x: Tensor) -> Tensor {
-        let y = copy(x)
-        let layout = x.layout
-        workers.forEach(layout.panels) { panel in
-            let first = panel % layout.panelsPerSequence * layout.width
-            for feature in 0..<x.features {
-                let row = y.panel(panel) + feature * layout.width
-                for lane in min(layout.width, layout.length - first)..<layout.width { row[lane] = 0 }
-            }
-        }
-        return y
+        scaleTokens(x, by: [Float](repeating: 1, count: x.layout.tokens).span)
     }
 
     /// Replaces a symmetric positive definite matrix A, `[size][size]`, by the upper triangular R with A = R Rᵀ; what is

@@ -153,6 +153,10 @@ extension Recipe {
             "Where learned scales begin: at those that weigh the error of each column by what flows into it, as an"
                 + " importance matrix does, or at those that the codec chooses."),
         RecipeField(
+            "start", "tokens", \.start.tokens, .word,
+            "How tokens weigh when weights are rounded with error feedback: by the size of the gradients that flow"
+                + " back to the output of each matrix, or equal."),
+        RecipeField(
             "start", "importance_sequences", \.start.importanceSequences, .integer(1...1_000_000),
             "Sequences of the training text that the inputs of matrices are measured on, for scales and weights."
         ),

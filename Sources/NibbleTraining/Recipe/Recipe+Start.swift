@@ -9,8 +9,10 @@ extension Recipe {
         public var weights = StartWeights.automatic
         /// Where learned scales begin.
         public var scales = StartScales.importance
+        /// How the tokens weigh that weights are rounded for.
+        public var tokens = StartTokens.gradient
         /// Sequences of the training text that the inputs of matrices are measured on.
-        public var importanceSequences = 64
+        public var importanceSequences = 128
 
         /// The defaults.
         public init() {}
@@ -48,5 +50,13 @@ extension Recipe.Start {
         case importance
         /// At those that the codec chooses.
         case codec
+    }
+
+    /// How tokens weigh when weights are rounded with error feedback.
+    public enum StartTokens: String, CaseIterable, Sendable {
+        /// By the size of the gradients that flow back to the output of each matrix: what the loss feels of an error.
+        case gradient
+        /// All the same.
+        case equal
     }
 }

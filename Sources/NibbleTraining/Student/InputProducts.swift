@@ -3,15 +3,19 @@ internal import NibbleModel
 internal import NibbleTensor
 
 /// The products of all pairs of features of what flows into each matrix of a block, Σ x xᵀ over the tokens of some text:
-/// how errors of a row's weights work together.
+/// how errors of a row's weights work together. Each token weighs as much as an error there matters.
 ///
-/// Matrices with the same input share one.
+/// Without such weights matrices with the same input share one.
 struct InputProducts {
     /// `[columns][columns]` by what the matrix is for.
     let products: [TensorRole: Memory]
 
     /// Passes residual streams through a block of `model`, and puts what comes out in their place.
-    init(_ model: LanguageModel, layer: Int, streams: inout [Tensor]) {
+    ///
+    /// - Parameter importance: of the tokens of all streams; nil: all weigh the same.
+    init(
+        _ model: LanguageModel, layer: Int, streams: inout [Tensor], importance: TokenImportance? = nil
+    ) {
         var products: [TensorRole: Memory] = [:]
         for index in streams.indices {
             // What the last matrix saw: the next one may have the same input.
@@ -20,13 +24,16 @@ struct InputProducts {
                 streams[index], through: layer,
                 observe: { kind, layer, x in
                     let role = TensorRole(kind, layer: layer)
-                    if let last, last.input === x {
+                    let weights = importance?.weights[role]
+                    if weights == nil, let last, last.input === x {
                         products[role] = products[last.role]
                         return
                     }
                     let memory = products[role] ?? Memory(byteCount: x.features * x.features * 4)
                     products[role] = memory
-                    model.compute.addGram(of: x, to: memory.floats)
+                    let tokens = x.layout.tokens
+                    let own = weights?[index * tokens..<(index + 1) * tokens]
+                    model.compute.addGram(of: x, weights: own, to: memory.floats)
                     last = (x, role)
                 })
         }

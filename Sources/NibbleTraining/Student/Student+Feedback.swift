@@ -1,5 +1,5 @@
 internal import NibbleCheckpoint
-public import NibbleModel
+internal import NibbleModel
 internal import NibbleNumerics
 internal import NibbleQuantization
 internal import NibbleTensor
@@ -12,13 +12,14 @@ extension Student {
     ///   - teacher: the model whose inputs are measured.
     ///   - sequences: some text.
     ///   - searches: whether scales are searched for, columns weighted, or the codec's.
+    ///   - importance: of the tokens of `sequences`; nil: all weigh the same.
     ///   - continues: asked after every block of the model, with how many are done.
     /// - Returns: what it came to.
     /// - Precondition: scales are learned.
     /// - Throws: `ModelError` where a token is beyond the vocabulary; `CheckpointError` where a weight is no number.
     @discardableResult
-    public func roundWithFeedback(
-        _ teacher: LanguageModel, sequences: [[Int32]], searches: Bool,
+    func roundWithFeedback(
+        _ teacher: LanguageModel, sequences: [[Int32]], searches: Bool, importance: TokenImportance? = nil,
         continues: (_ done: Int) -> Bool = { _ in true }
     ) throws -> FeedbackRounding {
         precondition(options.config.scales == .learned, "scales are recomputed")
@@ -26,7 +27,8 @@ extension Student {
         var streams = try sequences.map { sequence throws(ModelError) in try teacher.embed(sequence) }
         for layer in 0..<teacher.configuration.layerCount {
             result.unrounded += try roundWithFeedback(
-                InputProducts(teacher, layer: layer, streams: &streams), searches: searches)
+                InputProducts(teacher, layer: layer, streams: &streams, importance: importance),
+                searches: searches)
             guard continues(layer + 1) else { return result }
         }
         result.isWhole = true

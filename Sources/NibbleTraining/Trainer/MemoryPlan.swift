@@ -51,10 +51,11 @@ public struct MemoryPlan: Sendable, Equatable {
     ///   - isCached: whether the teacher's probabilities are.
     ///   - matchesHidden: whether the teacher's stream after each block is kept.
     ///   - feedbackSequences: that weights are rounded on with error feedback before the first step; 0: they are not.
+    ///   - weighsTokens: whether each matrix has its own products then.
     public init(
         _ student: Student, tokens: Int, length: Int, recomputes: Bool, isCached: Bool = false,
         matchesHidden: Bool = false,
-        feedbackSequences: Int = 0
+        feedbackSequences: Int = 0, weighsTokens: Bool = false
     ) {
         let shape = student.checkpoint.configuration
         teacher = student.checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
@@ -84,8 +85,9 @@ public struct MemoryPlan: Sendable, Equatable {
             return
         }
         // Attention's input, its output, and the inputs of the feed-forward layer's halves: products and factor of each.
-        let inputs = [width, queries, width, shape.feedForwardLength].reduce(0) { $0 + 8 * $1 * $1 }
+        let hidden = shape.feedForwardLength
+        let squares = (weighsTokens ? 5 : 2) * width * width + queries * queries + hidden * hidden
         // One sequence passes through a block at a time.
-        start = inputs + 4 * length * (feedbackSequences * width + features + packed)
+        start = 8 * squares + 4 * length * (feedbackSequences * width + features + packed)
     }
 }

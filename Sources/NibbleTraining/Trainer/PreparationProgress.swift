@@ -6,6 +6,8 @@ public struct PreparationProgress: Sendable, Equatable {
         case writingText = "writing text"
         /// The probabilities of the teacher are computed.
         case cachingTeacher = "caching the teacher"
+        /// Gradients tell how much each token matters to the weights that training begins with.
+        case weighingTokens = "weighing tokens"
         /// The weights that training begins with are rounded.
         case roundingWeights = "rounding weights"
 

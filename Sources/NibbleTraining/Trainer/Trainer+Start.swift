@@ -1,6 +1,7 @@
 internal import NibbleCheckpoint
 internal import NibbleModel
 internal import NibbleQuantization
+internal import NibbleTensor
 
 extension Trainer {
     /// Chooses what the first step begins with: learned scales, and what is rounded, from sequences all over the training
@@ -20,8 +21,14 @@ extension Trainer {
                 try records.log("scales begin at the importance of columns on \(sequences.count) sequences")
                 return true
             }
+            let importance = try tokenImportance(sequences, preparing, isCancelled)
+            // Of the gradients.
+            teacher.compute.pool.releaseIdle()
+            if isCancelled() { return false }
             let layers = teacher.configuration.layerCount
-            let rounding = try student.roundWithFeedback(teacher, sequences: sequences, searches: searches) {
+            let rounding = try student.roundWithFeedback(
+                teacher, sequences: sequences, searches: searches, importance: importance
+            ) {
                 preparing(PreparationProgress(stage: .roundingWeights, done: $0, total: layers))
                 return !isCancelled()
             }
@@ -32,6 +39,23 @@ extension Trainer {
         }
         try records.log("weights begin rounded with error feedback on \(sequences.count) sequences")
         return true
+    }
+
+    /// How much the tokens matter, where the recipe weighs them.
+    private func tokenImportance(
+        _ sequences: [[Int32]], _ preparing: (PreparationProgress) -> Void, _ isCancelled: () -> Bool
+    ) throws(ModelError) -> TokenImportance? {
+        guard recipe.start.tokens == .gradient else { return nil }
+        let length = recipe.train.sequenceLength
+        return try TokenImportance(
+            student, teacher: teacher, sequences: sequences, atATime: max(1, Self.tokensAtATime / length),
+            recomputes: recomputes
+        ) {
+            preparing(
+                PreparationProgress(
+                    stage: .weighingTokens, done: $0 * length, total: sequences.count * length))
+            return !isCancelled()
+        }
     }
 
     /// Whether the weights that training begins with are rounded with error feedback.

@@ -236,7 +236,8 @@ public final class Trainer {
             MemoryPlan(
                 student, tokens: tokens, length: train.sequenceLength, recomputes: recomputes,
                 isCached: request.recipe.teacher.kind == .cached,
-                matchesHidden: request.recipe.loss.hidden > 0, feedbackSequences: feedbackSequences)
+                matchesHidden: request.recipe.loss.hidden > 0, feedbackSequences: feedbackSequences,
+                weighsTokens: request.recipe.start.tokens == .gradient)
         }
         // A tenth is left to the system and to what is not counted.
         let limit = (request.memoryLimit ?? MemoryPlan.physicalMemory) / 10 * 9

@@ -98,7 +98,8 @@ struct RecipeTests {
                   dither_seed: 1
                   weights: auto
                   scales: importance
-                  importance_sequences: 64
+                  tokens: gradient
+                  importance_sequences: 128
                 evaluation:
                   every: 50
                   chunks: 8

@@ -32,13 +32,16 @@ struct StartTests {
         do {
             let trainer = try Trainer(request)
             let nearest = trainer.student.matrices.map { Array($0.blocks) }
-            var blocks: [Int] = []
+            var progress: [PreparationProgress] = []
+            let summary = try trainer.run(preparing: { progress.append($0) })
             let layers = trainer.student.quantized.configuration.layerCount
-            let summary = try trainer.run(preparing: {
-                #expect($0.stage == .roundingWeights && $0.total == layers)
-                blocks.append($0.done)
-            })
-            #expect(blocks == Array(1...layers))
+            let tokens = progress.prefix { $0.stage == .weighingTokens }
+            #expect(tokens.last?.done == tokens.last?.total && tokens.count > 1)
+            #expect(
+                Array(progress.dropFirst(tokens.count))
+                    == (1...layers).map {
+                        PreparationProgress(stage: .roundingWeights, done: $0, total: layers)
+                    })
             #expect(summary.ending == .finished && summary.step == 0 && summary.losses.isEmpty)
             let (start, final) = (try #require(summary.start), try #require(summary.final))
             #expect(start.divergence != final.divergence)
@@ -108,7 +111,8 @@ struct StartTests {
         do {
             let trainer = try Trainer(request)
             var done = 0
-            let summary = try trainer.run(preparing: { done = $0.done }, isCancelled: { done == 2 })
+            let summary = try trainer.run(
+                preparing: { done = $0.stage == .roundingWeights ? $0.done : 0 }, isCancelled: { done == 2 })
             #expect(summary.ending == .interrupted && summary.step == 0 && done == 2)
             // Half of the weights are rounded.
             let error = #expect(throws: TrainingError.self) {

@@ -1,0 +1,110 @@
+import NibbleCheckpoint
+import NibbleModel
+import NibbleTensor
+import NibbleTestSupport
+import Testing
+
+@testable import NibbleTraining
+
+@Suite("The importance of tokens")
+struct TokenImportanceTests {
+    private static let sequences: [[Int32]] = (0..<3).map { row -> [Int32] in
+        (0..<40).map { index -> Int32 in
+            let mixed: Int = index * 37 + row * 101 + index * index * 11
+            return Int32(mixed % 400 + 5)
+        }
+    }
+
+    private static func student(_ source: String = "hub/gemma3-text") throws -> (Student, LanguageModel) {
+        var options = StudentOptions()
+        options.dithering = .never
+        options.parameters = [.linear, .norms]
+        let student = try Student(
+            ModelCheckpoint(path: Fixtures.path(source)), options: options,
+            compute: Compute(threads: 2, precision: .f32))
+        return (student, try LanguageModel(student.checkpoint, compute: student.compute))
+    }
+
+    @Test(
+        "has mean 1 over the tokens of each matrix, however many sequences pass together",
+        arguments: [false, true])
+    func mean(recomputes: Bool) throws {
+        let (student, teacher) = try Self.student()
+        let found = try [1, 2, 3].map {
+            try TokenImportance(
+                student, teacher: teacher, sequences: Self.sequences, atATime: $0, recomputes: recomputes)
+        }
+        for matrix in student.matrices {
+            let weights = try found.map { try #require($0.weights[matrix.role]) }
+            let (sum, count) = (weights[0].reduce(0, +), weights[0].count)
+            #expect(count == 120 && abs(sum / 120 - 1) < 1e-4, "\(matrix.name): \(sum)")
+            for other in weights[1...] {
+                let difference = zip(weights[0], other).map { abs($0 - $1) }.max() ?? .infinity
+                let relative = difference / (weights[0].max() ?? 0)
+                #expect(relative < 1e-4, "\(matrix.name): \(relative)")
+            }
+        }
+    }
+
+    /// The gradient of a matrix W of which a token puts out W x is Σ g xᵀ: with one token in the sequence that the loss
+    /// counts, and inputs known, |g| follows from the gradient of W itself.
+    @Test("is the size of the gradients that reach the outputs of a matrix")
+    func gradients() throws {
+        let (student, teacher) = try Self.student()
+        // Two tokens, of which the first has a next one: the second token's outputs matter to nothing.
+        let sequences: [[Int32]] = [[7, 9], [300, 11], [42, 5]]
+        let importance = try TokenImportance(
+            student, teacher: teacher, sequences: sequences, atATime: 1, recomputes: false)
+        var loss = DistillationLoss()
+        loss.crossEntropy = 1
+        let pass = DistillationPass(teacher: teacher, student: student.quantized, loss: loss)
+        var sizes: [TensorRole: [Float]] = [:]
+        for sequence in sequences {
+            var inputs: [TensorRole: Float] = [:]
+            _ = try student.quantized.residual(
+                [[sequence[0]]],
+                observe: { kind, layer, x in
+                    let column = x.column(sequence: 0, position: 0)
+                    inputs[TensorRole(kind, layer: layer)] = column.reduce(0) { $0 + $1 * $1 }
+                })
+            let gradients = Gradients(compute: student.compute)
+            _ = try pass.run([sequence], into: gradients)
+            for matrix in student.matrices {
+                let gradient = try #require(gradients[matrix.parameter])
+                let squares = gradient.reduce(0) { $0 + $1 * $1 }
+                // |g xᵀ|² = |g|² |x|²
+                sizes[matrix.role, default: []].append((squares / (inputs[matrix.role] ?? 0)).squareRoot())
+            }
+        }
+        for matrix in student.matrices {
+            let weights = try #require(importance.weights[matrix.role])
+            let expected = try #require(sizes[matrix.role])
+            let mean = expected.reduce(0, +) / 6
+            #expect(weights.count == 6)
+            for (index, size) in expected.enumerated() {
+                guard mean > 0 else {
+                    // A token alone attends to itself whatever its query and key.
+                    #expect(matrix.name.contains("attn_q") || matrix.name.contains("attn_k"))
+                    continue
+                }
+                #expect(
+                    abs(weights[2 * index] - size / mean) < 1e-2, "\(matrix.name): \(weights), \(size / mean)"
+                )
+                #expect(weights[2 * index + 1] == 0, "\(matrix.name)")
+            }
+        }
+    }
+
+    @Test("can be interrupted")
+    func interrupted() throws {
+        let (student, teacher) = try Self.student()
+        var done: [Int] = []
+        _ = try TokenImportance(
+            student, teacher: teacher, sequences: Self.sequences, atATime: 1, recomputes: false
+        ) {
+            done.append($0)
+            return $0 < 2
+        }
+        #expect(done == [1, 2])
+    }
+}
