@@ -20,6 +20,10 @@ struct ErrorFeedback {
     /// The columns in the order in which they are rounded: blocks, and columns within each, by falling mean square. What
     /// matters most is rounded while most others can still make up for it.
     private let order: [Int]
+    /// A, `[columns][columns]`.
+    private let products: Memory
+    /// What was added to its diagonal.
+    private let added: Float
     /// Rᵢⱼ / Rⱼⱼ for i < j in that order, `[columns][columns]`.
     private let factors: Memory
 
@@ -70,6 +74,8 @@ struct ErrorFeedback {
         }
         guard let damping else { throw .indefinite }
         self.damping = damping
+        self.products = products
+        added = damping * mean
         self.order = order
         factors = memory
         importance = order.map { squares[$0] / mean }
@@ -131,5 +137,23 @@ struct ErrorFeedback {
                 scales.masters.floats[(rows.lowerBound + row) * scales.perRow + index] = block.scales[row]
             }
         }
+        refine(rows, of: matrix, scales: scales, errors: errors)
+    }
+
+    /// Goes on with coordinate descent.
+    ///
+    /// - Parameter errors: original less rounded weights, in the order of rounding.
+    private func refine(_ rows: Range<Int>, of matrix: TrainedMatrix, scales: LearnedScales, errors: Memory) {
+        let own = Memory(byteCount: rows.count * columns * 4)
+        for row in 0..<rows.count {
+            for (index, place) in order.enumerated() {
+                own.floats[row * columns + place] = -errors.floats[row * columns + index]
+            }
+        }
+        CodeDescent(products: products.floats, columns: columns, damping: added, scaled: scales.blocks)
+            .refine(
+                rows: rows.count, errors: own.floats,
+                values: matrix.masters.floats + rows.lowerBound * columns,
+                scales: scales.masters.floats + rows.lowerBound * scales.perRow)
     }
 }

@@ -69,6 +69,16 @@ struct FeedbackBlock {
                 for column in 0..<Self.width { values[start + column] = targets[column] }
                 round(row, factors: factors, stride: stride, errors: errors + row * errorStride)
             }
+            measure(row, errors: errors + row * errorStride)
+        }
+    }
+
+    /// The errors of a row as it is: the last scale may have come after the rounding.
+    private func measure(_ row: Int, errors: UnsafeMutablePointer<Float>) {
+        let stored = Half.float(f16: Half.f16(scales[row]))
+        for index in row * Self.width..<(row + 1) * Self.width {
+            let code = scaled.code(of: values[index], scale: scales[row])
+            errors[index - row * Self.width] = weights[index] - stored * Float(code)
         }
     }
 

@@ -136,7 +136,7 @@ struct ErrorFeedbackTests {
         }
     }
 
-    @Test("of inputs that have nothing to do with each other is rounding with weighted columns")
+    @Test("of inputs that have nothing to do with each other rounds to nearest")
     func uncorrelated() throws {
         let student = try Self.student()
         let matrix = student.matrices[0]
@@ -147,7 +147,15 @@ struct ErrorFeedbackTests {
         let feedback = try ErrorFeedback(products, columns: n)
         let scales = try #require(matrix.scales)
         try feedback.round(0..<matrix.rows, of: matrix, scales: scales, searches: true, level: .current)
-        #expect(matrix.values.elementsEqual(before))
+        let learned = try #require(matrix.learnedScales)
+        var others = 0
+        for (index, (old, new)) in zip(before, matrix.values).enumerated() {
+            let scale = learned[index / 32]
+            let nearest = min(max((old / scale).rounded(), -8), 7)
+            // But for ties, and the last weight with the extreme code.
+            others += abs(new - nearest * scale) < 1e-6 ? 0 : 1
+        }
+        #expect(others < before.count / 100, "\(others) of \(before.count)")
         let squares = feedback.importance
         // In the order of rounding, by falling square within each block.
         #expect(abs(squares.reduce(0, +) / Float(n) - 1) < 1e-5)
