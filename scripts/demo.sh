@@ -20,7 +20,7 @@ was not trained on.
                  the trained one, -qat.gguf; without it both are removed
   --text FILE    what to compare on; without it, a part of The Debian
                  Administrator's Handbook (scripts/fetch-text.sh)
-  --steps N      steps of training; by default 100, 3 to 6 minutes on 2 cores
+  --steps N      steps of training; by default 25, 3 to 6 minutes on 2 cores
   --help         print this
 
 Environment: NIBBLE_CACHE and NIBBLE, see scripts/setup.sh and
@@ -31,7 +31,7 @@ END
 model=gemma-3-270m
 output=
 text_options=()
-steps=100
+steps=25
 while (($#)); do
     case $1 in
         --model)

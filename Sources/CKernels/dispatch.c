@@ -89,9 +89,14 @@ void nibble_scaled_encode(uint32_t type, const float *x, const float *scales, ui
     table(level)->scaled_encode(type, x, scales, out, blocks);
 }
 
-void nibble_scaled_gradient(uint32_t type, const float *x, const float *scales, float *gradient, float factor,
+void nibble_scaled_gradient(uint32_t type, const float *x, const float *scales, const float *gradient, int8_t *codes,
                             float *scale_gradient, size_t blocks, int32_t level) {
-    table(level)->scaled_gradient(type, x, scales, gradient, factor, scale_gradient, blocks);
+    table(level)->scaled_gradient(type, x, scales, gradient, codes, scale_gradient, blocks);
+}
+
+void nibble_scaled_hold(uint32_t type, float *x, const int8_t *codes, const float *before, const float *after,
+                        size_t blocks, int32_t level) {
+    table(level)->scaled_hold(type, x, codes, before, after, blocks);
 }
 
 void nibble_scaled_anchor(uint32_t type, const float *x, float *scales, float *momentum, size_t blocks,

@@ -18,8 +18,10 @@ struct nibble_level {
     void (*sfp8_encode)(const float *x, uint8_t *out, size_t count);
     void (*sfp8_decode)(const uint8_t *in, float *out, size_t count);
     void (*scaled_encode)(uint32_t type, const float *x, const float *scales, uint8_t *out, size_t blocks);
-    void (*scaled_gradient)(uint32_t type, const float *x, const float *scales, float *gradient, float factor,
+    void (*scaled_gradient)(uint32_t type, const float *x, const float *scales, const float *gradient, int8_t *codes,
                             float *scale_gradient, size_t blocks);
+    void (*scaled_hold)(uint32_t type, float *x, const int8_t *codes, const float *before, const float *after,
+                        size_t blocks);
     void (*scaled_anchor)(uint32_t type, const float *x, float *scales, float *momentum, size_t blocks);
 };
 

@@ -176,4 +176,9 @@ void nibble_adamw_step(float *p, const float *g, float *m, float *v, size_t coun
     table(level)->adamw(p, g, m, v, count, c);
 }
 
+void nibble_adamw_relative_step(float *p, const float *g, float *m, float *v, const float *units, size_t width,
+                                size_t count, const struct nibble_adamw *c, int32_t level) {
+    table(level)->adamw_relative(p, g, m, v, units, width, count, c);
+}
+
 double nibble_sum_squares(const float *x, size_t count, int32_t level) { return table(level)->sum_squares(x, count); }

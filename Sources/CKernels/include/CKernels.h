@@ -73,10 +73,16 @@ void nibble_sfp8_decode(const uint8_t *in, float *out, size_t count, int32_t lev
 void nibble_scaled_encode(uint32_t type, const float *x, const float *scales, uint8_t *out, size_t blocks,
                           int32_t level);
 
-/// Range learning (LSQ) of the same blocks: given the gradient of the decoded values, writes that of each scale times
-/// `factor`, and sets `gradient` to zero where a value was clipped.
-void nibble_scaled_gradient(uint32_t type, const float *x, const float *scales, float *gradient, float factor,
+/// The codes of the same blocks, zero's being 0, 32 of each; and of each block the sum of the products of `gradient`
+/// with its codes: given the gradient of the decoded values, that of the scale.
+void nibble_scaled_gradient(uint32_t type, const float *x, const float *scales, const float *gradient, int8_t *codes,
                             float *scale_gradient, size_t blocks, int32_t level);
+
+/// Holds codes after a step: given the codes before it, a value that came to another code takes the middle of its cell,
+/// and one beyond the last codes the last; values then follow from scales `before` to `after`. A block whose values all
+/// left the code of largest magnitude keeps it for that one which is nearest. Blocks with scale 0 stay.
+void nibble_scaled_hold(uint32_t type, float *x, const int8_t *codes, const float *before, const float *after,
+                        size_t blocks, int32_t level);
 
 /// Changes scales of the same blocks, where needed, so that one value of each block has the code of largest magnitude:
 /// turned around if the extreme of the other sign reaches that code, else made smaller. `momentum` turns with them.

@@ -117,6 +117,11 @@ struct nibble_adamw {
 void nibble_adamw_step(float *p, const float *g, float *m, float *v, size_t count, const struct nibble_adamw *c,
                        int32_t level);
 
+/// The same without decay, where each `width` values (1, or a multiple of 16) have a unit that the rate counts in: its
+/// magnitude multiplies the rate.
+void nibble_adamw_relative_step(float *p, const float *g, float *m, float *v, const float *units, size_t width,
+                                size_t count, const struct nibble_adamw *c, int32_t level);
+
 /// Sum of x^2 in double.
 double nibble_sum_squares(const float *x, size_t count, int32_t level);
 

@@ -16,12 +16,12 @@ struct QATTrainCommand: ParsableCommand {
                 nibble qat gemma-3-270m --text wiki.train.txt --output run
               A recipe, more steps, another text held out, exported to a place of your own:
                 nibble qat gemma-3-270m --text texts --held-out dev.txt --recipe Recipes/gemma-3-270m.yaml \\
-                  --steps 2000 --output run --export gemma.qat.gguf
+                  --steps 1000 --output run --export gemma.qat.gguf
               Any field of the recipe (docs/recipes.md):
-                nibble qat gemma-3-270m --text texts --output run --set optimizer.learning_rate=2e-5
+                nibble qat gemma-3-270m --text texts --output run --set optimizer.code_learning_rate=0.01
               Without any text: the checkpoint writes it:
                 nibble qat gemma-3-270m --text self --output run
-              Rounded with error feedback (GPTQ), as training begins, and no more: a minute instead of an evening:
+              Rounded with error feedback (GPTQ), as training begins, and no more: minutes:
                 nibble qat gemma-3-270m --text wiki.train.txt --output run --steps 0
               On after an interrupt:
                 nibble qat gemma-3-270m --text texts --output run --resume

@@ -16,30 +16,63 @@ extension ScaledBlocks {
         }
     }
 
-    /// ``backpropagate(_:scales:gradient:into:level:)``: the gradients of values and scales.
-    package func backpropagateReference(
+    /// ``scaleGradients(_:scales:gradient:codes:into:level:)``: the codes and the gradients of the scales.
+    package func scaleGradientsReference(
         _ values: [Float], scales: [Float], gradient: [Float]
-    ) -> (values: [Float], scales: [Float]) {
+    ) -> (codes: [Int8], sums: [Float]) {
         check(values.count, scales: scales.count)
-        var (kept, sums) = (gradient, scales)
-        for block in scales.indices {
-            let first = block * Self.blockSize
-            var parts = (0..<Self.blockSize).map { offset -> Float in
-                let index = first + offset
-                let (code, position) = place(values[index], scale: scales[block])
-                guard let position else {
-                    kept[index] = 0
-                    return gradient[index] * Float(code)
-                }
-                return gradient[index] * (Float(code) - position)
+        let codes = values.indices.map { Int8(code(of: values[$0], scale: scales[$0 / Self.blockSize])) }
+        let sums = scales.indices.map { block -> Float in
+            var parts = (block * Self.blockSize..<(block + 1) * Self.blockSize).map {
+                gradient[$0] * Float(codes[$0])
             }
             while parts.count > 1 {
                 let half = parts.count / 2
                 parts = (0..<half).map { parts[$0] + parts[$0 + half] }
             }
-            sums[block] = parts[0] * gradientFactor
+            return parts[0]
         }
-        return (kept, sums)
+        return (codes, sums)
+    }
+
+    /// ``hold(_:codes:from:to:level:)``: the values.
+    package func holdReference(
+        _ values: [Float], codes: [Int8], from before: [Float], to after: [Float]
+    ) -> [Float] {
+        check(values.count, scales: before.count)
+        let margin: Float = 0.4999
+        let (lowest, highest) = (Float(self.codes.lowerBound), Float(self.codes.upperBound))
+        var result = values
+        for block in before.indices {
+            let inverse = LegacyBlocks.inverse(before[block])
+            guard before[block] != 0, inverse.isFinite else { continue }
+            let range = block * Self.blockSize..<(block + 1) * Self.blockSize
+            var positions = range.map { min(max(values[$0] * inverse, lowest), highest) }
+            var next = positions.map { Float(self.code(of: $0, scale: 1)) }
+            func isExtreme(_ code: Float) -> Bool {
+                code == lowest || type == .q8_0 && code == highest
+            }
+            if !next.contains(where: isExtreme) {
+                let candidates = (0..<Self.blockSize).filter {
+                    isExtreme(Float(codes[range.lowerBound + $0]))
+                }
+                func reach(_ index: Int) -> Float {
+                    codes[range.lowerBound + index] < 0 ? -positions[index] : positions[index]
+                }
+                // The first of those that reach farthest.
+                if var kept = candidates.first {
+                    for other in candidates where reach(other) > reach(kept) { kept = other }
+                    next[kept] = Float(codes[range.lowerBound + kept])
+                    positions[kept] = next[kept] < 0 ? margin + next[kept] : next[kept] - margin
+                }
+            }
+            for (index, place) in range.enumerated() {
+                let within = min(max(positions[index], next[index] - margin), next[index] + margin)
+                let isHeld = next[index] == Float(codes[place])
+                result[place] = (isHeld ? within : next[index]) * after[block]
+            }
+        }
+        return result
     }
 
     /// ``anchor(_:scales:momentum:level:)``: the scales, and which of them turned.
@@ -64,28 +97,21 @@ extension ScaledBlocks {
     }
 
     /// The code of a value, that of zero being 0.
-    package func code(of value: Float, scale: Float) -> Int { place(value, scale: scale).code }
-
-    /// The code of a value, zero's being 0, and the value in units of the scale; nil where it is clipped.
-    private func place(_ value: Float, scale: Float) -> (code: Int, position: Float?) {
+    package func code(of value: Float, scale: Float) -> Int {
         let inverse = LegacyBlocks.inverse(scale)
         let position = inverse.isFinite ? value * inverse : 0
         if type == .q8_0 {
-            if position <= -127.5 { return (-127, nil) }
-            if position >= 127.5 { return (127, nil) }
-            return (Int(min(max(position, -127), 127).rounded(.toNearestOrAwayFromZero)), position)
+            return Int(min(max(position, -127), 127).rounded(.toNearestOrAwayFromZero))
         }
         let shifted = position + (Float(-codes.lowerBound) + 0.5)
-        if shifted < 0 { return (codes.lowerBound, nil) }
-        if shifted >= Float(codes.count) { return (codes.upperBound, nil) }
-        return (Int(shifted) + codes.lowerBound, position)
+        return Int(min(max(shifted, 0), Float(codes.count) - 0.5)) + codes.lowerBound
     }
 
     /// The code as it is stored.
     private func storedCode(_ value: Float, scale: Float) -> Int {
         // Where the reciprocal of a scale is infinite the codec stores 0.
         guard LegacyBlocks.inverse(scale).isFinite else { return 0 }
-        let code = place(value, scale: scale).code
+        let code = code(of: value, scale: scale)
         return type == .q8_0 ? code : code - codes.lowerBound
     }
 }

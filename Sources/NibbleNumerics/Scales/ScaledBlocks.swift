@@ -1,7 +1,6 @@
 internal import CKernels
 
-/// Symmetric blocks of 32 whose scale is given rather than chosen: what range learning trains (LSQ, Esser et al. 2020,
-/// arXiv 1902.08153).
+/// Symmetric blocks of 32 whose scale is given rather than chosen: what is trained where scales are learned.
 ///
 /// A value x of a block with scale s is decoded as half(s) q with the code q = clamp(round(x / s)), in the arithmetic of
 /// the type's codec: the reciprocal of s in Float, ties as the codec has them. With the scales of
@@ -13,17 +12,11 @@ internal import CKernels
 /// | Q5_0 | -16 ... 15 | up in units of s |
 /// | Q8_0 | -127 ... 127 | away from zero |
 ///
-/// A value is *clipped* where the nearest code is none of these: where x / s lies more than half a step beyond the
-/// first or last code. LSQ's formulas clip before they round, so that their range ends at these codes themselves; there
-/// lies the extreme of every block whose scale the codec chose, and a rounding would decide to which side it belongs.
+/// The decoded value is differentiable by its scale while the code stays: with g the gradient of the loss by the decoded
+/// values, ∂L/∂s = Σ g q. Nothing is estimated there. Codes are held (``hold(_:codes:from:to:level:)``): they change one
+/// at a time, where enough gradient has gathered, and not because a scale did.
 ///
-/// With g the gradient of the loss by the decoded value, the straight-through estimator of rounding gives
-///
-/// - ∂L/∂x = g, and 0 where x is clipped;
-/// - ∂L/∂s = 1 / √(32 · Q) · Σ g (q - x / s), and g q where x is clipped, with Q = 7, 15 or 127, the largest code. The
-///   factor is LSQ's, 32 weights having one scale; half(s) counts as s.
-///
-/// - Scales of 0: all codes are zero's, nothing is clipped, ∂L/∂s = 0. Scales below 2.94e-39, whose reciprocal is
+/// - Scales of 0: all codes are zero's, ∂L/∂s = 0. Scales below 2.94e-39, whose reciprocal is
 ///   infinite, are stored as 0; their codes are the codec's, their gradients those of scale 0.
 /// - Scales below the half range are stored as subnormal halves or 0, the codes stay.
 /// - The sign of a scale is free: a negative one turns the codes around.
@@ -45,7 +38,7 @@ public struct ScaledBlocks: Sendable, Hashable {
     /// The type of the blocks.
     public let type: GGMLType
     /// Codes of the type, that of zero being 0.
-    let codes: ClosedRange<Int>
+    package let codes: ClosedRange<Int>
 
     /// Nil where `type` is none of ``types``.
     public init?(_ type: GGMLType) {
@@ -57,9 +50,6 @@ public struct ScaledBlocks: Sendable, Hashable {
         }
         self.type = type
     }
-
-    /// LSQ's factor of a scale's gradient, 1 / √(32 · largest code).
-    public var gradientFactor: Float { 1 / (Float(Self.blockSize) * Float(codes.upperBound)).squareRoot() }
 
     /// The scales that the codec would choose, before they are rounded to halves.
     ///
@@ -118,38 +108,6 @@ public struct ScaledBlocks: Sendable, Hashable {
             }
         }
         if invalid < blocks { throw .scaleOverflow(block: invalid) }
-    }
-
-    /// The gradients of values and scales, from that of the decoded values.
-    ///
-    /// - Parameters:
-    ///   - values: blocks of 32, as they were encoded.
-    ///   - scales: one for each block, as they were given.
-    ///   - gradient: that of the decoded values, `values.count` of them; on return that of the values.
-    ///   - scaleGradient: receives that of the scales, summed in Float in one order at every level.
-    ///   - level: the instruction level; every level gives the same bits.
-    public func backpropagate(
-        _ values: Span<Float>, scales: Span<Float>, gradient: inout MutableSpan<Float>,
-        into scaleGradient: inout MutableSpan<Float>, level: KernelLevel = .current
-    ) {
-        check(values.count, scales: scales.count)
-        check(gradient.count, scales: scaleGradient.count)
-        precondition(
-            gradient.count == values.count, "\(gradient.count) gradients of \(values.count) values")
-        precondition(level <= .best, "level \(level) exceeds this machine's best, \(KernelLevel.best)")
-        let (type, factor, blocks) = (type.rawValue, gradientFactor, scales.count)
-        unsafe values.withUnsafeBufferPointer { values in
-            unsafe scales.withUnsafeBufferPointer { scales in
-                unsafe gradient.withUnsafeMutableBufferPointer { gradient in
-                    unsafe scaleGradient.withUnsafeMutableBufferPointer { result in
-                        guard let x = values.baseAddress, let s = scales.baseAddress,
-                            let g = gradient.baseAddress, let out = result.baseAddress
-                        else { return }
-                        unsafe nibble_scaled_gradient(type, x, s, g, factor, out, blocks, level.number)
-                    }
-                }
-            }
-        }
     }
 
     /// Changes scales where no value of a block has the code of largest magnitude, -8 of Q4_0, so that one has.

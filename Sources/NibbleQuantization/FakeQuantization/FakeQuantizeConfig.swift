@@ -4,7 +4,7 @@ public struct FakeQuantizeConfig: Sendable, Equatable {
     public enum Scales: String, CaseIterable, Sendable {
         /// Chosen anew from the weights each time, as the codec does.
         case recomputed
-        /// A parameter that is trained along (LSQ, Esser et al. 2020), and written to the file as learned.
+        /// A parameter that is trained along with codes that are held, and written to the file as learned.
         case learned
     }
 
@@ -13,7 +13,8 @@ public struct FakeQuantizeConfig: Sendable, Equatable {
         /// The gradient passes everywhere (Bengio et al. 2013; Google's Gemma 3 QAT).
         case identity
         /// It stops where the value lies more than half a step beyond what the codes of its block reach
-        /// (``RepresentableRange``). Learned scales mask always, as LSQ does.
+        /// (``RepresentableRange``). With learned scales no weight
+        /// lies beyond.
         case masked
     }
 

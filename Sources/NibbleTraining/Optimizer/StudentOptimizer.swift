@@ -7,36 +7,37 @@ extension Student {
     /// - Parameters:
     ///   - gradients: those of the decoded weights; where values were clipped they are set to 0, if `options.config` says
     ///     so.
-    ///   - matrices: the step of matrices.
-    ///   - isRelative: whether the rate of each matrix is multiplied by ``TrainedMatrix/relativeMagnitude``, so that
-    ///     weights of all matrices move by like parts of their quantization steps.
-    ///   - vectors: the step of norms and biases.
-    ///   - scales: the step of learned scales; not nil where there are any.
+    ///   - steps: of each kind of parameter.
     ///   - isQuantized: whether the gradients were taken of ``quantized``. Those of ``unquantized`` are not masked, and
     ///     learned scales are then chosen from the weights as at the start.
     /// - Throws: `CheckpointError` where a weight or scale is no longer finite.
     public func update(
-        _ gradients: Gradients, matrices step: AdamWStep, isRelative: Bool = false,
-        vectors vectorStep: AdamWStep,
-        scales scaleStep: AdamWStep? = nil, isQuantized: Bool = true
+        _ gradients: Gradients, by steps: StudentSteps, isQuantized: Bool = true
     ) throws(CheckpointError) {
         for matrix in matrices {
             guard let gradient = gradients[matrix.parameter]?.baseAddress else { continue }
-            let factor = isRelative ? matrix.relativeMagnitude : 1
-            let (weightStep, ownScaleStep) = (step.scaled(factor), scaleStep?.scaled(factor))
             try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
                 try matrix.update(
-                    rows, gradient: gradient, weights: weightStep, scales: ownScaleStep,
-                    isQuantized: isQuantized,
-                    compute: compute)
+                    rows, gradient: gradient, by: steps, isQuantized: isQuantized, compute: compute)
             }
         }
         for vector in vectors {
             guard let gradient = gradients[vector.parameter]?.baseAddress else { continue }
-            vectorStep.apply(
+            steps.vectors.apply(
                 to: vector.masters.floats, gradient: gradient, m: vector.firstMoments.floats,
                 v: vector.secondMoments.floats, count: vector.count, compute: compute)
             vector.settle()
+        }
+    }
+
+    /// Puts the weights of matrices whose scales are learned in the middle of the cells of their codes: what training on
+    /// rounded weights begins with. Where a weight lay in its cell says what would round it best without the others that
+    /// were rounded with it; a step that went by it would change a sixth of all codes on next to no evidence.
+    public func holdCodes() throws(CheckpointError) {
+        for matrix in matrices where matrix.scales != nil {
+            try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
+                try matrix.holdCodes(rows, level: compute.level)
+            }
         }
     }
 }

@@ -69,17 +69,21 @@ extension Recipe {
         RecipeField("optimizer", "kind", \.optimizer.kind, .word, "The method."),
         RecipeField(
             "optimizer", "learning_rate", \.optimizer.learningRate, .number(above: 0, to: 1),
-            "The peak learning rate of all weights that have none of their own."),
+            "The peak learning rate of weights whose scales are recomputed."),
         RecipeField(
-            "optimizer", "scale_learning_rate", \.optimizer.scaleLearningRate, .number(above: 0, to: 1),
-            "The peak learning rate of learned scales."),
+            "optimizer", "code_learning_rate", \.optimizer.codeLearningRate, .number(above: 0, to: 1),
+            "The peak learning rate of weights whose scales are learned, in steps between two codes: a weight changes"
+                + " its code when it has moved by half of one."),
+        RecipeField(
+            "optimizer", "scale_learning_rate", \.optimizer.scaleLearningRate, .number(above: 0, below: 1),
+            "The peak learning rate of learned scales, as a share of the scale."),
         RecipeField(
             "optimizer", "norm_learning_rate", \.optimizer.normLearningRate, .number(above: 0, to: 1),
             "The peak learning rate of norms and biases."),
         RecipeField(
             "optimizer", "relative_rates", \.optimizer.relativeRates, .flag,
-            "The rates of a matrix are multiplied by the mean magnitude of its weights, as a multiple of that of all"
-                + " matrices."),
+            "`learning_rate` of a matrix is multiplied by the mean magnitude of its weights, as a multiple of that of"
+                + " all matrices."),
         RecipeField(
             "optimizer", "beta1", \.optimizer.beta1, .number(from: 0, below: 1),
             "Decay of the mean of gradients."),

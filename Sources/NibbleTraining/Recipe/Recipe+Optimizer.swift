@@ -3,13 +3,15 @@ extension Recipe {
     public struct Optimizer: Sendable, Equatable {
         /// The method.
         public var kind = Kind.adamW
-        /// The peak learning rate of all weights that have none of their own.
-        public var learningRate: Float = 1e-5
-        /// The peak learning rate of learned scales.
-        public var scaleLearningRate: Float = 1e-5
+        /// The peak learning rate of weights whose scales are recomputed.
+        public var learningRate: Float = 2e-5
+        /// The peak learning rate of weights whose scales are learned, in steps between two codes.
+        public var codeLearningRate: Float = 0.02
+        /// The peak learning rate of learned scales, as a share of the scale.
+        public var scaleLearningRate: Float = 0.002
         /// The peak learning rate of norms and biases.
         public var normLearningRate: Float = 1e-4
-        /// Whether the rates of a matrix and its scales are multiplied by the mean magnitude of its weights, as a multiple
+        /// Whether ``learningRate`` is multiplied by the mean magnitude of its weights, as a multiple
         /// of that of all matrices: then weights of all matrices move by like parts of their quantization steps.
         public var relativeRates = true
         /// Decay of the mean of gradients.

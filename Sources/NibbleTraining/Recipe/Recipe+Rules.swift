@@ -65,10 +65,9 @@ extension Recipe {
         RecipeRule(
             fields: [
                 "start.weights", "quantization.type", "quantization.scales", "quantization.start_step",
-                "train.parameters",
             ],
-            statement: "`quantization.type` is q4_0, q5_0 or q8_0, `quantization.scales` not recomputed,"
-                + " `quantization.start_step` 0 and linear in `train.parameters` where `start.weights` is gptq."
+            statement: "`quantization.type` is q4_0, q5_0 or q8_0, `quantization.scales` not recomputed and"
+                + " `quantization.start_step` 0 where `start.weights` is gptq."
         ) { recipe in
             guard recipe.start.weights == .gptq else { return nil }
             let advice = "set start.weights to auto or teacher"
@@ -87,9 +86,6 @@ extension Recipe {
                     "start.weights is gptq, but quantization.start_step is \(recipe.quantization.startStep)",
                     advice
                 )
-            }
-            guard recipe.train.parameters.contains(.linear) else {
-                return ("start.weights is gptq, but train.parameters lacks linear", advice)
             }
             return nil
         },

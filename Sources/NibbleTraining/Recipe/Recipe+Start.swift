@@ -35,8 +35,7 @@ extension Recipe.Start {
 
     /// What is rounded at first.
     public enum StartWeights: String, CaseIterable, Sendable {
-        /// As with ``gptq`` where scales are learned along with weights from the first step on, else as with
-        /// ``teacher``.
+        /// As with ``gptq`` where scales are learned from the first step on, else as with ``teacher``.
         case automatic = "auto"
         /// Weights that took over what the rounding errors of the weights before them do to the output of their row.
         case gptq

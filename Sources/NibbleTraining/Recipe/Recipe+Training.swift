@@ -6,11 +6,11 @@ extension Recipe {
         /// The weights that change; all others stay as they are.
         public var parameters: Set<Parameters> = [.linear, .norms]
         /// Updates of the weights.
-        public var steps = 1000
+        public var steps = 300
         /// Tokens of a sequence, a multiple of 32.
         public var sequenceLength = 512
         /// Sequences whose gradients are summed up in a step.
-        public var sequencesPerStep = 1
+        public var sequencesPerStep = 4
         /// Where the random numbers start.
         public var seed: UInt64 = 1
         /// In which numbers products are computed.

@@ -98,6 +98,9 @@ extension Trainer {
         let sequences = batches.indices(step: state.step)
         gradients.reset()
         let isQuantized = state.step >= recipe.quantization.startStep
+        if state.step == recipe.quantization.startStep, student.options.config.scales == .learned {
+            try student.holdCodes()
+        }
         let pass = DistillationPass(
             teacher: teacher, student: isQuantized ? student.quantized : student.unquantized,
             loss: DistillationLoss(recipe.loss), recomputes: recomputes)
@@ -136,29 +139,37 @@ extension Trainer {
             rate: optimizer.learningRate * factor, beta1: optimizer.beta1, beta2: optimizer.beta2,
             epsilon: optimizer.epsilon, decay: optimizer.weightDecay, gradientScale: scale,
             step: state.step + 1)
-        let matrices = step
+        var steps = StudentSteps(step)
+        steps.isRelative = optimizer.relativeRates
         step.decay = 0
         step.rate = optimizer.normLearningRate * factor
-        let vectors = step
-        step.rate = optimizer.scaleLearningRate * factor
+        steps.vectors = step
         // Scales begin with fake quantization.
         let startStep = recipe.quantization.startStep
         let isQuantized = state.step >= startStep
+        step.rate = optimizer.codeLearningRate * factor
+        steps.codes = step
+        step.rate = optimizer.scaleLearningRate * factor
         if isQuantized { step.step -= startStep }
+        steps.scales = step
         do throws(CheckpointError) {
-            try student.update(
-                gradients, matrices: matrices, isRelative: optimizer.relativeRates, vectors: vectors,
-                scales: step, isQuantized: isQuantized)
+            try student.update(gradients, by: steps, isQuantized: isQuantized)
         } catch {
             throw diverged(error, step: state.step + 1)
         }
-        return matrices.rate
+        let isLearned = isQuantized && student.options.config.scales == .learned
+        return isLearned ? steps.codes.rate : steps.matrices.rate
     }
 
     // MARK: - Divergence
 
     /// Another recipe is another run: a lower rate cannot be resumed with.
-    private static let divergenceAdvice = "begin in another folder with a lower optimizer.learning_rate"
+    private var divergenceAdvice: String {
+        let rates =
+            student.options.config.scales == .learned
+            ? "optimizer.code_learning_rate and optimizer.scale_learning_rate" : "optimizer.learning_rate"
+        return "begin in another folder with a lower \(rates)"
+    }
     /// Times that the running loss may grow beyond the first.
     private static let divergenceFactor = 4.0
     /// Nats up to which no loss has run away: formats of 8 bits begin so close to the teacher that any step is many
@@ -170,7 +181,7 @@ extension Trainer {
     private func diverged(_ error: CheckpointError, step: Int) -> TrainingError {
         TrainingError(
             .diverged, "step \(step)", (error.subject.map { $0 + " " } ?? "") + error.problem,
-            advice: Self.divergenceAdvice)
+            advice: divergenceAdvice)
     }
 
     /// Before the first step the weights are the teacher's: then the checkpoint is to blame.
@@ -184,7 +195,7 @@ extension Trainer {
         guard loss.isFinite, norm.isFinite else {
             throw TrainingError(
                 .diverged, "step \(state.step + 1)", "the loss is \(loss), the norm of the gradients \(norm)",
-                advice: Self.divergenceAdvice)
+                advice: divergenceAdvice)
         }
         // Until rounding begins the student is the teacher, and its loss next to nothing.
         let age = state.step - recipe.quantization.startStep
@@ -197,7 +208,7 @@ extension Trainer {
         throw TrainingError(
             .diverged, "step \(state.step + 1)",
             "the mean loss rose from \(state.firstLoss) to \(state.runningLoss)",
-            advice: Self.divergenceAdvice)
+            advice: divergenceAdvice)
     }
 
     // MARK: - Evaluation

@@ -64,8 +64,7 @@ extension Trainer {
         return switch recipe.start.weights {
         case .teacher: false
         case .gptq: true
-        case .automatic:
-            recipe.quantization.startStep == 0 && student.options.parameters.contains(.linear)
+        case .automatic: recipe.quantization.startStep == 0
         }
     }
 

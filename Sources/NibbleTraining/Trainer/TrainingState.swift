@@ -81,17 +81,13 @@ extension Student {
         var memory: Memory
     }
 
-    /// Masters and moments, in the order of the file. Weights that are not trained are left out: the teacher and the
-    /// seed of the dither give them again.
+    /// Masters and moments, in the order of the file. Weights that are not trained have no moments.
     var statePieces: [StatePiece] {
         matrices.flatMap { matrix in
-            var pieces: [StatePiece] = []
-            if matrix.trainsWeights {
-                pieces = [
-                    ("", matrix.masters), (".m", matrix.firstMoments), (".v", matrix.secondMoments),
-                ].map {
-                    StatePiece(name: matrix.name + $0.0, shape: [matrix.rows, matrix.columns], memory: $0.1)
-                }
+            var parts = [("", matrix.masters)]
+            if matrix.trainsWeights { parts += [(".m", matrix.firstMoments), (".v", matrix.secondMoments)] }
+            let pieces = parts.map {
+                StatePiece(name: matrix.name + $0.0, shape: [matrix.rows, matrix.columns], memory: $0.1)
             }
             guard let scales = matrix.scales else { return pieces }
             return pieces

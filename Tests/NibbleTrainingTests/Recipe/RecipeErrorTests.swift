@@ -87,9 +87,6 @@ struct RecipeErrorTests {
             "start: {weights: gptq}\nquantization: {start_step: 3}", 2,
             "start.weights is gptq, but quantization.start_step is 3"),
         Case(
-            "start: {weights: gptq}\ntrain: {parameters: [scales]}", 2,
-            "start.weights is gptq, but train.parameters lacks linear"),
-        Case(
             "quantization: {type: int4_32, scales: learned}", 1,
             "quantization.type is int4_32, expected q4_0, q5_0 or q8_0"),
         Case("start: {weights: gptq}\nquantization: {type: sfp8}", 2, "quantization.type is sfp8"),

@@ -63,16 +63,17 @@ struct RecipeTests {
                   start_step: 0
                 train:
                   parameters: [linear, norms]
-                  steps: 1000
+                  steps: 300
                   sequence_length: 512
-                  sequences_per_step: 1
+                  sequences_per_step: 4
                   seed: 1
                   precision: auto
                   recompute: auto
                 optimizer:
                   kind: adamw
-                  learning_rate: 1e-05
-                  scale_learning_rate: 1e-05
+                  learning_rate: 2e-05
+                  code_learning_rate: 0.02
+                  scale_learning_rate: 0.002
                   norm_learning_rate: 0.0001
                   relative_rates: true
                   beta1: 0.9

@@ -140,7 +140,7 @@ struct StudentTests {
                 let logits = try setup.logits(student.quantized)
                 let adamW = AdamWStep(
                     rate: 1e-2, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, decay: 0.1, step: step)
-                try student.update(gradients, matrices: adamW, vectors: adamW)
+                try student.update(gradients, by: StudentSteps(adamW))
                 for (matrix, old) in zip(student.matrices, before) {
                     let values = Array(matrix.values)
                     #expect(zip(values, old).count { $0.0 != $0.1 } > old.count * 9 / 10, "\(matrix.name)")

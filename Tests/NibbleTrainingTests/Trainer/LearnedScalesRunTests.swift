@@ -90,8 +90,9 @@ struct LearnedScalesRunTests {
         var request = Self.request(folder.file("run"), parameters: [.linear, .norms, .scales])
         request.recipe.quantization.type = type
         request.recipe.start.scales = start
-        // Large enough that scales outgrow their blocks if nothing holds them.
-        request.recipe.optimizer.scaleLearningRate = 5e-4
+        // Large enough that codes change, and blocks lose their extreme if nothing holds it.
+        request.recipe.optimizer.scaleLearningRate = 0.005
+        request.recipe.optimizer.codeLearningRate = 0.18
         let trainer = try Trainer(request)
         _ = try trainer.run()
         let run = RunExport(path: folder.file("run"))
