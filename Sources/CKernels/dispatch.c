@@ -99,7 +99,6 @@ void nibble_scaled_hold(uint32_t type, float *x, const int8_t *codes, const floa
     table(level)->scaled_hold(type, x, codes, before, after, blocks);
 }
 
-void nibble_scaled_anchor(uint32_t type, const float *x, float *scales, float *momentum, size_t blocks,
-                          int32_t level) {
-    table(level)->scaled_anchor(type, x, scales, momentum, blocks);
+void nibble_scaled_anchor(uint32_t type, const float *x, float *scales, size_t blocks, int32_t level) {
+    table(level)->scaled_anchor(type, x, scales, blocks);
 }

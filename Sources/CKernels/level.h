@@ -22,7 +22,7 @@ struct nibble_level {
                             float *scale_gradient, size_t blocks);
     void (*scaled_hold)(uint32_t type, float *x, const int8_t *codes, const float *before, const float *after,
                         size_t blocks);
-    void (*scaled_anchor)(uint32_t type, const float *x, float *scales, float *momentum, size_t blocks);
+    void (*scaled_anchor)(uint32_t type, const float *x, float *scales, size_t blocks);
 };
 
 extern const struct nibble_level nibble_level_scalar;

@@ -7,7 +7,7 @@ struct AnchoredScalesTests {
     private static let factors: [Float] = [1, -1, 0.3, -0.7, 1.04, 1.1, -1.1, 2.5, -40, 1e-3, 0, 0x1p-140]
 
     @Test(
-        "are the reference's at every level, and turn their momentum", arguments: ScaledBlocks.types,
+        "are the reference's at every level", arguments: ScaledBlocks.types,
         KernelLevel.available)
     func reference(type: GGMLType, level: KernelLevel) throws {
         let blocks = try #require(ScaledBlocks(type))
@@ -18,9 +18,8 @@ struct AnchoredScalesTests {
                 let scales = chosen.map { $0 * factor }
                 let expected = blocks.anchorReference(row, scales: scales)
                 let found = blocks.anchored(row, scales, level)
-                #expect(patterns(found.scales) == patterns(expected.scales), "\(factor)")
-                #expect(found.momentum == expected.turned.map { $0 ? -2 : 2 }, "\(factor)")
-                for (before, after) in zip(scales, found.scales) {
+                #expect(patterns(found) == patterns(expected), "\(factor)")
+                for (before, after) in zip(scales, found) {
                     kept += before == after ? 1 : 0
                     turned += before == -after && before != 0 ? 1 : 0
                     lowered += before.magnitude > after.magnitude ? 1 : 0
@@ -36,7 +35,7 @@ struct AnchoredScalesTests {
         let blocks = try #require(ScaledBlocks(type))
         for row in Rows.all(columns: 768, seed: 3) {
             let scales = blocks.chosen(row)
-            #expect(patterns(blocks.anchored(row, scales, .current).scales) == patterns(scales))
+            #expect(patterns(blocks.anchored(row, scales, .current)) == patterns(scales))
         }
     }
 
@@ -58,7 +57,7 @@ struct AnchoredScalesTests {
                     bytes, try Implementation.reference.encode(codec, decoded, columns: values.count)
                 )
             }
-            let (bytes, again) = try encodedTwice(blocks.anchored(values, scales, .current).scales)
+            let (bytes, again) = try encodedTwice(blocks.anchored(values, scales, .current))
             let differing = zip(bytes, again).count { $0 != $1 }
             #expect(differing == 0, "\(factor)")
             let (plain, plainAgain) = try encodedTwice(scales)
@@ -74,8 +73,8 @@ struct AnchoredScalesTests {
         // 7.8 steps on the side that ends at code 7, nothing on the other.
         var values = (0..<32).map { Float($0 % 6) - 2.3 }
         values[9] = 7.8
-        let (scales, momentum) = blocks.anchored(values, [1], .current)
-        #expect(scales == [-1] && momentum == [-2])
+        let scales = blocks.anchored(values, [1], .current)
+        #expect(scales == [-1])
         let before = Implementation.reference.decode(
             codec, try blocks.encoded(values, [1], .current), columns: 32)
         let after = Implementation.reference.decode(
@@ -96,7 +95,7 @@ struct AnchoredScalesTests {
         var scales = [Float](repeating: .nan, count: values.count / 32)
         var span = scales.mutableSpan
         try blocks.searchScales(values.span, importance: importance.span, into: &span, level: level)
-        #expect(patterns(blocks.anchored(values, scales, level).scales) == patterns(scales))
+        #expect(patterns(blocks.anchored(values, scales, level)) == patterns(scales))
         func errors(_ scales: [Float]) throws -> [Double] {
             let decoded = Implementation.reference.decode(
                 codec, try blocks.encoded(values, scales, level), columns: values.count)
@@ -115,22 +114,20 @@ struct AnchoredScalesTests {
     @Test("of blocks of zeros are 0, and those of NaN stay", arguments: ScaledBlocks.types)
     func extremes(type: GGMLType) throws {
         let blocks = try #require(ScaledBlocks(type))
-        #expect(blocks.anchored([Float](repeating: 0, count: 32), [0.5], .current).scales == [0])
+        #expect(blocks.anchored([Float](repeating: 0, count: 32), [0.5], .current) == [0])
         let ones = [Float](repeating: 1, count: 64)
-        let found = blocks.anchored(ones, [.nan, .infinity], .current).scales
+        let found = blocks.anchored(ones, [.nan, .infinity], .current)
         #expect(found[0].isNaN && found[1] == .infinity)
     }
 }
 
 extension ScaledBlocks {
-    /// Scales and momentum, which was 2.
     fileprivate func anchored(
         _ values: [Float], _ scales: [Float], _ level: KernelLevel
-    ) -> (scales: [Float], momentum: [Float]) {
-        var (scales, momentum) = (scales, [Float](repeating: 2, count: scales.count))
-        var scaleSpan = scales.mutableSpan
-        var momentumSpan = momentum.mutableSpan
-        anchor(values.span, scales: &scaleSpan, momentum: &momentumSpan, level: level)
-        return (scales, momentum)
+    ) -> [Float] {
+        var result = scales
+        var span = result.mutableSpan
+        anchor(values.span, scales: &span, level: level)
+        return result
     }
 }

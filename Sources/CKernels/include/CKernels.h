@@ -85,8 +85,8 @@ void nibble_scaled_hold(uint32_t type, float *x, const int8_t *codes, const floa
                         size_t blocks, int32_t level);
 
 /// Changes scales of the same blocks, where needed, so that one value of each block has the code of largest magnitude:
-/// turned around if the extreme of the other sign reaches that code, else made smaller. `momentum` turns with them.
-void nibble_scaled_anchor(uint32_t type, const float *x, float *scales, float *momentum, size_t blocks, int32_t level);
+/// turned around if the extreme of the other sign reaches that code, else made smaller.
+void nibble_scaled_anchor(uint32_t type, const float *x, float *scales, size_t blocks, int32_t level);
 
 #ifdef __cplusplus
 }

@@ -29,10 +29,8 @@ extension ScaledBlocks {
             found[block] = Half.float(
                 f16: UInt16(blocks[block * size]) | UInt16(blocks[block * size + 1]) << 8)
         }
-        var momentum = found
         var foundSpan = found.mutableSpan
-        var momentumSpan = momentum.mutableSpan
-        anchor(values, scales: &foundSpan, momentum: &momentumSpan, level: level)
+        anchor(values, scales: &foundSpan, level: level)
         let perRow = importance.count / Self.blockSize
         for block in found.indices {
             let first = block * Self.blockSize

@@ -75,11 +75,11 @@ extension ScaledBlocks {
         return result
     }
 
-    /// ``anchor(_:scales:momentum:level:)``: the scales, and which of them turned.
-    package func anchorReference(_ values: [Float], scales: [Float]) -> (scales: [Float], turned: [Bool]) {
+    /// ``anchor(_:scales:level:)``: the scales.
+    package func anchorReference(_ values: [Float], scales: [Float]) -> [Float] {
         check(values.count, scales: scales.count)
         let reach = Float(-codes.lowerBound) - 0.4375
-        var (result, turned) = (scales, scales.map { _ in false })
+        var result = scales
         for block in scales.indices where scales[block] != 0 && scales[block].isFinite {
             let (sign, magnitude): (Float, Float) = (scales[block] < 0 ? -1 : 1, scales[block].magnitude)
             let x = values[block * Self.blockSize..<(block + 1) * Self.blockSize]
@@ -88,12 +88,12 @@ extension ScaledBlocks {
             var other = x.map { sign * $0 }.max() ?? 0
             if type == .q8_0 { (own, other) = (max(own, other), max(own, other)) }
             guard own < reach * magnitude else { continue }
-            turned[block] = other > own
+            let turns = other > own
             let extreme = max(own, other)
             let anchored = extreme >= reach * magnitude ? magnitude : extreme / reach
-            result[block] = anchored == 0 ? 0 : (turned[block] ? -sign : sign) * anchored
+            result[block] = anchored == 0 ? 0 : (turns ? -sign : sign) * anchored
         }
-        return (result, turned)
+        return result
     }
 
     /// The code of a value, that of zero being 0.

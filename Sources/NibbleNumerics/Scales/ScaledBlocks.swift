@@ -126,24 +126,17 @@ public struct ScaledBlocks: Sendable, Hashable {
     /// - Parameters:
     ///   - values: blocks of 32, finite.
     ///   - scales: one for each block.
-    ///   - momentum: the mean of each scale's gradients, whose sign turns with the scale.
     ///   - level: the instruction level; every level gives the same bits.
     public func anchor(
-        _ values: Span<Float>, scales: inout MutableSpan<Float>, momentum: inout MutableSpan<Float>,
-        level: KernelLevel = .current
+        _ values: Span<Float>, scales: inout MutableSpan<Float>, level: KernelLevel = .current
     ) {
         check(values.count, scales: scales.count)
-        precondition(
-            momentum.count == scales.count, "\(momentum.count) moments of \(scales.count) scales")
         precondition(level <= .best, "level \(level) exceeds this machine's best, \(KernelLevel.best)")
         let (type, blocks) = (type.rawValue, scales.count)
         unsafe values.withUnsafeBufferPointer { values in
             unsafe scales.withUnsafeMutableBufferPointer { scales in
-                unsafe momentum.withUnsafeMutableBufferPointer { momentum in
-                    guard let x = values.baseAddress, let s = scales.baseAddress, let m = momentum.baseAddress
-                    else { return }
-                    unsafe nibble_scaled_anchor(type, x, s, m, blocks, level.number)
-                }
+                guard let x = values.baseAddress, let s = scales.baseAddress else { return }
+                unsafe nibble_scaled_anchor(type, x, s, blocks, level.number)
             }
         }
     }

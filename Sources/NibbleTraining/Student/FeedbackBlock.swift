@@ -101,13 +101,11 @@ struct FeedbackBlock {
 
     /// Sees to it that a value of the row has the extreme code; whether the scale changed for it.
     private mutating func anchor(_ row: Int, level: KernelLevel) -> Bool {
-        var (scale, momentum): ([Float], [Float]) = ([scales[row]], [0])
+        var scale = [scales[row]]
         var span = scale.mutableSpan
-        var momentumSpan = momentum.mutableSpan
         let start = row * Self.width
         scaled.anchor(
-            values.span.extracting(start..<start + Self.width), scales: &span, momentum: &momentumSpan,
-            level: level)
+            values.span.extracting(start..<start + Self.width), scales: &span, level: level)
         defer { scales[row] = scale[0] }
         return scale[0] != scales[row]
     }
