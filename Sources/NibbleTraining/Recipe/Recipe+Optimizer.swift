@@ -8,7 +8,7 @@ extension Recipe {
         /// The peak learning rate of weights whose scales are learned, in steps between two codes.
         public var codeLearningRate: Float = 0.02
         /// The peak learning rate of learned scales, as a share of the scale.
-        public var scaleLearningRate: Float = 0.002
+        public var scaleLearningRate: Float = 0.001
         /// The peak learning rate of norms and biases.
         public var normLearningRate: Float = 1e-4
         /// Whether ``learningRate`` is multiplied by the mean magnitude of its weights, as a multiple

@@ -6,7 +6,7 @@ extension Recipe {
         /// The weights that change; all others stay as they are.
         public var parameters: Set<Parameters> = [.linear, .norms]
         /// Updates of the weights.
-        public var steps = 300
+        public var steps = 60
         /// Tokens of a sequence, a multiple of 32.
         public var sequenceLength = 512
         /// Sequences whose gradients are summed up in a step.

@@ -19,8 +19,8 @@ struct QATRuns {
     /// The path of the run called `name`.
     func path(_ name: String) -> String { folder.file(name) }
 
-    /// A command that trains: sequences of 64 tokens, two of them held out; linear weights alone, their scales recomputed,
-    /// unless `more` says otherwise.
+    /// A command that trains: sequences of 64 tokens, two of them held out and one a step; linear weights alone, their
+    /// scales recomputed, unless `more` says otherwise.
     func command(
         _ output: String = "run", teacher: String = Fixtures.path("hub/gemma3-text"), steps: Int = 20,
         every: Int = 10, _ more: [String] = []
@@ -32,7 +32,7 @@ struct QATRuns {
             "--set", "optimizer.learning_rate=1e-3", "--set", "optimizer.relative_rates=false",
             "--set", "optimizer.norm_learning_rate=1e-3", "--set", "optimizer.clip_norm=1",
             "--set", "schedule.final_fraction=0.1", "--set", "quantization.scales=recomputed",
-            "--set", "train.parameters=linear",
+            "--set", "train.parameters=linear", "--set", "train.sequences_per_step=1",
         ] + more
     }
 

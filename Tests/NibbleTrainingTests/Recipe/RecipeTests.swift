@@ -63,7 +63,7 @@ struct RecipeTests {
                   start_step: 0
                 train:
                   parameters: [linear, norms]
-                  steps: 300
+                  steps: 60
                   sequence_length: 512
                   sequences_per_step: 4
                   seed: 1
@@ -73,7 +73,7 @@ struct RecipeTests {
                   kind: adamw
                   learning_rate: 2e-05
                   code_learning_rate: 0.02
-                  scale_learning_rate: 0.002
+                  scale_learning_rate: 0.001
                   norm_learning_rate: 0.0001
                   relative_rates: true
                   beta1: 0.9
@@ -102,11 +102,11 @@ struct RecipeTests {
                   tokens: gradient
                   importance_sequences: 128
                 evaluation:
-                  every: 50
+                  every: 20
                   chunks: 8
                   patience: none
                 checkpoints:
-                  every: 50
+                  every: 20
                   keep: 2
 
                 """)
