@@ -101,7 +101,7 @@ struct QATCommandTests {
     func forms() throws {
         let recipe = """
             quantization: {scales: recomputed}
-            train: {steps: 20, sequence_length: 64, parameters: [linear]}
+            train: {steps: 20, sequence_length: 64, sequences_per_step: 1, parameters: [linear]}
             evaluation: {chunks: 2, every: 10}
             checkpoints: {every: 10}
             optimizer: {learning_rate: 1e-3, norm_learning_rate: 1e-3, relative_rates: false, clip_norm: 1}
