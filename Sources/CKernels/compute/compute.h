@@ -42,9 +42,8 @@ struct nibble_compute {
     void (*distillation_gradient)(const float *student, const float *teacher, size_t tokens, size_t width,
                                   const struct nibble_distillation *coefficients, float *g);
     size_t (*significant_rows)(const float *x, size_t rows, size_t width, const float *thresholds, uint32_t *indices);
-    void (*adamw)(float *p, const float *g, float *m, float *v, size_t count, const struct nibble_adamw *c);
-    void (*adamw_relative)(float *p, const float *g, float *m, float *v, const float *units, size_t width, size_t count,
-                           const struct nibble_adamw *c);
+    void (*adamw)(float *p, const float *g, float *m, float *v, const float *units, size_t width, size_t count,
+                  const struct nibble_adamw *c);
     double (*sum_squares)(const float *x, size_t count);
 };
 

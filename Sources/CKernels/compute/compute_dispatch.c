@@ -171,14 +171,9 @@ size_t nibble_significant_rows(const float *x, size_t rows, size_t width, const 
     return table(level)->significant_rows(x, rows, width, thresholds, indices);
 }
 
-void nibble_adamw_step(float *p, const float *g, float *m, float *v, size_t count, const struct nibble_adamw *c,
-                       int32_t level) {
-    table(level)->adamw(p, g, m, v, count, c);
-}
-
-void nibble_adamw_relative_step(float *p, const float *g, float *m, float *v, const float *units, size_t width,
-                                size_t count, const struct nibble_adamw *c, int32_t level) {
-    table(level)->adamw_relative(p, g, m, v, units, width, count, c);
+void nibble_adamw_step(float *p, const float *g, float *m, float *v, const float *units, size_t width, size_t count,
+                       const struct nibble_adamw *c, int32_t level) {
+    table(level)->adamw(p, g, m, v, units, width, count, c);
 }
 
 double nibble_sum_squares(const float *x, size_t count, int32_t level) { return table(level)->sum_squares(x, count); }

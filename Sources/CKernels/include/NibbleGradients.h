@@ -114,13 +114,10 @@ struct nibble_adamw {
 
 /// m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
 /// p = p (1 - rate decay) - rate / correction1 m / (sqrt(v) / root2 + epsilon).
-void nibble_adamw_step(float *p, const float *g, float *m, float *v, size_t count, const struct nibble_adamw *c,
-                       int32_t level);
-
-/// The same without decay, where each `width` values (1, or a multiple of 16) have a unit that the rate counts in: its
-/// magnitude multiplies the rate.
-void nibble_adamw_relative_step(float *p, const float *g, float *m, float *v, const float *units, size_t width,
-                                size_t count, const struct nibble_adamw *c, int32_t level);
+/// Where `units` is not null each `width` values (1, or a multiple of 16) have a unit that the rate counts in: its
+/// magnitude multiplies the step, not the decay.
+void nibble_adamw_step(float *p, const float *g, float *m, float *v, const float *units, size_t width, size_t count,
+                       const struct nibble_adamw *c, int32_t level);
 
 /// Sum of x^2 in double.
 double nibble_sum_squares(const float *x, size_t count, int32_t level);

@@ -13,8 +13,7 @@ public struct FakeQuantizeConfig: Sendable, Equatable {
         /// The gradient passes everywhere (Bengio et al. 2013; Google's Gemma 3 QAT).
         case identity
         /// It stops where the value lies more than half a step beyond what the codes of its block reach
-        /// (``RepresentableRange``). With learned scales no weight
-        /// lies beyond.
+        /// (``RepresentableRange``). With learned scales no weight lies beyond.
         case masked
     }
 

@@ -44,32 +44,28 @@ public struct AdamWStep: Sendable {
         m: UnsafeMutablePointer<Float>,
         v: UnsafeMutablePointer<Float>, count: Int, compute: Compute
     ) {
-        var coefficients = coefficients
-        nibble_adamw_step(weights, gradient, m, v, count, &coefficients, compute.levelNumber)
+        apply(
+            to: weights, gradient: gradient, m: m, v: v, units: nil, width: 1, count: count, compute: compute)
     }
 
-    /// The same without decay, each weight moving by its rate times the magnitude of its unit.
+    /// The same, each weight moving by its rate times the magnitude of its unit.
     ///
     /// - Parameters:
-    ///   - units: one for each `width` weights.
+    ///   - units: one for each `width` weights; nil: 1.
     ///   - width: 1, or a multiple of 16.
     package func apply(
         to weights: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,
-        m: UnsafeMutablePointer<Float>, v: UnsafeMutablePointer<Float>, units: UnsafePointer<Float>,
+        m: UnsafeMutablePointer<Float>, v: UnsafeMutablePointer<Float>, units: UnsafePointer<Float>?,
         width: Int, count: Int, compute: Compute
     ) {
         precondition(width == 1 || width > 0 && width.isMultiple(of: 16), "units of \(width) weights")
-        var coefficients = coefficients
-        nibble_adamw_relative_step(
-            weights, gradient, m, v, units, width, count, &coefficients, compute.levelNumber)
-    }
-
-    /// As the kernels take it; the corrections in Double, as PyTorch has them.
-    private var coefficients: nibble_adamw {
-        nibble_adamw(
+        // In Double, as PyTorch does.
+        var coefficients = nibble_adamw(
             rate: rate, beta1: beta1, beta2: beta2, epsilon: epsilon, decay: decay,
             correction1: Float(1 - Self.power(Double(beta1), step)),
             root2: Float((1 - Self.power(Double(beta2), step)).squareRoot()), scale: gradientScale)
+        nibble_adamw_step(
+            weights, gradient, m, v, units, width, count, &coefficients, compute.levelNumber)
     }
 
     /// base to the power of `exponent`, by squaring.

@@ -6,8 +6,11 @@ import Testing
 
 @Suite("AdamW and the norm of gradients")
 struct OptimizerTests {
-    @Test("a step is the formula's, for every remainder of a vector", arguments: KernelLevel.available)
-    func step(level: KernelLevel) {
+    /// Without units (0), with one for each weight, and with one for many.
+    @Test(
+        "a step is the formula's, for every remainder of a vector", arguments: KernelLevel.available,
+        [0, 1, 16, 32])
+    func step(level: KernelLevel, width: Int) {
         var comparison = Comparison()
         for count in [1, 15, 16, 17, 31, 100] {
             var random = SeededGenerator(seed: UInt64(count))
@@ -19,7 +22,12 @@ struct OptimizerTests {
             var c = nibble_adamw(
                 rate: 1e-2, beta1: 0.9, beta2: 0.99, epsilon: 1e-8, decay: 0.1, correction1: 0.19,
                 root2: 0.2, scale: 0.5)
-            nibble_adamw_step(&weights, g, &first, &second, count, &c, level.number)
+            let units = width == 0 ? nil : random.normal((count + width - 1) / width, scale: 3)
+            if let units {
+                nibble_adamw_step(&weights, g, &first, &second, units, width, count, &c, level.number)
+            } else {
+                nibble_adamw_step(&weights, g, &first, &second, nil, 1, count, &c, level.number)
+            }
             #expect(weights[count] == 7 && first[count] == 7 && second[count] == 7)
             for index in 0..<count {
                 let gradient = Double(g[index]) * Double(c.scale)
@@ -31,7 +39,8 @@ struct OptimizerTests {
                 comparison.add(first[index], mean, bound: meanBound, "m")
                 comparison.add(second[index], square, bound: 6 * Bound.rounding * square, "v")
                 let root = square.squareRoot() / Double(c.root2) + Double(c.epsilon)
-                let rate = Double(c.rate) / Double(c.correction1)
+                let unit = units.map { Double($0[index / width].magnitude) } ?? 1
+                let rate = unit * Double(c.rate) / Double(c.correction1)
                 let start = Double(p[index]) * (1 - Double(c.rate) * Double(c.decay))
                 comparison.add(
                     weights[index], start - rate * mean / root,

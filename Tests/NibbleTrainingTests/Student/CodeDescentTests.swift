@@ -53,6 +53,14 @@ struct CodeDescentTests {
         return Rounded(weights: weights, values: values, scales: scales)
     }
 
+    /// Rows rounded to nearest, and the products of their inputs.
+    private static func start(_ type: GGMLType, seed: UInt64) throws -> (ScaledBlocks, [Double], Rounded) {
+        let blocks = try #require(ScaledBlocks(type))
+        var random = SeededGenerator(seed: seed)
+        let a = products(&random)
+        return (blocks, a, nearest(blocks, &random))
+    }
+
     private static func refine(_ rounded: inout Rounded, _ blocks: ScaledBlocks, _ a: [Double]) {
         let products = a.map { Float($0) }
         let errors = (0..<rows).flatMap { rounded.errors($0).map { Float($0) } }
@@ -76,10 +84,8 @@ struct CodeDescentTests {
         "lowers the error of every row, all together by far where there are few codes",
         arguments: ScaledBlocks.types)
     func lowers(type: GGMLType) throws {
-        let blocks = try #require(ScaledBlocks(type))
-        var random = SeededGenerator(seed: 12)
-        let a = Self.products(&random)
-        var rounded = Self.nearest(blocks, &random)
+        let (blocks, a, nearest) = try Self.start(type, seed: 12)
+        var rounded = nearest
         let before = (0..<Self.rows).map { Self.error(rounded.errors($0), a) }
         Self.refine(&rounded, blocks, a)
         let after = (0..<Self.rows).map { Self.error(rounded.errors($0), a) }
@@ -93,10 +99,8 @@ struct CodeDescentTests {
         "ends where no other code of one weight is better, and keeps an extreme in each block",
         arguments: ScaledBlocks.types)
     func optimum(type: GGMLType) throws {
-        let blocks = try #require(ScaledBlocks(type))
-        var random = SeededGenerator(seed: 13)
-        let a = Self.products(&random)
-        var rounded = Self.nearest(blocks, &random)
+        let (blocks, a, nearest) = try Self.start(type, seed: 13)
+        var rounded = nearest
         for _ in 0..<30 { Self.refine(&rounded, blocks, a) }
         let lowest = Float(blocks.codes.lowerBound), highest = Float(blocks.codes.upperBound)
         for row in 0..<Self.rows {
