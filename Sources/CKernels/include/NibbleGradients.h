@@ -115,7 +115,7 @@ struct nibble_adamw {
 /// m = beta1 m + (1 - beta1) g; v = beta2 v + (1 - beta2) g^2;
 /// p = p (1 - rate decay) - rate / correction1 m / (sqrt(v) / root2 + epsilon).
 /// Where `units` is not null each `width` values (1, or a multiple of 16) have a unit that the rate counts in: its
-/// magnitude multiplies the step, not the decay.
+/// magnitude multiplies the step, and there is no decay.
 void nibble_adamw_step(float *p, const float *g, float *m, float *v, const float *units, size_t width, size_t count,
                        const struct nibble_adamw *c, int32_t level);
 

@@ -48,10 +48,10 @@ public struct AdamWStep: Sendable {
             to: weights, gradient: gradient, m: m, v: v, units: nil, width: 1, count: count, compute: compute)
     }
 
-    /// The same, each weight moving by its rate times the magnitude of its unit.
+    /// The same, each weight moving by its rate times the magnitude of its unit, and not decaying.
     ///
     /// - Parameters:
-    ///   - units: one for each `width` weights; nil: 1.
+    ///   - units: one for each `width` weights; nil: there are none, and weights decay.
     ///   - width: 1, or a multiple of 16.
     package func apply(
         to weights: UnsafeMutablePointer<Float>, gradient: UnsafePointer<Float>,

@@ -41,7 +41,8 @@ struct OptimizerTests {
                 let root = square.squareRoot() / Double(c.root2) + Double(c.epsilon)
                 let unit = units.map { Double($0[index / width].magnitude) } ?? 1
                 let rate = unit * Double(c.rate) / Double(c.correction1)
-                let start = Double(p[index]) * (1 - Double(c.rate) * Double(c.decay))
+                let decay = units == nil ? Double(c.rate) * Double(c.decay) : 0
+                let start = Double(p[index]) * (1 - decay)
                 comparison.add(
                     weights[index], start - rate * mean / root,
                     bound: 4 * Bound.rounding * abs(start) + rate / root
