@@ -21,7 +21,7 @@ struct TokenImportance {
     ///
     /// - Parameter atATime: sequences that pass together.
     init(
-        _ student: Student, teacher: LanguageModel, sequences: [[Int32]], atATime: Int, recomputes: Bool,
+        _ student: Student, sequences: [[Int32]], atATime: Int, recomputes: Bool,
         continues: (_ done: Int) -> Bool = { _ in true }
     ) throws(ModelError) {
         var squares: [Parameter: [Float]] = [:]
@@ -32,12 +32,14 @@ struct TokenImportance {
         var loss = DistillationLoss()
         loss.crossEntropy = 1
         let pass = DistillationPass(
-            teacher: teacher, student: student.quantized, loss: loss, recomputes: recomputes)
+            teacher: student.unquantized, student: student.quantized, loss: loss, recomputes: recomputes)
         for start in stride(from: 0, to: sequences.count, by: atATime) {
             let end = min(start + atATime, sequences.count)
             // The same for a token whichever pass it is in.
             let share = Float(end - start) / Float(sequences.count)
-            _ = try pass.run(Array(sequences[start..<end]), weight: share, into: gradients)
+            let batch = Array(sequences[start..<end])
+            _ = try pass.run(
+                batch, cached: .unasked(batch.reduce(0) { $0 + $1.count }), weight: share, into: gradients)
             guard continues(end) else { break }
         }
         var weights: [TensorRole: [Float]] = [:]

@@ -48,7 +48,7 @@ extension Trainer {
         guard recipe.start.tokens == .gradient else { return nil }
         let length = recipe.train.sequenceLength
         return try TokenImportance(
-            student, teacher: teacher, sequences: sequences, atATime: max(1, Self.tokensAtATime / length),
+            student, sequences: sequences, atATime: max(1, Self.tokensAtATime / length),
             recomputes: recomputes
         ) {
             preparing(

@@ -15,24 +15,23 @@ struct TokenImportanceTests {
         }
     }
 
-    private static func student(_ source: String = "hub/gemma3-text") throws -> (Student, LanguageModel) {
+    private static func student(_ source: String = "hub/gemma3-text") throws -> Student {
         var options = StudentOptions()
         options.dithering = .never
         options.parameters = [.linear, .norms]
-        let student = try Student(
+        return try Student(
             ModelCheckpoint(path: Fixtures.path(source)), options: options,
             compute: Compute(threads: 2, precision: .f32))
-        return (student, try LanguageModel(student.checkpoint, compute: student.compute))
     }
 
     @Test(
         "has mean 1 over the tokens of each matrix, however many sequences pass together",
         arguments: [false, true])
     func mean(recomputes: Bool) throws {
-        let (student, teacher) = try Self.student()
+        let student = try Self.student()
         let found = try [1, 2, 3].map {
             try TokenImportance(
-                student, teacher: teacher, sequences: Self.sequences, atATime: $0, recomputes: recomputes)
+                student, sequences: Self.sequences, atATime: $0, recomputes: recomputes)
         }
         for matrix in student.matrices {
             let weights = try found.map { try #require($0.weights[matrix.role]) }
@@ -50,13 +49,14 @@ struct TokenImportanceTests {
     /// counts, and inputs known, |g| follows from the gradient of W itself.
     @Test("is the size of the gradients that reach the outputs of a matrix")
     func gradients() throws {
-        let (student, teacher) = try Self.student()
+        let student = try Self.student()
         // Two tokens, of which the first has a next one: the second token's outputs matter to nothing.
         let sequences: [[Int32]] = [[7, 9], [300, 11], [42, 5]]
         let importance = try TokenImportance(
-            student, teacher: teacher, sequences: sequences, atATime: 1, recomputes: false)
+            student, sequences: sequences, atATime: 1, recomputes: false)
         var loss = DistillationLoss()
         loss.crossEntropy = 1
+        let teacher = try LanguageModel(student.checkpoint, compute: student.compute)
         let pass = DistillationPass(teacher: teacher, student: student.quantized, loss: loss)
         var sizes: [TensorRole: [Float]] = [:]
         for sequence in sequences {
@@ -97,10 +97,10 @@ struct TokenImportanceTests {
 
     @Test("can be interrupted")
     func interrupted() throws {
-        let (student, teacher) = try Self.student()
+        let student = try Self.student()
         var done: [Int] = []
         _ = try TokenImportance(
-            student, teacher: teacher, sequences: Self.sequences, atATime: 1, recomputes: false
+            student, sequences: Self.sequences, atATime: 1, recomputes: false
         ) {
             done.append($0)
             return $0 < 2
