@@ -58,33 +58,6 @@ extension LanguageModel {
         return stream
     }
 
-    /// The residual stream of one sequence before the first block, for ``advance(_:through:observe:)``.
-    public func embed(_ sequence: [Int32]) throws(ModelError) -> Tensor {
-        let length = try check([sequence])
-        return compute.embed(
-            [sequence], embedding, scale: configuration.embeddingScale,
-            layout: compute.layout(sequences: 1, length: length))
-    }
-
-    /// Passes a residual stream of one sequence through one block: for work that goes through a model block by block.
-    /// `stream` is used up.
-    ///
-    /// - Parameter observe: sees the inputs of the block's matrices, which it may not keep.
-    public func advance(
-        _ stream: Tensor, through layer: Int, observe: InputObservation? = nil
-    ) -> Tensor {
-        let layout = stream.layout
-        precondition(layout.sequences == 1, "\(layout.sequences) sequences")
-        let attention = BlockAttention(
-            cache: cache(sequences: 1, positions: layout.length), place: .batch(first: 0, start: 0),
-            angles: angles {
-                compute.rotaryAngles(layout: layout, frequencies: $0, isInterleaved: isInterleaved)
-            })
-        return apply(
-            blocks[layer], to: stream, attention, tape: nil,
-            see: observe.map { observe in { observe($0, layer, $1) } })
-    }
-
     /// An ``InputObservation`` of one layer.
     private typealias BlockObservation = (_ kind: TensorRole.Kind, Tensor) -> Void
 
@@ -93,26 +66,26 @@ extension LanguageModel {
         _ block: TransformerBlock, to stream: Tensor, _ attention: BlockAttention, tape: Tape?,
         see: BlockObservation? = nil
     ) -> Tensor {
-        let epsilon = Float(configuration.normEpsilon)
-        let x = compute.normalize(stream, weight: block.attentionNorm, epsilon: epsilon, tape: tape)
-        var added = attend(block, x, attention, tape: tape, see: see)
-        if let norm = block.attentionPostNorm {
-            added = compute.normalize(added, weight: norm, epsilon: epsilon, tape: tape)
-        }
-        let middle = compute.add(added, to: stream, tape: tape)
-        let y = compute.normalize(middle, weight: block.feedForwardNorm, epsilon: epsilon, tape: tape)
-        added = feedForward(block, y, tape: tape, see: see)
-        if let norm = block.feedForwardPostNorm {
-            added = compute.normalize(added, weight: norm, epsilon: epsilon, tape: tape)
-        }
-        return compute.add(added, to: middle, tape: tape)
+        let x = attentionInput(block, stream, tape: tape)
+        for kind in [TensorRole.Kind.attentionQuery, .attentionKey, .attentionValue] { see?(kind, x) }
+        let result = attend(block, x, attention, tape: tape)
+        see?(.attentionOutput, result)
+        let middle = addAttention(block, result, to: stream, tape: tape)
+        let y = feedForwardInput(block, middle, tape: tape)
+        for kind in [TensorRole.Kind.feedForwardGate, .feedForwardUp] { see?(kind, y) }
+        let inner = feedForward(block, y, tape: tape)
+        see?(.feedForwardDown, inner)
+        return addFeedForward(block, inner, to: middle, tape: tape)
     }
 
-    private func attend(
-        _ block: TransformerBlock, _ x: Tensor, _ attention: BlockAttention, tape: Tape?,
-        see: BlockObservation?
-    ) -> Tensor {
-        for kind in [TensorRole.Kind.attentionQuery, .attentionKey, .attentionValue] { see?(kind, x) }
+    /// What flows into query, key and value.
+    func attentionInput(_ block: TransformerBlock, _ stream: Tensor, tape: Tape?) -> Tensor {
+        let epsilon = Float(configuration.normEpsilon)
+        return compute.normalize(stream, weight: block.attentionNorm, epsilon: epsilon, tape: tape)
+    }
+
+    /// What flows into the attention's output.
+    func attend(_ block: TransformerBlock, _ x: Tensor, _ attention: BlockAttention, tape: Tape?) -> Tensor {
         let operand = compute.operand(x, for: block.query.weight, block.key.weight, block.value.weight)
         var query = compute.linear(operand, block.query.weight, bias: block.query.bias, tape: tape)
         var key = compute.linear(operand, block.key.weight, bias: block.key.bias, tape: tape)
@@ -125,25 +98,44 @@ extension LanguageModel {
             scale: configuration.attentionScale, tape: tape)
         key = compute.prepareHeads(
             key, head: head, norm: block.keyNorm, epsilon: epsilon, rotary: angles, tape: tape)
-        let result = attention.apply(query, key, value, window: block.window, compute, tape: tape)
-        see?(.attentionOutput, result)
-        return compute.linear(
-            compute.operand(result, for: block.output.weight), block.output.weight, bias: block.output.bias,
+        return attention.apply(query, key, value, window: block.window, compute, tape: tape)
+    }
+
+    /// The stream after attention. In place unless there is a tape.
+    func addAttention(_ block: TransformerBlock, _ result: Tensor, to stream: Tensor, tape: Tape?) -> Tensor {
+        add(block.output, of: result, norm: block.attentionPostNorm, to: stream, tape: tape)
+    }
+
+    /// What flows into gate and up.
+    func feedForwardInput(_ block: TransformerBlock, _ middle: Tensor, tape: Tape?) -> Tensor {
+        let epsilon = Float(configuration.normEpsilon)
+        return compute.normalize(middle, weight: block.feedForwardNorm, epsilon: epsilon, tape: tape)
+    }
+
+    /// What flows into down.
+    func feedForward(_ block: TransformerBlock, _ x: Tensor, tape: Tape?) -> Tensor {
+        let operand = compute.operand(x, for: block.gate.weight, block.up.weight)
+        return compute.gated(
+            operand, gate: block.gate.weight, up: block.up.weight, activation: configuration.activation,
             tape: tape)
     }
 
-    private func feedForward(
-        _ block: TransformerBlock, _ x: Tensor, tape: Tape?, see: BlockObservation?
+    /// The stream after the block. In place unless there is a tape.
+    func addFeedForward(_ block: TransformerBlock, _ inner: Tensor, to middle: Tensor, tape: Tape?) -> Tensor
+    {
+        add(block.down, of: inner, norm: block.feedForwardPostNorm, to: middle, tape: tape)
+    }
+
+    private func add(
+        _ linear: TransformerBlock.Linear, of x: Tensor, norm: Vector?, to stream: Tensor, tape: Tape?
     ) -> Tensor {
-        for kind in [TensorRole.Kind.feedForwardGate, .feedForwardUp] { see?(kind, x) }
-        let operand = compute.operand(x, for: block.gate.weight, block.up.weight)
-        let inner = compute.gated(
-            operand, gate: block.gate.weight, up: block.up.weight, activation: configuration.activation,
-            tape: tape)
-        see?(.feedForwardDown, inner)
-        return compute.linear(
-            compute.operand(inner, for: block.down.weight), block.down.weight, bias: block.down.bias,
-            tape: tape)
+        var added = compute.linear(
+            compute.operand(x, for: linear.weight), linear.weight, bias: linear.bias, tape: tape)
+        if let norm {
+            let epsilon = Float(configuration.normEpsilon)
+            added = compute.normalize(added, weight: norm, epsilon: epsilon, tape: tape)
+        }
+        return compute.add(added, to: stream, tape: tape)
     }
 
     // MARK: - Parts

@@ -16,6 +16,16 @@ extension Compute {
         return sum
     }
 
+    /// x - y, in place of y.
+    package func subtract(_ y: Tensor, from x: Tensor) -> Tensor {
+        precondition(x.features == y.features && x.layout == y.layout, "tensors of different shape")
+        workers.forEach(x.layout.panels) { panel in
+            let (source, target) = (x.panel(panel), y.panel(panel))
+            for index in 0..<x.panelCount { target[index] = source[index] - target[index] }
+        }
+        return y
+    }
+
     /// Adds a bias to every token of `x`, in place; the gradient of the sum is that of `x`.
     public func add(_ bias: Vector, to x: Tensor) {
         precondition(bias.count == x.features, "bias of \(bias.count) values, \(x.features) features")

@@ -7,10 +7,28 @@ extension Compute {
     package func addGram(
         of x: Tensor, weights: ArraySlice<Float>? = nil, to target: UnsafeMutablePointer<Float>
     ) {
+        let x = weighted(x, weights)
+        addWeightGradient(TokenRows(x, compute: self), x, to: target, accumulates: true)
+    }
+
+    /// Adds the products of the features of two tensors, summed over the tokens: target += y xᵀ,
+    /// `[features of y][features of x]`.
+    ///
+    /// - Parameter weights: as in ``addGram(of:weights:to:)``.
+    package func addGram(
+        of y: Tensor, _ x: Tensor, weights: ArraySlice<Float>? = nil, to target: UnsafeMutablePointer<Float>
+    ) {
+        precondition(x.layout == y.layout, "tensors of different layout")
+        addWeightGradient(
+            TokenRows(weighted(y, weights), compute: self), weighted(x, weights), to: target,
+            accumulates: true)
+    }
+
+    /// Tokens times the roots of their weights, without what lies in padding.
+    private func weighted(_ x: Tensor, _ weights: ArraySlice<Float>?) -> Tensor {
         let isFull = x.layout.length.isMultiple(of: x.layout.width)
         let factors = weights.map { $0.map { $0.squareRoot() } }
-        let x = factors.map { scaleTokens(x, by: $0.span) } ?? (isFull ? x : withZeroPadding(x))
-        addWeightGradient(TokenRows(x, compute: self), x, to: target, accumulates: true)
+        return factors.map { scaleTokens(x, by: $0.span) } ?? (isFull ? x : withZeroPadding(x))
     }
 
     private func withZeroPadding(_ x: Tensor) -> Tensor {
@@ -32,6 +50,17 @@ extension Compute {
         spotrf_(&upper, &n, a, &leading, &info)
         all.reverse()
         return info == 0
+    }
+
+    /// Replaces each row y by the x with x F = y, or x Fᵀ = y where it is transposed; F is upper triangular with ones on
+    /// its diagonal, `[size][size]`, of which only what is above it is read.
+    package static func divideByUnitUpper(
+        _ y: UnsafeMutablePointer<Float>, rows: Int, _ factor: UnsafePointer<Float>, size: Int,
+        isTransposed: Bool
+    ) {
+        cblas_strsm(
+            CblasRowMajor, CblasRight, CblasUpper, isTransposed ? CblasTrans : CblasNoTrans, CblasUnit,
+            blasint(rows), blasint(size), 1, factor, blasint(size), y, blasint(size))
     }
 
     /// y += a b, row by row: `[rows][depth]` times `[depth][columns]`, with what lies between two rows of each.

@@ -161,6 +161,10 @@ extension Recipe {
             "How tokens weigh when weights are rounded with error feedback: by the size of the gradients that flow"
                 + " back to the output of each matrix, or equal."),
         RecipeField(
+            "start", "compensation", \.start.compensation, .number(from: 0, to: 1),
+            "The part of what rounding loses before a matrix that its weights make up for, where they are rounded"
+                + " with error feedback; 0: none."),
+        RecipeField(
             "start", "importance_sequences", \.start.importanceSequences, .integer(1...1_000_000),
             "Sequences of the training text that the inputs of matrices are measured on, for scales and weights."
         ),

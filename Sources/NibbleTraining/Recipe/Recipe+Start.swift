@@ -11,6 +11,9 @@ extension Recipe {
         public var scales = StartScales.importance
         /// How the tokens weigh that weights are rounded for.
         public var tokens = StartTokens.gradient
+        /// The part of what rounding loses before a matrix that its weights make up for, where they are rounded with error
+        /// feedback.
+        public var compensation: Float = 0.5
         /// Sequences of the training text that the inputs of matrices are measured on.
         public var importanceSequences = 128
 

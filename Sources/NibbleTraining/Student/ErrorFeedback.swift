@@ -19,13 +19,15 @@ struct ErrorFeedback {
     let importance: [Float]
     /// The columns in the order in which they are rounded: blocks, and columns within each, by falling mean square. What
     /// matters most is rounded while most others can still make up for it.
-    private let order: [Int]
+    let order: [Int]
     /// A, `[columns][columns]`.
     private let products: Memory
     /// What was added to its diagonal.
     private let added: Float
     /// Rᵢⱼ / Rⱼⱼ for i < j in that order, `[columns][columns]`.
-    private let factors: Memory
+    let factors: Memory
+    /// Rⱼⱼ in that order.
+    let roots: [Float]
 
     /// What is added to the diagonal of A, as a share of its mean: the first of these with which it is positive definite.
     /// Sums in floats may leave an A of few tokens with negative eigenvalues.
@@ -79,7 +81,9 @@ struct ErrorFeedback {
         self.order = order
         factors = memory
         importance = order.map { squares[$0] / mean }
-        let inverses = (0..<columns).map { 1 / values[$0 * columns + $0] }
+        let roots = (0..<columns).map { values[$0 * columns + $0] }
+        self.roots = roots
+        let inverses = roots.map { 1 / $0 }
         for row in 0..<columns {
             for column in row + 1..<max(columns, row + 1) {
                 values[row * columns + column] *= inverses[column]

@@ -5,13 +5,13 @@ internal import NibbleQuantization
 internal import NibbleTensor
 
 extension Student {
-    /// Rounds the weights of all blocks with error feedback (``ErrorFeedback``), one block after the other: masters and
-    /// scales become those that were rounded.
+    /// Rounds the weights of all blocks with error feedback (``ErrorFeedback``), those with the same input after those
+    /// that come before them: masters and scales become those that were rounded.
     ///
     /// - Parameters:
     ///   - teacher: the model whose inputs are measured.
     ///   - sequences: some text.
-    ///   - searches: whether scales are searched for, columns weighted, or the codec's.
+    ///   - options: what is rounded.
     ///   - importance: of the tokens of `sequences`; nil: all weigh the same.
     ///   - continues: asked after every block of the model, with how many are done.
     /// - Returns: what it came to.
@@ -19,16 +19,19 @@ extension Student {
     /// - Throws: `ModelError` where a token is beyond the vocabulary; `CheckpointError` where a weight is no number.
     @discardableResult
     func roundWithFeedback(
-        _ teacher: LanguageModel, sequences: [[Int32]], searches: Bool, importance: TokenImportance? = nil,
-        continues: (_ done: Int) -> Bool = { _ in true }
+        _ teacher: LanguageModel, sequences: [[Int32]], options: FeedbackOptions = .init(),
+        importance: TokenImportance? = nil, continues: (_ done: Int) -> Bool = { _ in true }
     ) throws -> FeedbackRounding {
-        precondition(options.config.scales == .learned, "scales are recomputed")
+        precondition(self.options.config.scales == .learned, "scales are recomputed")
         var result = FeedbackRounding()
-        var streams = try sequences.map { sequence throws(ModelError) in try teacher.embed(sequence) }
+        var streams = try PairedStreams(
+            teacher: teacher, student: quantized, sequences: sequences, compares: options.compensation > 0)
         for layer in 0..<teacher.configuration.layerCount {
-            result.unrounded += try roundWithFeedback(
-                InputProducts(teacher, layer: layer, streams: &streams, importance: importance),
-                searches: searches)
+            for group in InputGroup.allCases {
+                let products = InputProducts(streams, group, layer: layer, importance: importance)
+                result.unrounded += try roundWithFeedback(products, options)
+                if let half = group.lastOf { streams.advance(through: half, of: layer) }
+            }
             guard continues(layer + 1) else { return result }
         }
         result.isWhole = true
@@ -37,7 +40,7 @@ extension Student {
 
     /// Rounds the matrices that `products` are known of; returns those that it could not round.
     private func roundWithFeedback(
-        _ products: InputProducts, searches: Bool
+        _ products: InputProducts, _ options: FeedbackOptions
     ) throws(CheckpointError) -> [FeedbackRounding.Unrounded] {
         // Matrices of the same input share its factor.
         var known: [ObjectIdentifier: Result<ErrorFeedback, ErrorFeedback.Failure>] = [:]
@@ -58,10 +61,14 @@ extension Student {
                 unrounded.append(.init(name: matrix.name, reason: "\(failure)"))
                 continue
             }
+            let lost = products.losses[matrix.role]
             try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
+                if let lost {
+                    feedback.compensate(rows, of: matrix, lost: lost, share: options.compensation)
+                }
                 do {
                     try feedback.round(
-                        rows, of: matrix, scales: scales, searches: searches, level: compute.level)
+                        rows, of: matrix, scales: scales, searches: options.searches, level: compute.level)
                 } catch {
                     throw CheckpointError(
                         .invalidValue, path: "student", subject: "tensor '\(matrix.name)', rows \(rows)",

@@ -52,10 +52,11 @@ public struct MemoryPlan: Sendable, Equatable {
     ///   - matchesHidden: whether the teacher's stream after each block is kept.
     ///   - feedbackSequences: that weights are rounded on with error feedback before the first step; 0: they are not.
     ///   - weighsTokens: whether each matrix has its own products then.
+    ///   - compensates: whether the student's inputs are compared with the teacher's then.
     public init(
         _ student: Student, tokens: Int, length: Int, recomputes: Bool, isCached: Bool = false,
         matchesHidden: Bool = false,
-        feedbackSequences: Int = 0, weighsTokens: Bool = false
+        feedbackSequences: Int = 0, weighsTokens: Bool = false, compensates: Bool = false
     ) {
         let shape = student.checkpoint.configuration
         teacher = student.checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
@@ -84,10 +85,11 @@ public struct MemoryPlan: Sendable, Equatable {
             start = 0
             return
         }
-        // Attention's input, its output, and the inputs of the feed-forward layer's halves: products and factor of each.
+        // Of the matrices with one input after the other: products, what inputs lack, and factors.
         let hidden = shape.feedForwardLength
-        let squares = (weighsTokens ? 5 : 2) * width * width + queries * queries + hidden * hidden
+        let squares = max((weighsTokens ? 3 : 1) * width * width, queries * queries, hidden * hidden)
+        let streams = (compensates ? 2 : 1) * feedbackSequences * width
         // One sequence passes through a block at a time.
-        start = 8 * squares + 4 * length * (feedbackSequences * width + features + packed)
+        start = (compensates ? 12 : 8) * squares + 4 * length * (streams + features + packed)
     }
 }

@@ -27,7 +27,9 @@ extension Trainer {
             if isCancelled() { return false }
             let layers = teacher.configuration.layerCount
             let rounding = try student.roundWithFeedback(
-                teacher, sequences: sequences, searches: searches, importance: importance
+                teacher, sequences: sequences,
+                options: FeedbackOptions(searches: searches, compensation: recipe.start.compensation),
+                importance: importance
             ) {
                 preparing(PreparationProgress(stage: .roundingWeights, done: $0, total: layers))
                 return !isCancelled()

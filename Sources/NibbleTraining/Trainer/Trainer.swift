@@ -237,7 +237,8 @@ public final class Trainer {
                 student, tokens: tokens, length: train.sequenceLength, recomputes: recomputes,
                 isCached: request.recipe.teacher.kind == .cached,
                 matchesHidden: request.recipe.loss.hidden > 0, feedbackSequences: feedbackSequences,
-                weighsTokens: request.recipe.start.tokens == .gradient)
+                weighsTokens: request.recipe.start.tokens == .gradient,
+                compensates: request.recipe.start.compensation > 0)
         }
         // A tenth is left to the system and to what is not counted.
         let limit = (request.memoryLimit ?? MemoryPlan.physicalMemory) / 10 * 9

@@ -100,6 +100,7 @@ struct RecipeTests {
                   weights: auto
                   scales: importance
                   tokens: gradient
+                  compensation: 0.5
                   importance_sequences: 128
                 evaluation:
                   every: 20

@@ -35,11 +35,15 @@ struct ErrorFeedbackTests {
     /// Of all blocks, by what the matrix is for.
     private static func products(_ student: Student) throws -> [TensorRole: Memory] {
         let model = try LanguageModel(student.checkpoint, compute: student.compute)
-        var streams = try sequences(4).map { try model.embed($0) }
+        var streams = try PairedStreams(
+            teacher: model, student: student.quantized, sequences: sequences(4), compares: false)
         var products: [TensorRole: Memory] = [:]
         for layer in 0..<model.configuration.layerCount {
-            products.merge(
-                InputProducts(model, layer: layer, streams: &streams).products, uniquingKeysWith: { $1 })
+            for group in InputGroup.allCases {
+                products.merge(
+                    InputProducts(streams, group, layer: layer).products, uniquingKeysWith: { $1 })
+                if let half = group.lastOf { streams.advance(through: half, of: layer) }
+            }
         }
         return products
     }
@@ -47,7 +51,7 @@ struct ErrorFeedbackTests {
     private static func round(_ student: Student, searches: Bool = true) throws {
         try student.roundWithFeedback(
             LanguageModel(student.checkpoint, compute: student.compute), sequences: sequences(4),
-            searches: searches)
+            options: FeedbackOptions(searches: searches))
     }
 
     @Test("takes the inputs that a pass through the whole model has")

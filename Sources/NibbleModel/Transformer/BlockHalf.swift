@@ -1,0 +1,7 @@
+/// The two parts of a block, each of which adds to the residual stream.
+public enum BlockHalf: CaseIterable, Sendable {
+    /// Norm, query, key, value, attention, output.
+    case attention
+    /// Norm, gate, up, down.
+    case feedForward
+}
