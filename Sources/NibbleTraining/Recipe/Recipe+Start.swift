@@ -15,7 +15,7 @@ extension Recipe {
         /// feedback.
         public var compensation: Float = 0.5
         /// Sequences of the training text that the inputs of matrices are measured on.
-        public var importanceSequences = 128
+        public var importanceSequences = 256
 
         /// The defaults.
         public init() {}

@@ -101,7 +101,7 @@ struct RecipeTests {
                   scales: importance
                   tokens: gradient
                   compensation: 0.5
-                  importance_sequences: 128
+                  importance_sequences: 256
                 evaluation:
                   every: 20
                   chunks: 8
