@@ -29,7 +29,7 @@ extension Student {
         for layer in 0..<teacher.configuration.layerCount {
             for group in InputGroup.allCases {
                 let products = InputProducts(streams, group, layer: layer, importance: importance)
-                result.unrounded += try roundWithFeedback(products, options)
+                result.unrounded += try roundWithFeedback(products, importance, options)
                 if let half = group.lastOf { streams.advance(through: half, of: layer) }
             }
             guard continues(layer + 1) else { return result }
@@ -40,7 +40,7 @@ extension Student {
 
     /// Rounds the matrices that `products` are known of; returns those that it could not round.
     private func roundWithFeedback(
-        _ products: InputProducts, _ options: FeedbackOptions
+        _ products: InputProducts, _ importance: TokenImportance?, _ options: FeedbackOptions
     ) throws(CheckpointError) -> [FeedbackRounding.Unrounded] {
         // Matrices of the same input share its factor.
         var known: [ObjectIdentifier: Result<ErrorFeedback, ErrorFeedback.Failure>] = [:]
@@ -61,20 +61,30 @@ extension Student {
                 unrounded.append(.init(name: matrix.name, reason: "\(failure)"))
                 continue
             }
-            let lost = products.losses[matrix.role]
-            try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-                if let lost {
+            if let lost = products.losses[matrix.role] {
+                try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
                     feedback.compensate(rows, of: matrix, lost: lost, share: options.compensation)
                 }
-                do {
-                    try feedback.round(
-                        rows, of: matrix, scales: scales, searches: options.searches, level: compute.level)
-                } catch {
-                    throw CheckpointError(
-                        .invalidValue, path: "student", subject: "tensor '\(matrix.name)', rows \(rows)",
-                        "cannot be encoded as \(matrix.quantizer.codec.name): \(error)")
+            }
+            func round(_ rows: Range<Int>, height: Int) throws(CheckpointError) {
+                try compute.forEachRows(in: rows, height: height) { rows throws(CheckpointError) in
+                    do {
+                        try feedback.round(
+                            rows, of: matrix, scales: scales, searches: options.searches, level: compute.level
+                        )
+                    } catch {
+                        throw CheckpointError(
+                            .invalidValue, path: "student", subject: "tensor '\(matrix.name)', rows \(rows)",
+                            "cannot be encoded as \(matrix.quantizer.codec.name): \(error)")
+                    }
+                    try matrix.encode(rows, level: compute.level)
                 }
-                try matrix.encode(rows, level: compute.level)
+            }
+            if let coupled = importance?.outputs[matrix.role].flatMap({ RowFeedback($0, rows: matrix.rows) })
+            {
+                try coupled.round(matrix) { rows throws(CheckpointError) in try round(rows, height: 4) }
+            } else {
+                try round(0..<matrix.rows, height: 32)
             }
         }
         return unrounded

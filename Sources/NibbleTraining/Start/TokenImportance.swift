@@ -15,6 +15,9 @@ internal import NibbleTensor
 struct TokenImportance {
     /// By what the matrix is for: of the tokens of all sequences, one after the other, with mean 1.
     let weights: [TensorRole: [Float]]
+    /// Σ g gᵀ / |g| over the tokens, `[rows][rows]`: how errors in the outputs of a matrix work together. Of those that
+    /// ``couples(_:)`` names.
+    let outputs: [TensorRole: Memory]
 
     /// Passes `sequences` of equal length through a student as it stands, and the gradients of the text's likelihood
     /// back.
@@ -25,9 +28,18 @@ struct TokenImportance {
         continues: (_ done: Int) -> Bool = { _ in true }
     ) throws(ModelError) {
         var squares: [Parameter: [Float]] = [:]
+        var products: [Parameter: Memory] = [:]
+        for matrix in student.matrices where Self.couples(matrix) {
+            products[matrix.parameter] = Memory(byteCount: matrix.rows * matrix.rows * 4)
+        }
         let compute = student.compute
         let gradients = Gradients(compute: compute) { parameter, gradient in
-            squares[parameter, default: []] += compute.squaresOfTokens(gradient)
+            let own = compute.squaresOfTokens(gradient)
+            squares[parameter, default: []] += own
+            guard let product = products[parameter] else { return }
+            // Tokens weigh by |g| here as there.
+            let weights = own.map { $0 > 0 ? 1 / $0.squareRoot() : 0 }
+            compute.addGram(of: gradient, weights: weights[...], to: product.floats)
         }
         var loss = DistillationLoss()
         loss.crossEntropy = 1
@@ -43,12 +55,21 @@ struct TokenImportance {
             guard continues(end) else { break }
         }
         var weights: [TensorRole: [Float]] = [:]
+        var outputs: [TensorRole: Memory] = [:]
         for matrix in student.matrices {
+            outputs[matrix.role] = products[matrix.parameter]
             guard let own = squares[matrix.parameter] else { continue }
             weights[matrix.role] = Self.normalized(own.map { $0.squareRoot() })
         }
         self.weights = weights
+        self.outputs = outputs
     }
+
+    /// Whether errors in the outputs of a matrix are looked at together: for those of feed-forward layers of several
+    /// thousand features the products of all blocks would not fit beside the model.
+    static func couples(_ matrix: TrainedMatrix) -> Bool { matrix.rows <= mostCoupled }
+
+    private static let mostCoupled = 4096
 
     /// With mean 1; all 1 where nothing flowed back, or what is no number.
     private static func normalized(_ values: [Float]) -> [Float] {

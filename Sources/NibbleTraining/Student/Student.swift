@@ -95,20 +95,27 @@ public final class Student: Sendable {
 }
 
 extension Compute {
-    /// Calls `body` for pieces of some rows on all threads; throws the error of the first piece that failed.
+    /// Calls `body` for pieces of `height` rows on all threads; throws the error of the first piece that failed.
     func forEachRows(
-        of count: Int, _ body: (Range<Int>) throws(CheckpointError) -> Void
+        in rows: Range<Int>, height: Int, _ body: (Range<Int>) throws(CheckpointError) -> Void
     ) throws(CheckpointError) {
-        let height = 32
-        let pieces = (count + height - 1) / height
+        let pieces = (rows.count + height - 1) / height
         let errors = ErrorList(count: pieces)
         workers.forEach(pieces) { piece in
+            let first = rows.lowerBound + piece * height
             do throws(CheckpointError) {
-                try body(piece * height..<min((piece + 1) * height, count))
+                try body(first..<min(first + height, rows.upperBound))
             } catch {
                 errors.set(error, piece)
             }
         }
         if let error = errors.first { throw error }
+    }
+
+    /// The same for all rows of a matrix, 32 at a time.
+    func forEachRows(
+        of count: Int, _ body: (Range<Int>) throws(CheckpointError) -> Void
+    ) throws(CheckpointError) {
+        try forEachRows(in: 0..<count, height: 32, body)
     }
 }

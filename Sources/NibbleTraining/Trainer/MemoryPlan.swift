@@ -89,7 +89,11 @@ public struct MemoryPlan: Sendable, Equatable {
         let hidden = shape.feedForwardLength
         let squares = max((weighsTokens ? 3 : 1) * width * width, queries * queries, hidden * hidden)
         let streams = (compensates ? 2 : 1) * feedbackSequences * width
+        let outputs = student.matrices.reduce(0) {
+            $0 + (weighsTokens && TokenImportance.couples($1) ? $1.rows * $1.rows : 0)
+        }
         // One sequence passes through a block at a time.
-        start = (compensates ? 12 : 8) * squares + 4 * length * (streams + features + packed)
+        start =
+            (compensates ? 12 : 8) * squares + 4 * outputs + 4 * length * (streams + features + packed)
     }
 }

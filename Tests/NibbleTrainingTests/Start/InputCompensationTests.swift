@@ -179,12 +179,16 @@ struct InputCompensationTests {
         #expect(distances[1] < distances[0], "\(distances)")
     }
 
-    @Test("gives the same bits on any number of threads")
+    @Test("gives the same bits on any number of threads, with rows coupled too")
     func determinism() throws {
         let students = try [1, 3].map { try Self.student(threads: $0) }
         for student in students {
+            let importance = try TokenImportance(
+                student, sequences: Self.sequences, atATime: 2, recomputes: false)
+            #expect(importance.outputs.count == student.matrices.count)
             try student.roundWithFeedback(
-                Self.teacher(student), sequences: Self.sequences, options: FeedbackOptions(compensation: 0.5))
+                Self.teacher(student), sequences: Self.sequences,
+                options: FeedbackOptions(compensation: 0.5), importance: importance)
         }
         for (left, right) in zip(students[0].matrices, students[1].matrices) {
             #expect(left.blocks.elementsEqual(right.blocks), "\(left.name)")

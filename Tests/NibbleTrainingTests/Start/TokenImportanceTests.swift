@@ -59,6 +59,7 @@ struct TokenImportanceTests {
         let teacher = try LanguageModel(student.checkpoint, compute: student.compute)
         let pass = DistillationPass(teacher: teacher, student: student.quantized, loss: loss)
         var sizes: [TensorRole: [Float]] = [:]
+        var products: [TensorRole: [Float]] = [:]
         for sequence in sequences {
             var inputs: [TensorRole: Float] = [:]
             _ = try student.quantized.residual(
@@ -73,7 +74,21 @@ struct TokenImportanceTests {
                 let gradient = try #require(gradients[matrix.parameter])
                 let squares = gradient.reduce(0) { $0 + $1 * $1 }
                 // |g xᵀ|² = |g|² |x|²
-                sizes[matrix.role, default: []].append((squares / (inputs[matrix.role] ?? 0)).squareRoot())
+                let (input, columns) = (inputs[matrix.role] ?? 0, matrix.columns)
+                let size = (squares / input).squareRoot()
+                sizes[matrix.role, default: []].append(size)
+                guard size > 0 else { continue }
+                // (g xᵀ) (g xᵀ)ᵀ = g gᵀ |x|²
+                var sum = products[matrix.role] ?? Array(repeating: 0, count: matrix.rows * matrix.rows)
+                for row in 0..<matrix.rows {
+                    for other in 0..<matrix.rows {
+                        let product = (0..<columns).reduce(Float(0)) {
+                            $0 + gradient[row * columns + $1] * gradient[other * columns + $1]
+                        }
+                        sum[row * matrix.rows + other] += product / (input * size)
+                    }
+                }
+                products[matrix.role] = sum
             }
         }
         for matrix in student.matrices {
@@ -92,6 +107,12 @@ struct TokenImportanceTests {
                 )
                 #expect(weights[2 * index + 1] == 0, "\(matrix.name)")
             }
+            let outputs = try #require(importance.outputs[matrix.role])
+            guard let product = products[matrix.role] else { continue }
+            let largest = product.map { abs($0) }.max() ?? 0
+            // Each of the three sequences has a third of the weight.
+            let worst = product.indices.map { abs(3 * outputs.floats[$0] - product[$0]) }.max() ?? .infinity
+            #expect(largest > 0 && worst < 1e-2 * largest, "\(matrix.name): \(worst) of \(largest)")
         }
     }
 

@@ -1,0 +1,93 @@
+internal import NibbleCheckpoint
+internal import NibbleTensor
+
+/// What rows of a matrix take over of the errors of rows that were rounded before them: error feedback from output to
+/// output, as ``ErrorFeedback`` is from input to input (YAQA, Tseng et al. 2025, arXiv 2505.22988).
+///
+/// With G = Σ g gᵀ of the gradients by the outputs of the matrix, A = Σ x xᵀ of its inputs and errors E of its weights,
+/// the loss changes by about tr(G E A Eᵀ). With G = S Sᵀ, S upper triangular, that is the sum over rows j of what
+/// Σ_{i≤j} Sᵢⱼ Eᵢ costs by A. Row j is rounded from
+///
+///     tⱼ = wⱼ + Σ_{i<j} Eᵢ Sᵢⱼ / Sⱼⱼ
+///
+/// Rows are taken in pieces, whose own rows do not see each other's errors.
+struct RowFeedback {
+    /// Rows that are rounded together, in the order in which they are: by falling mean square of their gradients.
+    let pieces: [Range<Int>]
+    private let rows: Int
+    /// S in that order, `[rows][rows]`.
+    private let factor: Memory
+
+    /// Rows of a piece.
+    static let height = 16
+    /// What is added to the diagonal of G, as a share of its mean.
+    static let damping: Float = 0.05
+
+    /// From `products`, G, `[rows][rows]`; nil where they have no factor: nothing flows back, or what is no number.
+    init?(_ products: Memory, rows: Int) {
+        let all = UnsafeBufferPointer(start: products.floats, count: rows * rows)
+        let squares = (0..<rows).map { products.floats[$0 * rows + $0] }
+        let mean = squares.reduce(0, +) / Float(rows)
+        guard mean > 0, all.allSatisfy(\.isFinite) else { return nil }
+        pieces = stride(from: 0, to: rows, by: Self.height)
+            .map { first in
+                let piece = first..<min(first + Self.height, rows)
+                return (piece: piece, square: squares[piece].reduce(0, +) / Float(piece.count))
+            }
+            .sorted { ($1.square, $0.piece.lowerBound) < ($0.square, $1.piece.lowerBound) }.map(\.piece)
+        self.rows = rows
+        let order = pieces.flatMap { $0 }
+        factor = Memory(byteCount: rows * rows * 4)
+        for (row, source) in order.enumerated() {
+            for (column, other) in order.enumerated() {
+                factor.floats[row * rows + column] = products.floats[source * rows + other]
+            }
+            factor.floats[row * rows + row] += Self.damping * mean
+        }
+        guard Compute.factorUpper(factor.floats, size: rows) else { return nil }
+    }
+
+    /// Rounds all rows of a matrix, piece by piece.
+    ///
+    /// - Parameter round: rounds some rows, whose masters become what was rounded.
+    func round(
+        _ matrix: TrainedMatrix, _ round: (Range<Int>) throws(CheckpointError) -> Void
+    ) throws(CheckpointError) {
+        let columns = matrix.columns
+        // Original less rounded weights, in the order of pieces.
+        let errors = Memory(byteCount: rows * columns * 4)
+        var first = 0
+        for piece in pieces {
+            let own = matrix.masters.floats + piece.lowerBound * columns
+            let error = errors.floats + first * columns
+            error.update(from: own, count: piece.count * columns)
+            if first > 0 {
+                let taken = taken(first, piece.count)
+                Compute.addProduct(
+                    taken.floats, stride: first, errors.floats, stride: columns, into: own, stride: columns,
+                    rows: piece.count, columns: columns, depth: first)
+            }
+            try round(piece)
+            for index in 0..<piece.count * columns { error[index] -= own[index] }
+            first += piece.count
+        }
+    }
+
+    /// Of a piece that begins at `first` in the order, what its rows take over of each row before it:
+    /// the transpose of S's part above the piece, divided by the part within it, `[count][first]`.
+    private func taken(_ first: Int, _ count: Int) -> Memory {
+        let result = Memory(byteCount: count * first * 4)
+        for column in 0..<count {
+            let own = result.floats + column * first
+            for row in 0..<first { own[row] = factor.floats[row * rows + first + column] }
+            for other in 0..<column {
+                let weight = factor.floats[(first + other) * rows + first + column]
+                let before = result.floats + other * first
+                for row in 0..<first { own[row] -= weight * before[row] }
+            }
+            let root = factor.floats[(first + column) * rows + first + column]
+            for row in 0..<first { own[row] /= root }
+        }
+        return result
+    }
+}
