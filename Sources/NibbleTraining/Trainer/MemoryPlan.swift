@@ -29,8 +29,9 @@ public struct MemoryPlan: Sendable, Equatable {
     /// Logits that are held, and what attention and products need at a time.
     public var scratch: Int
 
-    /// What rounding with error feedback takes before the first step, when there are no gradients, activations and
-    /// logits yet: residual streams, products of inputs and their factors.
+    /// What rounding with error feedback takes before the first step, when weights have no gradients yet: activations and
+    /// logits while tokens are weighed, then residual streams, products of inputs and their factors; products of outputs
+    /// in both.
     public var start: Int
 
     /// All that is held at a time, but the teacher.
@@ -93,7 +94,9 @@ public struct MemoryPlan: Sendable, Equatable {
             $0 + (weighsTokens && TokenImportance.couples($1) ? $1.rows * $1.rows : 0)
         }
         // One sequence passes through a block at a time.
-        start =
+        let rounding =
             (compensates ? 12 : 8) * squares + 4 * outputs + 4 * length * (streams + features + packed)
+        // Gradients flow back to the outputs of matrices, but not to their weights.
+        start = max(rounding, weighsTokens ? 4 * outputs + activations + scratch : 0)
     }
 }

@@ -254,7 +254,7 @@ public final class Trainer {
                 .outOfMemory, request.teacher,
                 "training needs \(memory.resident >> 20) MiB, \(limit >> 20) MiB may be used",
                 advice: memory.start > memory.steps
-                    ? "lower start.importance_sequences, or set start.weights to teacher"
+                    ? "lower start.importance_sequences, or set start.tokens to equal or start.weights to teacher"
                     : recomputes
                         ? "shorten train.sequence_length, or train fewer parameters"
                         : "set train.recompute to blocks, or shorten train.sequence_length")
