@@ -66,22 +66,21 @@ extension LanguageModel {
         _ block: TransformerBlock, to stream: Tensor, _ attention: BlockAttention, tape: Tape?,
         see: BlockObservation? = nil
     ) -> Tensor {
-        let x = attentionInput(block, stream, tape: tape)
+        let x = normalize(stream, block.attentionNorm, tape: tape)
         for kind in [TensorRole.Kind.attentionQuery, .attentionKey, .attentionValue] { see?(kind, x) }
         let result = attend(block, x, attention, tape: tape)
         see?(.attentionOutput, result)
-        let middle = addAttention(block, result, to: stream, tape: tape)
-        let y = feedForwardInput(block, middle, tape: tape)
+        let middle = add(result, through: .attention, of: block, to: stream, tape: tape)
+        let y = normalize(middle, block.feedForwardNorm, tape: tape)
         for kind in [TensorRole.Kind.feedForwardGate, .feedForwardUp] { see?(kind, y) }
         let inner = feedForward(block, y, tape: tape)
         see?(.feedForwardDown, inner)
-        return addFeedForward(block, inner, to: middle, tape: tape)
+        return add(inner, through: .feedForward, of: block, to: middle, tape: tape)
     }
 
-    /// What flows into query, key and value.
-    func attentionInput(_ block: TransformerBlock, _ stream: Tensor, tape: Tape?) -> Tensor {
-        let epsilon = Float(configuration.normEpsilon)
-        return compute.normalize(stream, weight: block.attentionNorm, epsilon: epsilon, tape: tape)
+    /// With the epsilon of the model's norms.
+    func normalize(_ x: Tensor, _ weight: Vector, tape: Tape?) -> Tensor {
+        compute.normalize(x, weight: weight, epsilon: Float(configuration.normEpsilon), tape: tape)
     }
 
     /// What flows into the attention's output.
@@ -101,17 +100,6 @@ extension LanguageModel {
         return attention.apply(query, key, value, window: block.window, compute, tape: tape)
     }
 
-    /// The stream after attention. In place unless there is a tape.
-    func addAttention(_ block: TransformerBlock, _ result: Tensor, to stream: Tensor, tape: Tape?) -> Tensor {
-        add(block.output, of: result, norm: block.attentionPostNorm, to: stream, tape: tape)
-    }
-
-    /// What flows into gate and up.
-    func feedForwardInput(_ block: TransformerBlock, _ middle: Tensor, tape: Tape?) -> Tensor {
-        let epsilon = Float(configuration.normEpsilon)
-        return compute.normalize(middle, weight: block.feedForwardNorm, epsilon: epsilon, tape: tape)
-    }
-
     /// What flows into down.
     func feedForward(_ block: TransformerBlock, _ x: Tensor, tape: Tape?) -> Tensor {
         let operand = compute.operand(x, for: block.gate.weight, block.up.weight)
@@ -120,21 +108,18 @@ extension LanguageModel {
             tape: tape)
     }
 
-    /// The stream after the block. In place unless there is a tape.
-    func addFeedForward(_ block: TransformerBlock, _ inner: Tensor, to middle: Tensor, tape: Tape?) -> Tensor
-    {
-        add(block.down, of: inner, norm: block.feedForwardPostNorm, to: middle, tape: tape)
-    }
-
-    private func add(
-        _ linear: TransformerBlock.Linear, of x: Tensor, norm: Vector?, to stream: Tensor, tape: Tape?
+    /// The stream after one half of a block, given what flows into its last matrix. In place unless there is a tape.
+    func add(
+        _ x: Tensor, through half: BlockHalf, of block: TransformerBlock, to stream: Tensor, tape: Tape?
     ) -> Tensor {
+        let (linear, norm) =
+            switch half {
+            case .attention: (block.output, block.attentionPostNorm)
+            case .feedForward: (block.down, block.feedForwardPostNorm)
+            }
         var added = compute.linear(
             compute.operand(x, for: linear.weight), linear.weight, bias: linear.bias, tape: tape)
-        if let norm {
-            let epsilon = Float(configuration.normEpsilon)
-            added = compute.normalize(added, weight: norm, epsilon: epsilon, tape: tape)
-        }
+        if let norm { added = normalize(added, norm, tape: tape) }
         return compute.add(added, to: stream, tape: tape)
     }
 
@@ -156,9 +141,7 @@ extension LanguageModel {
 
     /// The input of the vocabulary head for some positions of every sequence.
     public func finalStates(_ stream: Tensor, positions: Range<Int>, tape: Tape? = nil) -> Tensor {
-        compute.normalize(
-            compute.gather(stream, positions: positions, tape: tape), weight: outputNorm,
-            epsilon: Float(configuration.normEpsilon), tape: tape)
+        normalize(compute.gather(stream, positions: positions, tape: tape), outputNorm, tape: tape)
     }
 
     /// Checks that all tokens are of the vocabulary and all sequences equally long; returns their length.

@@ -13,16 +13,12 @@ extension LanguageModel {
 
     /// Passes a residual stream through one half of a block. `stream` is used up.
     public func advance(_ stream: Tensor, through half: BlockHalf, of layer: Int) -> Tensor {
-        let block = blocks[layer]
-        switch half {
-        case .attention:
-            let x = attentionInput(block, stream, tape: nil)
-            return addAttention(
-                block, attend(block, x, attention(of: stream), tape: nil), to: stream, tape: nil)
-        case .feedForward:
-            let x = feedForwardInput(block, stream, tape: nil)
-            return addFeedForward(block, feedForward(block, x, tape: nil), to: stream, tape: nil)
-        }
+        add(input(of: half.last, layer: layer, stream), through: half, of: layer, to: stream)
+    }
+
+    /// The same where what flows into the last matrix of the half is known: `input(of: half.last, layer: layer, stream)`.
+    public func add(_ input: Tensor, through half: BlockHalf, of layer: Int, to stream: Tensor) -> Tensor {
+        add(input, through: half, of: blocks[layer], to: stream, tape: nil)
     }
 
     /// What flows into a matrix of a block.
@@ -34,13 +30,14 @@ extension LanguageModel {
         let block = blocks[layer]
         switch kind {
         case .attentionQuery, .attentionKey, .attentionValue:
-            return attentionInput(block, stream, tape: nil)
+            return normalize(stream, block.attentionNorm, tape: nil)
         case .attentionOutput:
-            return attend(block, attentionInput(block, stream, tape: nil), attention(of: stream), tape: nil)
+            let x = normalize(stream, block.attentionNorm, tape: nil)
+            return attend(block, x, attention(of: stream), tape: nil)
         case .feedForwardGate, .feedForwardUp:
-            return feedForwardInput(block, stream, tape: nil)
+            return normalize(stream, block.feedForwardNorm, tape: nil)
         case .feedForwardDown:
-            return feedForward(block, feedForwardInput(block, stream, tape: nil), tape: nil)
+            return feedForward(block, normalize(stream, block.feedForwardNorm, tape: nil), tape: nil)
         case .tokenEmbedding, .outputNorm, .output, .ropeFrequencies, .attentionNorm, .attentionQueryNorm,
             .attentionKeyNorm, .attentionPostNorm, .feedForwardNorm, .feedForwardPostNorm:
             preconditionFailure("\(kind) is no matrix of a block")

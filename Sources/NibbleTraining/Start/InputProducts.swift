@@ -14,10 +14,14 @@ struct InputProducts {
     /// compare.
     private(set) var losses: [TensorRole: Memory] = [:]
 
+    /// Passes the teacher's streams on where the matrices are the last of a half.
+    ///
     /// - Parameters:
     ///   - streams: before the half of the block that the matrices belong to, all before them rounded.
     ///   - importance: of the tokens of all streams; nil: all weigh the same.
-    init(_ streams: PairedStreams, _ group: InputGroup, layer: Int, importance: TokenImportance? = nil) {
+    init(
+        _ streams: inout PairedStreams, _ group: InputGroup, layer: Int, importance: TokenImportance? = nil
+    ) {
         let (kind, compute) = (group.kinds[0], streams.teacher.compute)
         let roles = group.kinds.map { TensorRole($0, layer: layer) }
         for (index, stream) in streams.exact.enumerated() {
@@ -32,6 +36,7 @@ struct InputProducts {
                 guard let lost else { continue }
                 compute.addGram(of: lost, x, weights: weights, to: Self.sum(&losses, role, x.features))
             }
+            if let half = group.lastOf { streams.lead(index, with: x, through: half, of: layer) }
         }
         guard importance == nil else { return }
         for role in roles.dropFirst() {

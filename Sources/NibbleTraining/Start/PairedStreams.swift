@@ -29,13 +29,15 @@ struct PairedStreams {
         self.rounded = compares ? rounded : nil
     }
 
-    /// Passes all sequences through one half of a block.
-    mutating func advance(through half: BlockHalf, of layer: Int) {
-        for index in exact.indices {
-            exact[index] = teacher.advance(exact[index], through: half, of: layer)
-            if let stream = rounded?[index] {
-                rounded?[index] = student.advance(stream, through: half, of: layer)
-            }
-        }
+    /// Passes a sequence through one half of a block of the teacher.
+    ///
+    /// - Parameter input: what flows into the last matrix of the half.
+    mutating func lead(_ index: Int, with input: Tensor, through half: BlockHalf, of layer: Int) {
+        exact[index] = teacher.add(input, through: half, of: layer, to: exact[index])
+    }
+
+    /// Passes all sequences through the same half of the student, which is rounded by then.
+    mutating func follow(through half: BlockHalf, of layer: Int) {
+        rounded = rounded?.map { student.advance($0, through: half, of: layer) }
     }
 }

@@ -28,9 +28,9 @@ extension Student {
             teacher: teacher, student: quantized, sequences: sequences, compares: options.compensation > 0)
         for layer in 0..<teacher.configuration.layerCount {
             for group in InputGroup.allCases {
-                let products = InputProducts(streams, group, layer: layer, importance: importance)
+                let products = InputProducts(&streams, group, layer: layer, importance: importance)
                 result.unrounded += try roundWithFeedback(products, importance, options)
-                if let half = group.lastOf { streams.advance(through: half, of: layer) }
+                if let half = group.lastOf { streams.follow(through: half, of: layer) }
             }
             guard continues(layer + 1) else { return result }
         }
@@ -66,27 +66,33 @@ extension Student {
                     feedback.compensate(rows, of: matrix, lost: lost, share: options.compensation)
                 }
             }
-            func round(_ rows: Range<Int>, height: Int) throws(CheckpointError) {
-                try compute.forEachRows(in: rows, height: height) { rows throws(CheckpointError) in
-                    do {
-                        try feedback.round(
-                            rows, of: matrix, scales: scales, searches: options.searches, level: compute.level
-                        )
-                    } catch {
-                        throw CheckpointError(
-                            .invalidValue, path: "student", subject: "tensor '\(matrix.name)', rows \(rows)",
-                            "cannot be encoded as \(matrix.quantizer.codec.name): \(error)")
-                    }
-                    try matrix.encode(rows, level: compute.level)
-                }
+            let coupled = importance?.outputs[matrix.role].flatMap { RowFeedback($0, rows: matrix.rows) }
+            guard let coupled else {
+                try round(0..<matrix.rows, height: 32, of: matrix, scales, with: feedback, options)
+                continue
             }
-            if let coupled = importance?.outputs[matrix.role].flatMap({ RowFeedback($0, rows: matrix.rows) })
-            {
-                try coupled.round(matrix) { rows throws(CheckpointError) in try round(rows, height: 4) }
-            } else {
-                try round(0..<matrix.rows, height: 32)
+            try coupled.round(matrix) { rows throws(CheckpointError) in
+                try round(rows, height: 4, of: matrix, scales, with: feedback, options)
             }
         }
         return unrounded
+    }
+
+    /// Rounds and encodes some rows of a matrix, `height` at a time.
+    private func round(
+        _ rows: Range<Int>, height: Int, of matrix: TrainedMatrix, _ scales: LearnedScales,
+        with feedback: ErrorFeedback, _ options: FeedbackOptions
+    ) throws(CheckpointError) {
+        try compute.forEachRows(in: rows, height: height) { rows throws(CheckpointError) in
+            do {
+                try feedback.round(
+                    rows, of: matrix, scales: scales, searches: options.searches, level: compute.level)
+            } catch {
+                throw CheckpointError(
+                    .invalidValue, path: "student", subject: "tensor '\(matrix.name)', rows \(rows)",
+                    "cannot be encoded as \(matrix.quantizer.codec.name): \(error)")
+            }
+            try matrix.encode(rows, level: compute.level)
+        }
     }
 }

@@ -10,39 +10,19 @@ import Testing
 
 @Suite("Rounding with error feedback")
 struct ErrorFeedbackTests {
-    private static let source = Fixtures.path("hub/gemma3-text")
-
-    private static func student(_ type: QuantizationType = .q4_0, threads: Int = 2) throws -> Student {
-        var options = StudentOptions()
-        options.plan = QuantizationPlan(type)
-        options.parameters = [.linear, .scales]
-        options.config.scales = .learned
-        options.dithering = .never
-        return try Student(
-            ModelCheckpoint(path: source), options: options,
-            compute: Compute(threads: threads, precision: .f32))
-    }
-
-    private static func sequences(_ count: Int, length: Int = 64) -> [[Int32]] {
-        (0..<count).map { sequence -> [Int32] in
-            (0..<length).map { index -> Int32 in
-                let mixed: Int = index * 37 + index * index * 11 + 101 * sequence
-                return Int32(mixed % 400 + 5)
-            }
-        }
-    }
+    private static let sequences = StartSample.sequences(4, length: 64)
 
     /// Of all blocks, by what the matrix is for.
     private static func products(_ student: Student) throws -> [TensorRole: Memory] {
-        let model = try LanguageModel(student.checkpoint, compute: student.compute)
+        let model = try StartSample.teacher(student)
         var streams = try PairedStreams(
-            teacher: model, student: student.quantized, sequences: sequences(4), compares: false)
+            teacher: model, student: student.quantized, sequences: sequences, compares: false)
         var products: [TensorRole: Memory] = [:]
         for layer in 0..<model.configuration.layerCount {
             for group in InputGroup.allCases {
                 products.merge(
-                    InputProducts(streams, group, layer: layer).products, uniquingKeysWith: { $1 })
-                if let half = group.lastOf { streams.advance(through: half, of: layer) }
+                    InputProducts(&streams, group, layer: layer).products, uniquingKeysWith: { $1 })
+                if let half = group.lastOf { streams.follow(through: half, of: layer) }
             }
         }
         return products
@@ -50,16 +30,16 @@ struct ErrorFeedbackTests {
 
     private static func round(_ student: Student, searches: Bool = true) throws {
         try student.roundWithFeedback(
-            LanguageModel(student.checkpoint, compute: student.compute), sequences: sequences(4),
+            StartSample.teacher(student), sequences: sequences,
             options: FeedbackOptions(searches: searches))
     }
 
     @Test("takes the inputs that a pass through the whole model has")
     func inputs() throws {
-        let student = try Self.student()
-        let model = try LanguageModel(student.checkpoint, compute: student.compute)
+        let student = try StartSample.student()
+        let model = try StartSample.teacher(student)
         let products = try Self.products(student)
-        let importance = try InputImportance(model, sequences: Self.sequences(4))
+        let importance = try InputImportance(model, sequences: Self.sequences)
         #expect(products.count == importance.weights.count && products.count == student.matrices.count)
         for matrix in student.matrices {
             let squares = try #require(importance.weights[matrix.role])
@@ -100,7 +80,7 @@ struct ErrorFeedbackTests {
         "lowers the error of the outputs of nearly every matrix, and of all together by far",
         arguments: [QuantizationType.q4_0, .q5_0, .q8_0], [false, true])
     func errors(type: QuantizationType, searches: Bool) throws {
-        let student = try Self.student(type)
+        let student = try StartSample.student(type)
         let originals = student.matrices.map { Array($0.values) }
         let products = try Self.products(student)
         let nearest = try Self.errors(student, originals, products)
@@ -115,7 +95,7 @@ struct ErrorFeedbackTests {
         "leaves blocks that are their masters' with their scales, and that plain rounding finds again",
         arguments: [QuantizationType.q4_0, .q5_0, .q8_0])
     func blocks(type: QuantizationType) throws {
-        let student = try Self.student(type)
+        let student = try StartSample.student(type)
         try Self.round(student)
         for matrix in student.matrices {
             let scaled = try #require(matrix.quantizer.scaledBlocks)
@@ -130,7 +110,7 @@ struct ErrorFeedbackTests {
 
     @Test("gives the same bits on any number of threads")
     func determinism() throws {
-        let students = try [1, 2, 3].map { try Self.student(threads: $0) }
+        let students = try [1, 2, 3].map { try StartSample.student(threads: $0) }
         for student in students { try Self.round(student) }
         for other in students[1...] {
             for (left, right) in zip(students[0].matrices, other.matrices) {
@@ -142,7 +122,7 @@ struct ErrorFeedbackTests {
 
     @Test("of inputs that have nothing to do with each other rounds to nearest")
     func uncorrelated() throws {
-        let student = try Self.student()
+        let student = try StartSample.student()
         let matrix = student.matrices[0]
         let before = Array(matrix.values)
         let n = matrix.columns
@@ -202,7 +182,7 @@ struct ErrorFeedbackTests {
 
     @Test("of inputs of one direction spreads what one weight lost over the others")
     func deficient() throws {
-        let student = try Self.student()
+        let student = try StartSample.student()
         let matrix = student.matrices[0]
         let n = matrix.columns
         let products = Memory(byteCount: n * n * 4)

@@ -10,27 +10,7 @@ import Testing
 
 @Suite("Compensation of what rounding loses before a matrix")
 struct InputCompensationTests {
-    private static let sequences: [[Int32]] = (0..<4).map { row -> [Int32] in
-        (0..<50).map { index -> Int32 in
-            let mixed: Int = index * 37 + row * 101 + index * index * 11
-            return Int32(mixed % 280 + 5)
-        }
-    }
-
-    private static func student(threads: Int = 2) throws -> Student {
-        var options = StudentOptions()
-        options.plan = QuantizationPlan(.q4_0)
-        options.parameters = [.linear, .scales]
-        options.config.scales = .learned
-        options.dithering = .never
-        return try Student(
-            ModelCheckpoint(path: Fixtures.path("hub/gemma3-text")), options: options,
-            compute: Compute(threads: threads, precision: .f32))
-    }
-
-    private static func teacher(_ student: Student) throws -> LanguageModel {
-        try LanguageModel(student.checkpoint, compute: student.compute)
-    }
+    private static let sequences = StartSample.sequences(4, length: 50, kinds: 280)
 
     @Test(
         "halves of blocks make the pass of the whole model",
@@ -69,8 +49,8 @@ struct InputCompensationTests {
 
     @Test("sums what the student's inputs lack, each token by its weight", arguments: [false, true])
     func losses(isWeighted: Bool) throws {
-        let student = try Self.student()
-        let teacher = try Self.teacher(student)
+        let student = try StartSample.student()
+        let teacher = try StartSample.teacher(student)
         let importance =
             isWeighted
             ? try TokenImportance(student, sequences: Self.sequences, atATime: 2, recomputes: false) : nil
@@ -79,9 +59,7 @@ struct InputCompensationTests {
         streams.advance(through: .attention, of: 0)
         streams.advance(through: .feedForward, of: 0)
         streams.advance(through: .attention, of: 1)
-        let found = InputProducts(streams, .feedForwardResult, layer: 1, importance: importance)
         let role = TensorRole(.feedForwardDown, layer: 1)
-        let losses = try #require(found.losses[role])
         let columns = try #require(student.matrices.first { $0.role == role }).columns
         var expected = [Double](repeating: 0, count: columns * columns)
         let rounded = try #require(streams.rounded)
@@ -100,6 +78,8 @@ struct InputCompensationTests {
                 }
             }
         }
+        let found = InputProducts(&streams, .feedForwardResult, layer: 1, importance: importance)
+        let losses = try #require(found.losses[role])
         let size = expected.map(abs).max() ?? 0
         #expect(size > 0)
         let worst = (0..<columns * columns).map { abs(Double(losses.floats[$0]) - expected[$0]) }.max() ?? 1
@@ -108,7 +88,7 @@ struct InputCompensationTests {
 
     @Test("adds the share of what is linear in the inputs", arguments: [Float(0.5), 1])
     func solution(share: Float) throws {
-        let student = try Self.student()
+        let student = try StartSample.student()
         let matrix = student.matrices[0]
         let n = matrix.columns
         var generator = SeededGenerator(seed: 5)
@@ -169,8 +149,8 @@ struct InputCompensationTests {
     func distance() throws {
         var distances: [Double] = []
         for compensation in [Float(0), 0.5] {
-            let student = try Self.student()
-            let teacher = try Self.teacher(student)
+            let student = try StartSample.student()
+            let teacher = try StartSample.teacher(student)
             try student.roundWithFeedback(
                 teacher, sequences: Self.sequences,
                 options: FeedbackOptions(compensation: compensation))
@@ -181,17 +161,28 @@ struct InputCompensationTests {
 
     @Test("gives the same bits on any number of threads, with rows coupled too")
     func determinism() throws {
-        let students = try [1, 3].map { try Self.student(threads: $0) }
+        let students = try [1, 3].map { try StartSample.student(threads: $0) }
         for student in students {
             let importance = try TokenImportance(
                 student, sequences: Self.sequences, atATime: 2, recomputes: false)
             #expect(importance.outputs.count == student.matrices.count)
             try student.roundWithFeedback(
-                Self.teacher(student), sequences: Self.sequences,
+                StartSample.teacher(student), sequences: Self.sequences,
                 options: FeedbackOptions(compensation: 0.5), importance: importance)
         }
         for (left, right) in zip(students[0].matrices, students[1].matrices) {
             #expect(left.blocks.elementsEqual(right.blocks), "\(left.name)")
         }
+    }
+}
+
+extension PairedStreams {
+    /// Passes all sequences through one half of a block of both models.
+    fileprivate mutating func advance(through half: BlockHalf, of layer: Int) {
+        for (index, stream) in exact.enumerated() {
+            lead(
+                index, with: teacher.input(of: half.last, layer: layer, stream), through: half, of: layer)
+        }
+        follow(through: half, of: layer)
     }
 }

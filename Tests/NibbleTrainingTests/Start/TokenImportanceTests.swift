@@ -8,12 +8,7 @@ import Testing
 
 @Suite("The importance of tokens")
 struct TokenImportanceTests {
-    private static let sequences: [[Int32]] = (0..<3).map { row -> [Int32] in
-        (0..<40).map { index -> Int32 in
-            let mixed: Int = index * 37 + row * 101 + index * index * 11
-            return Int32(mixed % 400 + 5)
-        }
-    }
+    private static let sequences = StartSample.sequences(3, length: 40)
 
     private static func student(_ source: String = "hub/gemma3-text") throws -> Student {
         var options = StudentOptions()
