@@ -19,7 +19,7 @@ struct TrainingReport {
         let memory = trainer.memory
         let epochs = trainer.batches.epochs(steps: recipe.train.steps)
         let start = memory.start > 0 ? "; before the last three \(Text.bytes(memory.start)) of the start" : ""
-        let from = trainer.resumedAt > 0 ? ", resumed at step \(trainer.resumedAt)" : ""
+        let from = trainer.resumedAt.map { ", resumed at step \($0)" } ?? ""
         return """
             \(trainer.request.teacher) to \(recipe.quantization.type.rawValue): \(recipe.train.steps) steps of \
             \(recipe.train.sequencesPerStep) x \(recipe.train.sequenceLength) tokens\(from), seed \(recipe.train.seed)

@@ -7,8 +7,9 @@ final class RunRecords {
     private let text: RunLog
 
     init(_ folder: RunFolder, state: TrainingState) throws(CheckpointError) {
-        metrics = try MetricsLog(path: folder.metricsPath, resumingAt: state.step)
-        events = try EventWriter(folder: folder.path, resumingAt: state.step)
+        let saved = state.hasBegun ? state.step : nil
+        metrics = try MetricsLog(path: folder.metricsPath, resumingAt: saved)
+        events = try EventWriter(folder: folder.path, resumingAt: saved)
         text = try RunLog(path: folder.logPath)
     }
 

@@ -31,8 +31,9 @@ extension Trainer {
             ending = .interrupted
         }
         teacher.compute.pool.releaseIdle()
-        if recipe.train.steps == 0, !state.hasBegun, ending == .finished {
-            if heldOut != nil { state.heldOut = try evaluate(records) }
+        if !state.hasBegun, ending == .finished, recipe.train.steps == 0 || choosesStart {
+            if recipe.train.steps == 0, heldOut != nil { state.heldOut = try evaluate(records) }
+            // What weights begin with may have taken longer than many steps.
             try save(records)
         }
         while state.step < recipe.train.steps, !state.stoppedEarly, ending == .finished {

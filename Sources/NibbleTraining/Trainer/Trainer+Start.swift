@@ -11,9 +11,9 @@ extension Trainer {
     func begin(
         _ records: RunRecords, preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
     ) throws -> Bool {
+        guard choosesStart else { return true }
         let searches = recipe.start.scales == .importance
         let roundsWithFeedback = Self.roundsWithFeedback(student, recipe)
-        guard student.options.config.scales == .learned, roundsWithFeedback || searches else { return true }
         let sequences = sample(recipe.start.importanceSequences)
         do {
             guard roundsWithFeedback else {
@@ -58,6 +58,12 @@ extension Trainer {
                     stage: .weighingTokens, done: $0 * length, total: sequences.count * length))
             return !isCancelled()
         }
+    }
+
+    /// Whether the first step begins with anything but what the codec makes of the teacher's weights.
+    var choosesStart: Bool {
+        student.options.config.scales == .learned
+            && (Self.roundsWithFeedback(student, recipe) || recipe.start.scales == .importance)
     }
 
     /// Whether the weights that training begins with are rounded with error feedback.

@@ -41,6 +41,8 @@ public final class Trainer {
     let cachedTeacher: CachedTeacher?
     let folder: RunFolder
     var state = TrainingState()
+    /// The step of the saved state that this goes on from; nil where it begins.
+    public private(set) var resumedAt: Int?
     /// The step of the state that was saved last; nil before the first.
     var savedStep: Int?
     var recipe: Recipe { request.recipe }
@@ -91,44 +93,23 @@ public final class Trainer {
                 teacher, identity, recipe, batches, path: request.teacherCache ?? folder.teacherCachePath,
                 preparing: preparing, isCancelled: isCancelled) : nil
         noteTeacher(checkpoint)
+        noteRates()
         try restore()
         // Of text that was written, of probabilities that were cached.
         compute.pool.releaseIdle()
     }
 
-    /// Steps that were done when the run was opened.
-    public var resumedAt: Int { state.step }
-
     private func restore() throws(CheckpointError) {
         var warnings: [String] = []
         if let saved = try folder.latest(warn: { warnings.append($0) }) {
             state = try TrainingState(saved, into: student)
-            savedStep = state.step
+            (resumedAt, savedStep) = (state.step, state.step)
             // Killed between the save and the mark.
             if let best = state.best, best.step == state.step {
                 try folder.markBest(step: best.step, value: best.divergence)
             }
         }
         notes += warnings
-    }
-
-    private func noteTeacher(_ checkpoint: ModelCheckpoint) {
-        let quantized = checkpoint.tensors.filter { $0.entry.type.isQuantized }
-        if !quantized.isEmpty {
-            let types = Set(quantized.map { $0.entry.type.description }).sorted().joined(separator: ", ")
-            notes.append(
-                "the teacher is quantized itself (\(types)): what it lost already is not won back; "
-                    + "an unquantized checkpoint is the better teacher")
-        }
-        let share = 100 * student.start.ties / max(student.start.sampled, 1)
-        if student.start.hasTies || student.start.isDithered {
-            notes.append(
-                "\(share) % of the teacher's weights lie on ties of the codec, as weights do that were "
-                    + "dequantized from another format; "
-                    + (student.start.isDithered
-                        ? "the start is drawn within their cells (start.dither)"
-                        : "the first step may flip them all to one side (start.dither: never)"))
-        }
     }
 
     // MARK: - Parts

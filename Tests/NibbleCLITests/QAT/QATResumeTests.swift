@@ -152,6 +152,25 @@ struct QATResumeTests {
         #expect(marked["divergence"] as? Double == best["divergence"] as? Double)
     }
 
+    @Test("killed between the start and its first save goes on from what was rounded")
+    func killedAfterStart() throws {
+        let parts = [
+            "--set", "train.parameters=linear, norms", "--set", "quantization.scales=auto",
+            "--set", "start.importance_sequences=4",
+        ]
+        let command = runs.command("run", steps: 300, every: 300, parts)
+        try runs.run(runs.command("whole", steps: 300, every: 300, parts))
+        // The evaluation before the start, and a step.
+        let (errors, _, _) = try interrupt(command, run: "run", signal: SIGKILL, lines: 2)
+        try #require(runs.savedSteps() == [0], "\(errors)")
+        let resumed = try runs.run(command + ["--resume"])
+        #expect(resumed.errors.contains("tokens, resumed at step 0, seed 1\n"))
+        let log = try String(decoding: contents(runs.path("run") + "/log.txt"), as: UTF8.self)
+        #expect(log.split(separator: "weights begin rounded").count == 2, "\(log)")
+        #expect(try model("run") == model("whole"))
+        try runs.expectSameMetrics("run", as: "whole")
+    }
+
     @Test("killed twenty times at random moments ends with the same bytes", .timeLimit(.minutes(5)))
     func killed() throws {
         func command(_ name: String) -> [String] {

@@ -41,7 +41,7 @@ struct EventWriterTests {
     func order() throws {
         let folder = try TemporaryFolder()
         let paths = try [1_800_000_000, 1_800_000_000, 5, 1_900_000_000].map {
-            try EventWriter(folder: folder.path, resumingAt: 0, at: UTCTime(seconds: $0)).path
+            try EventWriter(folder: folder.path, resumingAt: nil, at: UTCTime(seconds: $0)).path
         }
         #expect(paths == paths.sorted() && Set(paths).count == 4)
         #expect(paths[3].contains(".1900000000."))
@@ -55,7 +55,7 @@ struct EventWriterTests {
     func tensorBoard() throws {
         let python = try #require(ProcessInfo.processInfo.environment["NIBBLE_PYTHON"])
         let folder = try TemporaryFolder()
-        var writer = try EventWriter(folder: folder.path, resumingAt: 0)
+        var writer = try EventWriter(folder: folder.path, resumingAt: nil)
         for step in 1...5 { try writer.append(step: step, ["loss": 1 / Double(step), "rate": 0.5]) }
         // Killed after step 5, resumed from the checkpoint of step 3.
         writer = try EventWriter(folder: folder.path, resumingAt: 3)

@@ -56,7 +56,7 @@ struct FullDiskTests {
     func metrics() async throws {
         let folder = try TemporaryFolder()
         await #expect(processExitsWith: .success) { [path = folder.file("metrics.jsonl") as String] in
-            let log = try MetricsLog(path: path, resumingAt: 0)
+            let log = try MetricsLog(path: path, resumingAt: nil)
             try log.append(step: 1, ["loss": 0.5])
             FileSizeLimit.set(30)
             do {

@@ -14,7 +14,7 @@ struct KilledTests {
     static func saveForever(_ path: String, killing: @escaping (_ step: Int, _ bytes: Int) -> Void) throws {
         let run = try RunFolder.open(path: path)
         let log = try RunLog(path: run.logPath)
-        let metrics = try MetricsLog(path: run.metricsPath, resumingAt: 0)
+        let metrics = try MetricsLog(path: run.metricsPath, resumingAt: nil)
         var step = 1
         run.onWrite = { killing(step, $0) }
         while true {
@@ -44,7 +44,7 @@ struct KilledTests {
         let found = checkpoint?.step ?? 0
         #expect(found == ended || found == begun, "found \(found), begun \(begun), ended \(ended)")
         #expect(try found == 0 || RunSample.isExact(#require(checkpoint), count: count))
-        let metrics = try MetricsLog(path: run.metricsPath, resumingAt: found)
+        let metrics = try MetricsLog(path: run.metricsPath, resumingAt: checkpoint?.step)
         #expect(
             try MetricsHistory(path: run.metricsPath).records.map(\.step) == Array((0...found).dropFirst()))
         withExtendedLifetime(metrics) {}

@@ -12,7 +12,7 @@ struct MetricsLogTests {
     @Test("are one JSON object a line, numbers shortest, NaN and infinity null")
     func lines() throws {
         let folder = try TemporaryFolder()
-        let log = try MetricsLog(path: folder.file("m"), resumingAt: 0)
+        let log = try MetricsLog(path: folder.file("m"), resumingAt: nil)
         try log.append(step: 0, ["loss": 0.1, "rate": 1e-5, "norm": .nan])
         try log.append(step: 1, [.init("loss/\"a\"", 512), .init("b", -.infinity)])
         #expect(
@@ -34,22 +34,23 @@ struct MetricsLogTests {
         arguments: [0, -0.0, 0.1, 1 / 3, .pi * 1e300, .leastNonzeroMagnitude, .greatestFiniteMagnitude, 1e16])
     func bits(value: Double) throws {
         let folder = try TemporaryFolder()
-        try MetricsLog(path: folder.file("m"), resumingAt: 0).append(step: 1, ["loss": value])
+        try MetricsLog(path: folder.file("m"), resumingAt: nil).append(step: 1, ["loss": value])
         let read = try MetricsHistory(path: folder.file("m")).records.first?["loss"]
         #expect(read?.bitPattern == value.bitPattern)
     }
 
-    @Test("of later steps, and a torn line, are cut on resume", arguments: [0, 1, 2, 3, 9])
-    func resume(step: Int) throws {
+    @Test("of later steps, and a torn line, are cut on resume", arguments: [nil, 0, 1, 2, 3, 9])
+    func resume(step: Int?) throws {
         let folder = try TemporaryFolder()
-        let lines = [1, 2, 2, 3].map { "{\"step\":\($0),\"loss\":0.5}\n" }
+        let lines = [0, 1, 2, 2, 3].map { "{\"step\":\($0),\"loss\":0.5}\n" }
         try folder.write(Array((lines.joined() + "{\"step\":3,\"lo").utf8), to: "m")
-        #expect(try MetricsHistory(path: folder.file("m")).records.map(\.step) == [1, 2, 2, 3])
+        #expect(try MetricsHistory(path: folder.file("m")).records.map(\.step) == [0, 1, 2, 2, 3])
         let log = try MetricsLog(path: folder.file("m"), resumingAt: step)
-        let kept = [1, 2, 2, 3].filter { $0 <= step }
+        let kept = [0, 1, 2, 2, 3].filter { $0 <= step ?? -1 }
         #expect(try text(folder) == lines.prefix(kept.count).joined())
-        try log.append(step: step + 1, ["loss": 1])
-        #expect(try MetricsHistory(path: folder.file("m")).records.map(\.step) == kept + [step + 1])
+        let next = step.map { $0 + 1 } ?? 0
+        try log.append(step: next, ["loss": 1])
+        #expect(try MetricsHistory(path: folder.file("m")).records.map(\.step) == kept + [next])
     }
 
     @Test("that end in zeros, as after a power cut, are cut there")

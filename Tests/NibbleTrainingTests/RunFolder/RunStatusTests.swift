@@ -24,7 +24,7 @@ struct RunStatusTests {
     func running() throws {
         let folder = try TemporaryFolder()
         let run = try RunSample.create(folder.path)
-        let metrics = try MetricsLog(path: run.metricsPath, resumingAt: 0)
+        let metrics = try MetricsLog(path: run.metricsPath, resumingAt: nil)
         try metrics.append(step: 0, [MetricName.heldOutLoss: 2])
         try metrics.append(step: 1, [MetricName.loss: 1.5])
         try metrics.append(step: 2, [MetricName.loss: 1.25, "rate": 1e-5])

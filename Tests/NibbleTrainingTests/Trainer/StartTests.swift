@@ -48,10 +48,14 @@ struct StartTests {
             rounded = trainer.student.matrices.map { ($0.name, Array($0.blocks)) }
             #expect(zip(nearest, rounded).allSatisfy { $0 != $1.blocks })
         }
+        let metrics = try MetricsHistory(path: folder.file("run") + "/metrics.jsonl").records
+        #expect(metrics.map(\.step) == [0, 0])
         request.resumes = true
         do {
             let again = try Trainer(request)
+            #expect(again.resumedAt == 0)
             #expect(try again.run().ending == .finished)
+            #expect(try MetricsHistory(path: folder.file("run") + "/metrics.jsonl").records == metrics)
             for (left, right) in zip(again.student.matrices, rounded) {
                 #expect(Array(left.blocks) == right.blocks)
             }

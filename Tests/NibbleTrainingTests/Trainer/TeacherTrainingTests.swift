@@ -15,7 +15,7 @@ struct TeacherTrainingTests {
         for (field, value) in [
             ("train.sequence_length", "32"), ("train.sequences_per_step", "2"), ("train.steps", "4"),
             ("train.precision", "f32"), ("evaluation.every", "2"), ("evaluation.chunks", "2"),
-            ("schedule.warmup_steps", "1"), ("optimizer.learning_rate", "1e-3"), ("teacher.top", "16"),
+            ("schedule.warmup_steps", "1"), ("optimizer.code_learning_rate", "0.1"), ("teacher.top", "16"),
         ] {
             try request.recipe.set(field, to: value)
         }

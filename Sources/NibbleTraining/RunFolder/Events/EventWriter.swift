@@ -28,10 +28,11 @@ public final class EventWriter {
 
     /// Begins a file in `folder`.
     ///
-    /// - Parameter step: the step that the run goes on from, 0 at its beginning.
+    /// - Parameter step: that of the state which the run goes on from; nil where nothing was saved.
     /// - Throws: `CheckpointError` (`inputOutput`) where the file cannot be written.
-    public init(folder: String, resumingAt step: Int, at time: UTCTime = .now) throws(CheckpointError) {
-        precondition(step >= 0, "step \(step), expected 0 or more")
+    public init(folder: String, resumingAt step: Int?, at time: UTCTime = .now) throws(CheckpointError) {
+        let next = step.map { $0 + 1 } ?? 0
+        precondition(step == nil || next > 0, "step \(next - 1), expected 0 or more")
         // Names decide the order in which files are read: also after a clock that was set back, and within a
         // second, a new one sorts last.
         let last = FilePath.names(in: folder).compactMap(Self.seconds).max()
@@ -45,8 +46,8 @@ public final class EventWriter {
         try append(version)
         var start = Tensorboard_Event()
         start.wallTime = time.interval
-        // At step 0 nothing was saved: what was measured before the first step is measured again.
-        start.step = step == 0 ? 0 : Int64(step + 1)
+        // Where nothing was saved, what was measured before the first step is measured again.
+        start.step = Int64(next)
         start.sessionLog.status = .start
         try append(start)
     }

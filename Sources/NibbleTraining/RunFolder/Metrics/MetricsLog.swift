@@ -9,16 +9,17 @@ public final class MetricsLog {
 
     /// Opens the log at `path`; it is created where it is missing.
     ///
-    /// - Parameter step: the step that the run goes on from, 0 at its beginning. A process that was killed may
-    ///   have logged steps after its last checkpoint, which are now taken again: the file is cut before the
-    ///   first line of a later step, and so is a last line without its end. At step 0 nothing was saved, and
-    ///   nothing stays: what is measured before the first step is measured again.
+    /// - Parameter step: that of the state which the run goes on from. A process that was killed may have logged steps
+    ///   after its last checkpoint, which are now taken again: the file is cut before the first line of a later
+    ///   step, and so is a last line without its end. Nil where nothing was saved: then nothing stays, and what is
+    ///   measured before the first step is measured again.
     /// - Throws: `CheckpointError` where the file cannot be written, or holds a line that is none.
-    public init(path: String, resumingAt step: Int) throws(CheckpointError) {
-        precondition(step >= 0, "step \(step), expected 0 or more")
+    public init(path: String, resumingAt step: Int?) throws(CheckpointError) {
+        let last = step ?? -1
+        precondition(step == nil || last >= 0, "step \(last), expected 0 or more")
         var file = try AppendedFile(path: path)
         let kept = try MetricsHistory.lines(MappedFile(path: path)) { record, _ in
-            step > 0 && record.step <= step
+            record.step <= last
         }
         try file.truncate(to: kept)
         self.file = file

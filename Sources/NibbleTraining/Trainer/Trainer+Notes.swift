@@ -1,0 +1,55 @@
+internal import NibbleCheckpoint
+internal import NibbleNumerics
+internal import NibbleQuantization
+
+/// What the user should know before training.
+extension Trainer {
+    /// Of a teacher that is quantized, or was.
+    func noteTeacher(_ checkpoint: ModelCheckpoint) {
+        let quantized = checkpoint.tensors.filter { $0.entry.type.isQuantized }
+        if !quantized.isEmpty {
+            let types = Set(quantized.map { $0.entry.type.description }).sorted().joined(separator: ", ")
+            notes.append(
+                "the teacher is quantized itself (\(types)): what it lost already is not won back; "
+                    + "an unquantized checkpoint is the better teacher")
+        }
+        let share = 100 * student.start.ties / max(student.start.sampled, 1)
+        if student.start.hasTies || student.start.isDithered {
+            notes.append(
+                "\(share) % of the teacher's weights lie on ties of the codec, as weights do that were "
+                    + "dequantized from another format; "
+                    + (student.start.isDithered
+                        ? "the start is drawn within their cells (start.dither)"
+                        : "the first step may flip them all to one side (start.dither: never)"))
+        }
+    }
+
+    /// Of learning rates that the recipe sets for weights which it does not have: which one counts depends on the type.
+    func noteRates() {
+        let (rates, usual) = (recipe.optimizer, Recipe.Optimizer())
+        let learned = student.matrices.count { $0.scales != nil }
+        // Before rounding begins all weights move by the first.
+        if learned == student.matrices.count, recipe.quantization.startStep == 0 {
+            noteUnused([("learning_rate", rates.learningRate, usual.learningRate)], because: "learned")
+        }
+        if learned == 0 {
+            noteUnused(
+                [
+                    ("code_learning_rate", rates.codeLearningRate, usual.codeLearningRate),
+                    ("scale_learning_rate", rates.scaleLearningRate, usual.scaleLearningRate),
+                ], because: "recomputed")
+        }
+    }
+
+    private func noteUnused(_ rates: [(name: String, value: Float, usual: Float)], because scales: String) {
+        let instead =
+            scales == "learned"
+            ? "optimizer.code_learning_rate and optimizer.scale_learning_rate count"
+            : "optimizer.learning_rate counts"
+        for rate in rates where rate.value != rate.usual {
+            notes.append(
+                "optimizer.\(rate.name) is \(rate.value), and moves nothing: scales are \(scales), so that \(instead)"
+            )
+        }
+    }
+}
