@@ -2,13 +2,15 @@
 """What quantization-aware training won back, measured by llama.cpp: perplexity and KL divergence of a trained file beside
 those of llama-quantize's files of the same type, with and without an importance matrix.
 
-usage: compare_qat.py --llama-cpp BIN --base BF16.gguf --trained QAT.gguf --imatrix-text TRAIN.txt --text TEXT [TEXT ...]
-                      [--type q4_0] [--chunks 40] [--context 512] [--imatrix-chunks 100] [--threads 2] [--folder FOLDER]
+usage: compare_qat.py --llama-cpp BIN --base BF16.gguf --trained QAT.gguf [QAT.gguf ...] --imatrix-text TRAIN.txt
+                      --text TEXT [TEXT ...] [--type q4_0] [--chunks 40] [--context 512] [--imatrix-chunks 100]
+                      [--threads 2] [--folder FOLDER]
 
---base is the unquantized file (the teacher). The other two are made from it here: llama-quantize TYPE, and llama-quantize
-TYPE with an importance matrix of llama-imatrix on --imatrix-text. All run in llama-perplexity with --kl-divergence against
-the base's logits, which it writes to --folder first (two bytes a logit: 5.4 GB for 40 chunks of Gemma). Prints a Markdown
-table for each text: perplexity, the share of the drop recovered, mean KL divergence, the share of it that is gone.
+--base is the unquantized file (the teacher). The two beside the trained ones are made from it here: llama-quantize TYPE,
+and llama-quantize TYPE with an importance matrix of llama-imatrix on --imatrix-text. All run in llama-perplexity with
+--kl-divergence against the base's logits, which it writes to --folder first (two bytes a logit: 5.4 GB for 40 chunks of
+Gemma). Prints a Markdown table for each text: perplexity, the share of the drop recovered, mean KL divergence, the share
+of it that is gone.
 """
 
 import argparse
@@ -48,7 +50,8 @@ def files(arguments, folder):
         run(arguments.llama_cpp / "llama-imatrix", "-m", arguments.base, "-f", arguments.imatrix_text, "-o", matrix,
             "-c", arguments.context, "--chunks", arguments.imatrix_chunks, "-t", arguments.threads)
         run(quantize, "--imatrix", matrix, arguments.base, weighted, arguments.type, arguments.threads)
-    return {"rounded to nearest": plain, "importance matrix": weighted, "trained": arguments.trained}
+    trained = {f"trained: {path}" if len(arguments.trained) > 1 else "trained": path for path in arguments.trained}
+    return {"rounded to nearest": plain, "importance matrix": weighted, **trained}
 
 
 def measure(arguments, models, text, folder):
@@ -87,7 +90,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--llama-cpp", type=Path, required=True)
     parser.add_argument("--base", type=Path, required=True)
-    parser.add_argument("--trained", type=Path, required=True)
+    parser.add_argument("--trained", type=Path, nargs="+", required=True)
     parser.add_argument("--imatrix-text", type=Path, required=True)
     parser.add_argument("--text", nargs="+", required=True)
     parser.add_argument("--type", default="q4_0")
