@@ -64,7 +64,7 @@ struct TrainingReport {
     func text(exported: String, _ conversion: ConversionSummary) -> String {
         var sections: [String] = []
         if let start = summary.start, let final = summary.final {
-            let rows = [
+            var rows = [
                 ["", "perplexity", "divergence"],
                 ["unquantized", Text.fixed(start.teacherPerplexity, 4), ""],
                 ["rounded to nearest", Text.fixed(start.perplexity, 4), Text.fixed(start.divergence, 5)],
@@ -74,6 +74,12 @@ struct TrainingReport {
                     Text.fixed(final.divergence, 5),
                 ],
             ]
+            if let betterState {
+                rows.append([
+                    "best, step \(betterState.step)", Text.fixed(betterState.perplexity, 4),
+                    Text.fixed(betterState.divergence, 5),
+                ])
+            }
             sections.append("held-out text:\n" + Text.table(rows, right: [1, 2]))
         }
         var closing = "\(exported): \(Text.bytes(conversion.outputBytes))"
@@ -84,7 +90,20 @@ struct TrainingReport {
             closing + "; \(summary.ending.words) step \(summary.step), "
                 + "\(Text.fixed(summary.tokensPerSecond, 0)) tokens/s, "
                 + "\(Text.bytes(summary.peakResidentBytes)) resident at most")
+        if let betterState {
+            sections.append(
+                "step \(betterState.step) had the smallest divergence: "
+                    + "'nibble qat export \(output) -o FILE --state best' writes it")
+        }
         return sections.joined(separator: "\n\n")
+    }
+
+    /// The state that held-out text prefers to the one that was exported: a run that it ends exports its best state.
+    private var betterState: HeldOutScore? {
+        guard summary.ending == .finished, let best = summary.best, let final = summary.final else {
+            return nil
+        }
+        return best.divergence < final.divergence ? best : nil
     }
 
     func json(exported: String?) -> String {
@@ -101,6 +120,7 @@ struct TrainingReport {
             .init("planned_bytes", .integer(trainer.memory.resident)),
             .init("start", Self.json(summary.start)),
             .init("final", Self.json(summary.final)),
+            .init("best", Self.json(summary.best)),
             .init("recovered", summary.recovered.map { .real($0) } ?? .null),
             .init("losses", .array(summary.losses.map { .real($0) })),
         ]

@@ -68,7 +68,7 @@ extension Trainer {
         if state.stoppedEarly { ending = .stoppedEarly }
         try records.log("\(ending.rawValue) at step \(state.step)")
         return TrainingSummary(
-            step: state.step, ending: ending, start: state.start, final: state.heldOut,
+            step: state.step, ending: ending, start: state.start, final: state.heldOut, best: state.best,
             tokensPerSecond: meter.mean, peakResidentBytes: ProcessMemory.peakResidentBytes, losses: losses)
     }
 

@@ -42,6 +42,8 @@ public struct TrainingSummary: Sendable {
     public var start: HeldOutScore?
     /// At the end.
     public var final: HeldOutScore?
+    /// The one with the smallest divergence since the first step; its state is kept.
+    public var best: HeldOutScore?
     /// Tokens a second over all steps of this process.
     public var tokensPerSecond: Double
     /// Most memory that the process had resident until then, mapped files included.

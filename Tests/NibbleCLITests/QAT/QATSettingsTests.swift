@@ -36,12 +36,31 @@ struct QATSettingsTests {
         #expect(words.contains("held-out text got no better: ended at step \(step)"))
     }
 
+    @Test("A run that ends worse than it was names its best state, and how to export it")
+    func better() throws {
+        func command(_ more: String...) -> [String] {
+            runs.command("run", steps: 15, every: 5, ["--set", "optimizer.learning_rate=3e-3"] + more)
+        }
+        let report = try QATRuns.json(try runs.run(command("--json")).output)
+        let best = try #require(report["best"] as? [String: Any])
+        let (final, step) = (try #require(report["final"] as? [String: Any]), best["step"] as? Int)
+        #expect(
+            try #require(best["divergence"] as? Double) < #require(final["divergence"] as? Double)
+                && step == (try runs.status()["best"] as? [String: Any])?["step"] as? Int)
+        let words = try runs.run(command("--resume")).output
+        #expect(words.contains("\nbest, step \(step ?? -1) "), "\(words)")
+        let advice = "'nibble qat export \(runs.path("run")) -o FILE --state best' writes it\n"
+        #expect(words.hasSuffix(advice), "\(words)")
+        try runs.run(["qat", "export", runs.path("run"), "-o", runs.path("best.gguf"), "--state", "best"])
+        #expect(try contents(runs.path("best.gguf")) != contents(runs.path("run") + "/model.gguf"))
+    }
+
     @Test("Without evaluations there are no held-out figures, and all text is trained on")
     func noEvaluation() throws {
         let result = try runs.run(
             runs.command("run", ["--set", "evaluation.every=0", "--json"]))
         let report = try QATRuns.json(result.output)
-        for field in ["start", "final", "recovered"] { #expect(report[field] is NSNull, "\(field)") }
+        for field in ["start", "final", "best", "recovered"] { #expect(report[field] is NSNull, "\(field)") }
         #expect(result.errors.contains("text: 139 sequences, "))
         #expect(try runs.metrics().allSatisfy { $0["held_out_loss"] == nil })
         #expect(try runs.status()["best"] is NSNull)
