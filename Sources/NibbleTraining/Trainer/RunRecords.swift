@@ -6,10 +6,10 @@ final class RunRecords {
     private let events: EventWriter
     private let text: RunLog
 
-    init(_ folder: RunFolder, state: TrainingState) throws(CheckpointError) {
-        let saved = state.hasBegun ? state.step : nil
-        metrics = try MetricsLog(path: folder.metricsPath, resumingAt: saved)
-        events = try EventWriter(folder: folder.path, resumingAt: saved)
+    /// - Parameter step: that of the state which the run goes on from; nil where nothing was saved.
+    init(_ folder: RunFolder, resumingAt step: Int?) throws(CheckpointError) {
+        metrics = try MetricsLog(path: folder.metricsPath, resumingAt: step)
+        events = try EventWriter(folder: folder.path, resumingAt: step)
         text = try RunLog(path: folder.logPath)
     }
 

@@ -30,26 +30,27 @@ extension Trainer {
         let learned = student.matrices.count { $0.scales != nil }
         // Before rounding begins all weights move by the first.
         if learned == student.matrices.count, recipe.quantization.startStep == 0 {
-            noteUnused([("learning_rate", rates.learningRate, usual.learningRate)], because: "learned")
+            noteUnused(
+                [("learning_rate", rates.learningRate, usual.learningRate)],
+                because: "scales are learned, so that \(Self.learnedRates) count")
         }
         if learned == 0 {
             noteUnused(
                 [
                     ("code_learning_rate", rates.codeLearningRate, usual.codeLearningRate),
                     ("scale_learning_rate", rates.scaleLearningRate, usual.scaleLearningRate),
-                ], because: "recomputed")
+                ], because: "scales are recomputed, so that \(Self.recomputedRate) counts")
         }
     }
 
-    private func noteUnused(_ rates: [(name: String, value: Float, usual: Float)], because scales: String) {
-        let instead =
-            scales == "learned"
-            ? "optimizer.code_learning_rate and optimizer.scale_learning_rate count"
-            : "optimizer.learning_rate counts"
+    private func noteUnused(_ rates: [(name: String, value: Float, usual: Float)], because reason: String) {
         for rate in rates where rate.value != rate.usual {
-            notes.append(
-                "optimizer.\(rate.name) is \(rate.value), and moves nothing: scales are \(scales), so that \(instead)"
-            )
+            notes.append("optimizer.\(rate.name) is \(rate.value), and moves nothing: \(reason)")
         }
     }
+
+    /// The fields that say how fast weights move whose scales are learned.
+    static let learnedRates = "optimizer.code_learning_rate and optimizer.scale_learning_rate"
+    /// The field for weights whose scales are recomputed.
+    static let recomputedRate = "optimizer.learning_rate"
 }

@@ -16,7 +16,7 @@ extension Trainer {
         progress: (TrainingProgress) -> Void = { _ in },
         preparing: (PreparationProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws -> TrainingSummary {
-        let records = try RunRecords(folder, state: state)
+        let records = try RunRecords(folder, resumingAt: savedStep)
         try records.log("nibble \(request.version), \(teacher.compute.summary), from step \(state.step)")
         for note in notes { try records.log(note) }
         let gradients = Gradients(compute: student.compute)
@@ -27,11 +27,11 @@ extension Trainer {
             state.heldOut = state.start
         }
         var ending = TrainingSummary.Ending.finished
-        if !state.hasBegun, try !begin(records, preparing: preparing, isCancelled: isCancelled) {
+        if savedStep == nil, try !begin(records, preparing: preparing, isCancelled: isCancelled) {
             ending = .interrupted
         }
         teacher.compute.pool.releaseIdle()
-        if !state.hasBegun, ending == .finished, recipe.train.steps == 0 || choosesStart {
+        if savedStep == nil, ending == .finished, recipe.train.steps == 0 || choosesStart {
             if recipe.train.steps == 0, heldOut != nil { state.heldOut = try evaluate(records) }
             // What weights begin with may have taken longer than many steps.
             try save(records)
@@ -166,10 +166,8 @@ extension Trainer {
 
     /// Another recipe is another run: a lower rate cannot be resumed with.
     private var divergenceAdvice: String {
-        let rates =
-            student.options.config.scales == .learned
-            ? "optimizer.code_learning_rate and optimizer.scale_learning_rate" : "optimizer.learning_rate"
-        return "begin in another folder with a lower \(rates)"
+        let learned = student.options.config.scales == .learned
+        return "begin in another folder with a lower \(learned ? Self.learnedRates : Self.recomputedRate)"
     }
     /// Times that the running loss may grow beyond the first.
     private static let divergenceFactor = 4.0

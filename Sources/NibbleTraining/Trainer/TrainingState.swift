@@ -4,8 +4,6 @@ internal import NibbleCheckpoint
 struct TrainingState {
     /// Steps done.
     var step = 0
-    /// Whether this was saved before: then the student is where training left it.
-    private(set) var hasBegun = false
     /// The evaluation before the first step.
     var start: HeldOutScore?
     /// The last evaluation.
@@ -38,7 +36,6 @@ struct TrainingState {
             try checkpoint.copy(piece.name, shape: piece.shape, element: .f32, into: piece.memory.bytes)
         }
         try student.prepare()
-        hasBegun = true
         step = checkpoint.step
         start = Self.score(checkpoint.metadata, "start")
         heldOut = Self.score(checkpoint.metadata, "held_out")

@@ -152,7 +152,7 @@ struct QATResumeTests {
         #expect(marked["divergence"] as? Double == best["divergence"] as? Double)
     }
 
-    @Test("killed between the start and its first save goes on from what was rounded")
+    @Test("killed after its start goes on from what was rounded")
     func killedAfterStart() throws {
         let parts = [
             "--set", "train.parameters=linear, norms", "--set", "quantization.scales=auto",

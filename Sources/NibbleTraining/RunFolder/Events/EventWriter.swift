@@ -31,8 +31,7 @@ public final class EventWriter {
     /// - Parameter step: that of the state which the run goes on from; nil where nothing was saved.
     /// - Throws: `CheckpointError` (`inputOutput`) where the file cannot be written.
     public init(folder: String, resumingAt step: Int?, at time: UTCTime = .now) throws(CheckpointError) {
-        let next = step.map { $0 + 1 } ?? 0
-        precondition(step == nil || next > 0, "step \(next - 1), expected 0 or more")
+        if let step { precondition(step >= 0, "step \(step), expected 0 or more") }
         // Names decide the order in which files are read: also after a clock that was set back, and within a
         // second, a new one sorts last.
         let last = FilePath.names(in: folder).compactMap(Self.seconds).max()
@@ -47,7 +46,7 @@ public final class EventWriter {
         var start = Tensorboard_Event()
         start.wallTime = time.interval
         // Where nothing was saved, what was measured before the first step is measured again.
-        start.step = Int64(next)
+        start.step = step.map { Int64($0 + 1) } ?? 0
         start.sessionLog.status = .start
         try append(start)
     }

@@ -15,11 +15,10 @@ public final class MetricsLog {
     ///   measured before the first step is measured again.
     /// - Throws: `CheckpointError` where the file cannot be written, or holds a line that is none.
     public init(path: String, resumingAt step: Int?) throws(CheckpointError) {
-        let last = step ?? -1
-        precondition(step == nil || last >= 0, "step \(last), expected 0 or more")
+        if let step { precondition(step >= 0, "step \(step), expected 0 or more") }
         var file = try AppendedFile(path: path)
         let kept = try MetricsHistory.lines(MappedFile(path: path)) { record, _ in
-            record.step <= last
+            step.map { record.step <= $0 } ?? false
         }
         try file.truncate(to: kept)
         self.file = file
