@@ -68,7 +68,8 @@ extension Student {
             }
             let coupled = importance?.outputs[matrix.role].flatMap { RowFeedback($0, rows: matrix.rows) }
             guard let coupled else {
-                try round(0..<matrix.rows, height: 32, of: matrix, scales, with: feedback, options)
+                try round(
+                    0..<matrix.rows, height: Compute.rowsAtATime, of: matrix, scales, with: feedback, options)
                 continue
             }
             try coupled.round(matrix) { rows throws(CheckpointError) in

@@ -112,10 +112,13 @@ extension Compute {
         if let error = errors.first { throw error }
     }
 
-    /// The same for all rows of a matrix, 32 at a time.
+    /// Rows of a piece where nothing else says how many.
+    static var rowsAtATime: Int { 32 }
+
+    /// The same for all rows of a matrix, ``rowsAtATime`` at a time.
     func forEachRows(
         of count: Int, _ body: (Range<Int>) throws(CheckpointError) -> Void
     ) throws(CheckpointError) {
-        try forEachRows(in: 0..<count, height: 32, body)
+        try forEachRows(in: 0..<count, height: Self.rowsAtATime, body)
     }
 }

@@ -93,9 +93,14 @@ public struct MemoryPlan: Sendable, Equatable {
         let outputs = student.matrices.reduce(0) {
             $0 + (weighsTokens && TokenImportance.couples($1) ? $1.rows * $1.rows : 0)
         }
+        // Errors of all rows of a matrix, and those of the pieces in which threads round it, with their gradients.
+        let errors = student.matrices.reduce(0) {
+            max($0, $1.columns * ($1.rows + 3 * Compute.rowsAtATime * student.compute.workers.count))
+        }
         // One sequence passes through a block at a time.
         let rounding =
-            (compensates ? 12 : 8) * squares + 4 * outputs + 4 * length * (streams + features + packed)
+            (compensates ? 12 : 8) * squares + 4 * (outputs + errors)
+            + 4 * length * (streams + features + packed)
         // Gradients flow back to the outputs of matrices, but not to their weights.
         start = max(rounding, weighsTokens ? 4 * outputs + activations + scratch : 0)
     }
