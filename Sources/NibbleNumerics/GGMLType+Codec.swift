@@ -4,6 +4,7 @@ extension GGMLType {
     /// The codec of the type, or nil where Nibble can lay out such tensors but not read their values.
     public var codec: (any Codec)? {
         switch self {
+        case .f64: F64()
         case .f32: F32()
         case .f16: F16()
         case .bf16: BF16()
@@ -19,7 +20,7 @@ extension GGMLType {
         case .q6_k: Q6_K()
         case .iq4_nl: IQ4_NL()
         case .iq4_xs: IQ4_XS()
-        case .q8_1, .q8_k, .iq2_xxs, .iq2_xs, .iq3_xxs, .iq1_s, .iq3_s, .iq2_s, .i8, .i16, .i32, .i64, .f64,
+        case .q8_1, .q8_k, .iq2_xxs, .iq2_xs, .iq3_xxs, .iq1_s, .iq3_s, .iq2_s, .i8, .i16, .i32, .i64,
             .iq1_m, .tq1_0, .tq2_0, .mxfp4, .nvfp4, .q1_0, .q2_0:
             nil
         }
@@ -38,6 +39,7 @@ extension GGMLType {
             bytes.byteCount.isMultiple(of: blockBytes),
             "\(bytes.byteCount) bytes are not whole blocks of \(blockBytes) bytes")
         guard codec != nil, !bytes.isEmpty else { return nil }
+        if self == .f64 { return F64.firstInvalid(bytes) }
         let blocks = bytes.byteCount / blockBytes
         let first = unsafe bytes.withUnsafeBytes { bytes in
             let input = unsafe bytes.bindMemory(to: UInt8.self)

@@ -53,7 +53,7 @@ enum Implementation: Sendable, Hashable, CustomTestStringConvertible {
 
 extension GGMLType {
     /// The types that Nibble reads.
-    static let readable = allCases.filter { $0.codec != nil }
+    static let readable = allCases.filter { $0.codec != nil && $0 != .f64 }
     /// The types that Nibble writes.
     static let encodable = allCases.filter(\.isEncodable)
     /// The types that Nibble reads, with codes rather than numbers.

@@ -61,7 +61,7 @@ func littleEndian(_ value: some FixedWidthInteger) -> [UInt8] {
 
 extension GGMLType {
     /// The types that Nibble reads.
-    static let readable = allCases.filter { $0.codec != nil }
+    static let readable = allCases.filter { $0.codec != nil && $0 != .f64 }
     /// The types with byte codes.
     static let withByteCodes: [GGMLType] = [.q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q4_k, .q5_k, .iq4_nl]
 
