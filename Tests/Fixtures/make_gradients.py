@@ -58,6 +58,7 @@ MODELS = {
     "llama-tied": ["forward"],
     "qwen2-biases": ["forward", "temperature"],
     "qwen3-tied": ["forward", "reverse"],
+    "qwen2-yarn": ["forward"],
 }
 TIED_PARTS = "gemma3-window"
 

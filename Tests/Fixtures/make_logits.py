@@ -116,6 +116,39 @@ CHECKPOINTS = {
         "intermediate_size": 48, "max_window_layers": 2, "model_type": "qwen3", "num_attention_heads": 4,
         "num_hidden_layers": 2, "num_key_value_heads": 2, "rms_norm_eps": 1e-06, "rope_scaling": None,
         "rope_theta": 10000, "sliding_window": None, "tie_word_embeddings": True, "vocab_size": 310}),
+    # YaRN with an original context short enough for 48 tokens to feel it, in the older spelling; a ramp of several
+    # pairs.
+    "llama-yarn": ("llama3", LLAMA | {
+        "attention_bias": False, "bos_token_id": 290, "eos_token_id": 291, "head_dim": 32, "hidden_size": 32,
+        "intermediate_size": 24, "max_position_embeddings": 256, "num_attention_heads": 2, "num_hidden_layers": 2,
+        "num_key_value_heads": 1, "rms_norm_eps": 1e-05,
+        "rope_scaling": {"factor": 4.0, "original_max_position_embeddings": 64, "type": "yarn"},
+        "rope_theta": 500.0, "tie_word_embeddings": True, "vocab_size": 296}),
+    # YaRN in the newer spelling, with a factor of attention of its own.
+    "qwen2-yarn": ("qwen2", QWEN | {
+        "architectures": ["Qwen2ForCausalLM"], "hidden_size": 32, "intermediate_size": 24,
+        "max_position_embeddings": 256, "max_window_layers": 2, "model_type": "qwen2", "num_attention_heads": 2,
+        "num_hidden_layers": 2, "num_key_value_heads": 1, "rms_norm_eps": 1e-06,
+        "rope_parameters": {"attention_factor": 1.3, "factor": 4.0, "original_max_position_embeddings": 32,
+                            "rope_theta": 1000.0, "rope_type": "yarn"},
+        "sliding_window": 32768, "tie_word_embeddings": True, "vocab_size": 320}),
+    # YaRN as the model cards of Qwen 3 write it, a large base and norms of Q and K.
+    "qwen3-yarn": ("qwen3", QWEN | {
+        "architectures": ["Qwen3ForCausalLM"], "attention_bias": False, "head_dim": 16, "hidden_size": 32,
+        "intermediate_size": 24, "max_position_embeddings": 512, "max_window_layers": 2, "model_type": "qwen3",
+        "num_attention_heads": 4, "num_hidden_layers": 2, "num_key_value_heads": 2, "rms_norm_eps": 1e-06,
+        "rope_scaling": {"factor": 8.0, "original_max_position_embeddings": 64, "rope_type": "yarn"},
+        "rope_theta": 10000, "sliding_window": None, "tie_word_embeddings": True, "vocab_size": 310}),
+    # YaRN in global layers alone.
+    "gemma3-yarn": ("gemma3-text", GEMMA3 | {
+        "head_dim": 16, "hidden_size": 24, "intermediate_size": 24,
+        "layer_types": [("full" if i == 1 else "sliding") + "_attention" for i in range(3)],
+        "num_attention_heads": 2, "num_hidden_layers": 3, "num_key_value_heads": 1, "query_pre_attn_scalar": 16,
+        "rope_parameters": {
+            "full_attention": {"factor": 4.0, "original_max_position_embeddings": 32, "rope_theta": 1000.0,
+                               "rope_type": "yarn"},
+            "sliding_attention": {"rope_theta": 100.0, "rope_type": "default"}},
+        "sliding_window": 16}),
 }
 
 
@@ -320,6 +353,24 @@ def linear(local: dict, whole: dict) -> dict:
 DEFAULT, BY_8 = {"rope_type": "default"}, {"factor": 8.0, "rope_type": "linear"}
 LAYERS_OF_7 = ["sliding_attention"] * 7
 SCALING = CHECKPOINTS["llama-rope-biases"][1]["rope_scaling"]
+YARN = {name: CHECKPOINTS[name][1].get("rope_scaling") or CHECKPOINTS[name][1]["rope_parameters"]
+        for name in ("llama-yarn", "qwen2-yarn", "qwen3-yarn")}
+GEMMA_YARN = CHECKPOINTS["gemma3-yarn"][1]["rope_parameters"]
+
+
+def yarn(name: str, field: str) -> list:
+    scaling = YARN[name]
+    base = {"rope_theta": scaling["rope_theta"]} if field == "rope_parameters" else {}
+    return [
+        Variant("scaling left out", config={field: base | {"rope_type": "default"}}),
+        Variant("scaling linear", config={field: base | {"factor": scaling["factor"], "rope_type": "linear"}}),
+        Variant("factor of attention left out", config={field: scaling | {"attention_factor": 1.0}}),
+        Variant("original context of four times the length", config={field: scaling | {
+            "original_max_position_embeddings": 4 * scaling["original_max_position_embeddings"]}}),
+        Variant("beta_slow of 4", config={field: scaling | {"beta_slow": 4.0}}),
+    ]
+
+
 CHECKS = {
     "gemma3-window": GEMMA + GROUPED + [
         Variant("window of 6", config={"sliding_window": 6}),
@@ -360,6 +411,20 @@ CHECKS = {
         Variant("embeddings as head", state=untied),
     ] + [Variant(f"without the bias of {n}", state=zeroed(f"{n}_proj.bias")) for n in "qkv"],
     "qwen3-tied": COMMON + GROUPED + QUERY_KEY_NORMS,
+    "llama-yarn": COMMON + yarn("llama-yarn", "rope_scaling"),
+    "qwen2-yarn": COMMON + yarn("qwen2-yarn", "rope_parameters") + [
+        Variant("the usual factor of attention", config={"rope_parameters": YARN["qwen2-yarn"] | {
+            "attention_factor": None}}),
+    ],
+    "qwen3-yarn": COMMON + QUERY_KEY_NORMS + yarn("qwen3-yarn", "rope_scaling"),
+    "gemma3-yarn": GEMMA + [
+        Variant("scaling left out", config={"rope_parameters": GEMMA_YARN | {
+            "full_attention": {"rope_theta": 1000.0, "rope_type": "default"}}}),
+        Variant("scaling everywhere", config={"rope_parameters": GEMMA_YARN | {
+            "sliding_attention": GEMMA_YARN["full_attention"] | {"rope_theta": 100.0}}}),
+        Variant("factor of attention left out", config={"rope_parameters": GEMMA_YARN | {
+            "full_attention": GEMMA_YARN["full_attention"] | {"attention_factor": 1.0}}}),
+    ],
 }
 
 

@@ -72,7 +72,9 @@ struct GGUFConfigurationTests {
         metadata.set("llama.attention.head_count_kv", .array(.uint32, [.uint32(2), .uint32(2)]))
         #expect(try Self.read(metadata).keyValueHeadCount == 2)
         metadata.set("llama.attention.head_count_kv", .array(.uint32, [.uint32(2), .uint32(4)]))
-        #expect(throws: CheckpointError.self) { try Self.read(metadata) }
+        let uneven = try Self.read(metadata)
+        #expect(uneven.keyValueHeadCount == 2 && uneven.obstacles.count == 1)
+        #expect(uneven.shape(of: TensorRole(.attentionKey, layer: 1)) == nil)
     }
 
     /// Architecture, key, value that is set (nil removes the key), code, part of the message.
@@ -87,23 +89,15 @@ struct GGUFConfigurationTests {
         ("llama", "llama.attention.head_count_kv", .uint32(3), .malformed, "does not divide"),
         ("llama", "llama.attention.head_count_kv", .uint32(0), .malformed, "does not divide"),
         ("llama", "llama.attention.key_length", .uint32(15), .malformed, "even"),
-        ("llama", "llama.attention.key_length", .uint32(32), .unsupported, "value_length"),
-        ("llama", "llama.attention.value_length", .uint32(8), .unsupported, "is 8"),
-        ("llama", "llama.rope.dimension_count", .uint32(8), .unsupported, "is 8"),
         (
             "llama", "llama.attention.layer_norm_rms_epsilon", .float64(1e-6), .malformed,
             "has type float64, expected float32"
         ),
         ("llama", "llama.attention.layer_norm_rms_epsilon", .float32(.nan), .invalidValue, "nan"),
         ("llama", "llama.attention.layer_norm_rms_epsilon", nil, .missing, "epsilon"),
-        ("llama", "llama.rope.freq_base", .float32(-1), .invalidValue, "-1"),
         ("llama", "llama.rope.freq_base", .float32(.infinity), .invalidValue, "inf"),
-        ("llama", "llama.rope.scaling.type", .string("yarn"), .unsupported, "yarn"),
-        ("llama", "llama.rope.scaling.factor", .float32(-2), .invalidValue, "-2"),
-        ("llama", "llama.rope.scaling.attn_factor", .float32(2), .unsupported, "2.0"),
-        ("llama", "llama.expert_count", .uint32(8), .unsupported, "dense"),
+        ("llama", "llama.rope.scaling.factor", .float64(2), .malformed, "expected float32"),
         ("llama", "tokenizer.ggml.tokens", nil, .missing, "tokenizer.ggml.tokens"),
-        ("qwen2", "qwen2.attention.causal", .bool(false), .unsupported, "causal"),
         (
             "gemma3", "gemma3.attention.sliding_window", .int32(5), .malformed,
             "has type int32, expected uint32"
@@ -121,6 +115,51 @@ struct GGUFConfigurationTests {
         let error = #expect(throws: CheckpointError.self) { try Self.read(metadata) }
         #expect(error?.code == code)
         #expect(error.map(String.init(describing:))?.contains(part) == true, "\(String(describing: error))")
+    }
+
+    /// Architecture, key, value that is set, part of the message.
+    static let obstacles: [(String, String, GGUFValue, String)] = [
+        ("llama", "llama.attention.key_length", .uint32(32), "value_length"),
+        ("llama", "llama.attention.value_length", .uint32(8), "is 8"),
+        ("llama", "llama.rope.dimension_count", .uint32(8), "is 8"),
+        ("llama", "llama.rope.freq_base", .float32(-1), "-1"),
+        ("llama", "llama.rope.scaling.type", .string("longrope"), "longrope"),
+        ("llama", "llama.rope.scaling.factor", .float32(-2), "-2"),
+        ("llama", "llama.expert_count", .uint32(8), "dense"),
+        ("qwen2", "qwen2.attention.causal", .bool(false), "causal"),
+        ("gemma3", "gemma3.rope.freq_base_swa", .float32(0), "is 0.0"),
+    ]
+
+    @Test("What only computing needs stands in the way of nothing else", arguments: obstacles)
+    func obstacle(_ architecture: String, _ key: String, _ value: GGUFValue, _ part: String) throws {
+        var metadata = Self.metadata(architecture)
+        metadata.set("gemma3.attention.sliding_window", .uint32(5))
+        #expect(try Self.read(metadata).obstacles.isEmpty)
+        metadata.set(key, value)
+        let configuration = try Self.read(metadata)
+        let obstacle = try #require(configuration.obstacles.first)
+        #expect(obstacle.code == .unsupported && obstacle.description.contains(part), "\(obstacle)")
+        // A folder would say something else.
+        #expect(throws: obstacle) { try configuration.checkHub(path: "model.gguf") }
+    }
+
+    @Test("YaRN has llama.cpp's defaults, and its factor for attention multiplies the usual one")
+    func yarn() throws {
+        var metadata = Self.metadata("qwen2")
+        metadata.set("qwen2.rope.scaling.type", .string("yarn"))
+        #expect(try Self.read(metadata).ropeScaling == nil)
+        metadata.set("qwen2.rope.scaling.factor", .float32(4))
+        // Without an original context, that of the model.
+        #expect(try Self.read(metadata).ropeScaling == .yarn(YaRN(factor: 4, originalContext: 512)))
+        metadata.set("qwen2.rope.scaling.original_context_length", .uint32(64))
+        #expect(try Self.read(metadata).ropeScaling == .yarn(YaRN(factor: 4, originalContext: 64)))
+        metadata.set("qwen2.rope.scaling.attn_factor", .float32(1.5))
+        guard case .yarn(let yarn)? = try Self.read(metadata).ropeScaling else {
+            Issue.record("no YaRN")
+            return
+        }
+        // 1.5 (0.1 ln 4 + 1)
+        #expect(abs(yarn.magnitude - 1.5 * 1.138_629_436) < 1e-8)
     }
 
     /// Divisors as PyTorch 2.15 computes them in llama.cpp's converter, for a base of 500 000, heads of
@@ -153,7 +192,10 @@ struct GGUFConfigurationTests {
         var divisors = try #require(scaling.llama3Divisors(base: base, headDimension: width))
         #expect(try Self.read(metadata, divisors: divisors).ropeScaling == scaling)
         divisors[width / 2 - 1] *= 1.5
-        let error = #expect(throws: CheckpointError.self) { try Self.read(metadata, divisors: divisors) }
+        // Others are computed as they are, and only a folder cannot say them.
+        let other = try Self.read(metadata, divisors: divisors)
+        #expect(other.ropeScaling == .divisors(divisors) && other.obstacles.isEmpty)
+        let error = #expect(throws: CheckpointError.self) { try other.checkHub(path: "model.gguf") }
         #expect(error?.subject == "tensor 'rope_freqs.weight'")
         divisors[0] = .nan
         #expect(throws: CheckpointError.self) { try Self.read(metadata, divisors: divisors) }

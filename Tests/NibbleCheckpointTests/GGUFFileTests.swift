@@ -36,7 +36,7 @@ struct GGUFFileTests {
 
     /// Flaw, kind of error, and a part of the message that says what is wrong.
     static let flaws: [(String, CheckpointError.Code, String)] = [
-        ("empty-file", .truncated, "magic"),
+        ("empty-file", .truncated, "is empty"),
         ("bad-magic", .malformed, "not a GGUF file"),
         ("version-0", .unsupported, "version 0"),
         ("version-1", .unsupported, "version 1"),

@@ -171,7 +171,6 @@ struct GGUFVocabularyTests {
             "tokenizer.ggml.token_type", .array(.uint8, (0..<5).map { _ in .uint8(1) }), .malformed,
             "array of int32"
         ),
-        ("tokenizer.ggml.bos_token_id", .uint32(5), .inconsistent, "is 5, there are 5 tokens"),
         ("tokenizer.ggml.eos_token_id", .int32(1), .malformed, "expected uint32"),
         ("tokenizer.ggml.add_bos_token", .uint32(1), .malformed, "expected bool"),
         ("tokenizer.chat_template", .bool(true), .malformed, "expected string"),
@@ -185,6 +184,23 @@ struct GGUFVocabularyTests {
         let error = #expect(throws: CheckpointError.self) { try Self.read(metadata) }
         #expect(error?.code == code)
         #expect(error.map(String.init(describing:))?.contains(part) == true, "\(String(describing: error))")
+    }
+
+    @Test(
+        "A special token that is out of range counts as none, with a note",
+        arguments: ["bos", "eos", "padding"])
+    func outOfRange(role: String) throws {
+        var metadata = Self.sentencePiece(["a", "b"])
+        let key = "tokenizer.ggml.\(role)_token_id"
+        metadata.set(key, .uint32(5))
+        let vocabulary = try Self.read(metadata)
+        // What llama.cpp takes for granted stays.
+        #expect(vocabulary.special.beginning == 1 && vocabulary.special.end == 2)
+        #expect(vocabulary.special.padding == nil)
+        #expect(vocabulary.notes.map(\.subject) == ["key '\(key)'"])
+        #expect(vocabulary.notes[0].text == "is 5, there are 5 tokens; read as none")
+        metadata.set(key, .uint32(4))
+        #expect(try Self.read(metadata).notes.isEmpty)
     }
 
     // Not among the flaws: their values are printed.

@@ -60,7 +60,11 @@ struct HubDescriptionTests {
     @Test(
         "A configuration that GGUF cannot express is a named error",
         arguments: [
-            (#""rope_scaling": {"rope_type": "yarn", "factor": 4}"#, "rope_type"),
+            (#""rope_scaling": {"rope_type": "longrope", "factor": 4}"#, "rope_type"),
+            (#""rope_scaling": {"rope_type": "yarn"}"#, "factor"),
+            (#""model_type": "mistral""#, "model_type"),
+            (#""is_causal": false"#, "is_causal"),
+            (#""layer_types": ["full_attention", "sliding_attention"]"#, "layer_types"),
             (#""quantization_config": {"quant_method": "gptq"}"#, "quantization_config"),
             (#""hidden_act": "relu""#, "hidden_act"),
             (#""num_key_value_heads": 3"#, "num_key_value_heads"),

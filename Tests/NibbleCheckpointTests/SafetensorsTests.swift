@@ -65,7 +65,7 @@ struct SafetensorsTests {
     }
 
     static let folderFlaws: [(String, CheckpointError.Code, String)] = [
-        ("config-missing", .inputOutput, "config.json"),
+        ("config-missing", .missing, "config.json"),
         ("config-not-json", .malformed, "config.json"),
         ("config-unknown-architecture", .unsupported, "NibbleForCausalLM"),
         ("config-missing-size", .missing, "hidden_size"),

@@ -19,7 +19,8 @@ struct GenerationTests {
 
     @Test(
         "Prompts of different lengths, continued token by token, give the logits of the whole text",
-        arguments: precisions, ["gemma3-window", "llama-rope-biases", "qwen2-biases"])
+        arguments: precisions,
+        ["gemma3-window", "llama-rope-biases", "qwen2-biases", "llama-yarn", "qwen2-yarn", "gemma3-yarn"])
     func steps(precision: Precision, name: String) throws {
         let model = try model("hub-logits/" + name, precision)
         let fixture = try #require(LogitFixtures.all.first { $0.name == name })

@@ -3,8 +3,10 @@ struct HubFields {
     let json: JSONValue
     let path: String
 
-    func error(_ code: CheckpointError.Code, _ name: String, _ problem: String) -> CheckpointError {
-        CheckpointError(code, path: path, subject: "'\(name)'", problem)
+    func error(
+        _ code: CheckpointError.Code, _ name: String, _ problem: String, advice: String? = nil
+    ) -> CheckpointError {
+        CheckpointError(code, path: path, subject: "'\(name)'", problem, advice: advice)
     }
 
     /// The value of a field; nil where it is absent or null.

@@ -11,11 +11,13 @@ extension ModelConfiguration {
     ///
     /// - Parameters:
     ///   - hasOutputTensor: Whether there is an `output.weight`; without it the embeddings are tied.
+    ///   - embeddingRows: Rows of the token embedding, which count where there is no list of tokens.
     ///   - ropeFrequencyFactors: The divisors in `rope_freqs.weight`, the only trace of Llama 3's scaling.
-    /// - Throws: ``CheckpointError`` where a required key is missing, a key has another type than llama.cpp
-    ///   asks for, or the model uses what Nibble does not support.
+    /// - Throws: ``CheckpointError`` where a required key is missing or a key has another type than llama.cpp
+    ///   asks for. What only computing would need stands in ``obstacles``.
     public init(
-        ggufMetadata: GGUFMetadata, path: String, hasOutputTensor: Bool, ropeFrequencyFactors: [Float]?
+        ggufMetadata: GGUFMetadata, path: String, hasOutputTensor: Bool, embeddingRows: Int? = nil,
+        ropeFrequencyFactors: [Float]?
     ) throws(CheckpointError) {
         let fields = GGUFFields(metadata: ggufMetadata, path: path)
         let name = try fields.required(GGUFKey.architecture, try fields.text(GGUFKey.architecture))
@@ -33,40 +35,55 @@ extension ModelConfiguration {
                 .malformed, "\(name).block_count",
                 "is \(layerCount), at most \(Self.maximumLayerCount) are possible")
         }
-        feedForwardLength = try fields.positiveUniform("\(name).feed_forward_length", layers: layerCount)
-        headCount = try fields.positiveUniform("\(name).attention.head_count", layers: layerCount)
+        var differences: [CheckpointError] = []
+        feedForwardLength = try fields.positiveCount(
+            "\(name).feed_forward_length", layers: layerCount, &differences)
+        headCount = try fields.positiveCount("\(name).attention.head_count", layers: layerCount, &differences)
         let keyValueKey = "\(name).attention.head_count_kv"
-        keyValueHeadCount = try fields.uniformCount(keyValueKey, layers: layerCount) ?? headCount
+        keyValueHeadCount =
+            try fields.blockCount(keyValueKey, layers: layerCount, &differences) ?? headCount
         guard keyValueHeadCount > 0, headCount.isMultiple(of: keyValueHeadCount) else {
             throw fields.error(
                 .malformed, keyValueKey,
                 "is \(keyValueHeadCount), which does not divide the \(headCount) heads")
         }
-        headDimension = try Self.headDimension(fields, name, embeddingLength / headCount)
+        headDimension = try Self.headDimension(fields, name, embeddingLength / headCount, &differences)
         let epsilonKey = "\(name).attention.layer_norm_rms_epsilon"
         let epsilon = try fields.required(epsilonKey, try fields.float(epsilonKey))
-        guard epsilon > 0 else { throw fields.error(.invalidValue, epsilonKey, "is \(epsilon)") }
+        guard epsilon >= 0 else { throw fields.error(.invalidValue, epsilonKey, "is \(epsilon)") }
         normEpsilon = epsilon.decimal
-        ropeBase = try fields.positiveFloat("\(name).rope.freq_base") ?? 10_000
+        ropeBase = try fields.positiveFloat("\(name).rope.freq_base", &differences) ?? 10_000
         tiesEmbeddings = !hasOutputTensor
-        let tokens = try fields.required(
-            TokenizerKey.tokens, try ggufMetadata.elementCount(TokenizerKey.tokens))
-        vocabularySize = tokens
+        vocabularySize = try fields.required(
+            TokenizerKey.tokens, try ggufMetadata.elementCount(TokenizerKey.tokens) ?? embeddingRows)
         ropeLocalBase = nil
         slidingWindow = nil
         slidingPattern = nil
         queryScalar = nil
         finalLogitSoftcap = nil
         statesHeadDimension = architecture != .qwen2 || ggufMetadata.contains("\(name).attention.key_length")
-        try readGemma3(fields)
         ropeScaling = nil
-        ropeScaling = try Self.ropeScaling(
-            fields, name, ropeFrequencyFactors, base: ropeBase, headDimension: headDimension)
-        try refuseUnsupported(fields)
+        hasUniformBlocks = differences.isEmpty
+        obstacles = differences
+        try readGemma3(fields)
+        try readRopeScaling(fields, ropeFrequencyFactors)
+        try noteUnsupported(fields)
+    }
+
+    /// Keeps an error of what is merely not supported as an obstacle to computing.
+    mutating func tolerate(
+        _ read: (inout Self) throws(CheckpointError) -> Void
+    ) throws(CheckpointError) {
+        do throws(CheckpointError) {
+            try read(&self)
+        } catch {
+            guard error.code == .unsupported else { throw error }
+            obstacles.append(error)
+        }
     }
 
     private static func headDimension(
-        _ fields: GGUFFields, _ name: String, _ usual: Int
+        _ fields: GGUFFields, _ name: String, _ usual: Int, _ differences: inout [CheckpointError]
     ) throws(CheckpointError) -> Int {
         let keyLength = try fields.count("\(name).attention.key_length") ?? usual
         guard keyLength > 0, keyLength.isMultiple(of: 2) else {
@@ -74,17 +91,18 @@ extension ModelConfiguration {
                 .malformed, "\(name).attention.key_length",
                 "makes heads of width \(keyLength), expected an even number above 0")
         }
-        // The other widths that a file may state; all supported models have one width.
-        let others = ["attention.value_length", "attention.key_length_swa", "attention.value_length_swa"]
-        for other in others + ["rope.dimension_count", "rope.dimension_count_swa"] {
+        // The other widths that a file may state; all models that can be computed have one width.
+        for other in ["attention.value_length", "attention.key_length_swa", "attention.value_length_swa"] {
             guard let width = try fields.count("\(name).\(other)"), width != keyLength else { continue }
-            throw fields.error(
-                .unsupported, "\(name).\(other)", "is \(width), heads have a width of \(keyLength)")
+            differences.append(
+                fields.error(
+                    .unsupported, "\(name).\(other)", "is \(width), heads have a width of \(keyLength)"))
         }
         if try fields.count("\(name).attention.value_length") == nil, keyLength != usual {
-            throw fields.error(
-                .unsupported, "\(name).attention.value_length",
-                "is missing, so values have a width of \(usual) and keys of \(keyLength)")
+            differences.append(
+                fields.error(
+                    .unsupported, "\(name).attention.value_length",
+                    "is missing, so values have a width of \(usual) and keys of \(keyLength)"))
         }
         return keyLength
     }
@@ -99,7 +117,7 @@ extension ModelConfiguration {
         guard let window = try fields.count("\(name).attention.sliding_window"), window > 0 else { return }
         slidingWindow = window
         slidingPattern = try slidingPattern(fields, "\(name).attention.sliding_window_pattern")
-        ropeLocalBase = try fields.positiveFloat("\(name).rope.freq_base_swa") ?? 10_000
+        ropeLocalBase = try fields.positiveFloat("\(name).rope.freq_base_swa", &obstacles) ?? 10_000
     }
 
     private func slidingPattern(_ fields: GGUFFields, _ key: String) throws(CheckpointError) -> SlidingPattern
@@ -120,48 +138,26 @@ extension ModelConfiguration {
         return .layers(elements.map { $0.flag ?? ($0.integer != 0) })
     }
 
-    private static func ropeScaling(
-        _ fields: GGUFFields, _ name: String, _ divisors: [Float]?, base: Double, headDimension: Int
-    ) throws(CheckpointError) -> RopeScaling? {
-        let typeKey = "\(name).rope.scaling.type"
-        let type = try fields.text(typeKey) ?? "linear"
-        guard type == "linear" || type == "none" else {
-            throw fields.error(.unsupported, typeKey, "is '\(type)'; supported: none, linear")
-        }
-        let factorKey = "\(name).rope.scaling.factor"
-        // The second key is the name in older files.
-        let olderFactor = try fields.float("\(name).rope.scale_linear")
-        let factor = try fields.float(factorKey) ?? olderFactor ?? 0
-        guard factor >= 0 else { throw fields.error(.invalidValue, factorKey, "is \(factor)") }
-        let isLinear = type == "linear" && factor != 0 && factor != 1
-        guard let divisors else { return isLinear ? .linear(factor: factor.decimal) : nil }
-        guard !isLinear else {
-            throw fields.error(
-                .unsupported, factorKey, "scales positions beside the tensor 'rope_freqs.weight'")
-        }
-        return try RopeScaling.llama3(
-            divisors: divisors, base: base, headDimension: headDimension, path: fields.path)
-    }
-
     /// Keys that change what llama.cpp computes in a way that Nibble does not follow.
-    private func refuseUnsupported(_ fields: GGUFFields) throws(CheckpointError) {
+    private mutating func noteUnsupported(_ fields: GGUFFields) throws(CheckpointError) {
         let name = architecture.rawValue
         for key in ["expert_count", "nextn_predict_layers"] {
             guard let count = try fields.count("\(name).\(key)"), count > 0 else { continue }
-            throw fields.error(.unsupported, "\(name).\(key)", "is \(count); only dense models are supported")
+            obstacles.append(
+                fields.error(
+                    .unsupported, "\(name).\(key)", "is \(count); only dense models are supported"))
         }
         if try fields.flag("\(name).attention.causal") == false {
-            throw fields.error(
-                .unsupported, "\(name).attention.causal", "is false; only causal models are supported")
+            obstacles.append(
+                fields.error(
+                    .unsupported, "\(name).attention.causal", "is false; only causal models are supported"))
         }
-        if let factor = try fields.float("\(name).rope.scaling.attn_factor"), factor != 1 {
-            throw fields.error(.unsupported, "\(name).rope.scaling.attn_factor", "is \(factor), expected 1")
-        }
-        if architecture == .qwen2, headDimension * headCount != embeddingLength {
-            throw fields.error(
-                .unsupported, "\(name).attention.head_count",
-                "makes \(headCount) heads of width \(headDimension), which together are not "
-                    + "\(embeddingLength) wide")
+        for key in ["rope.dimension_count", "rope.dimension_count_swa"] {
+            guard let width = try fields.count("\(name).\(key)"), width != headDimension else { continue }
+            obstacles.append(
+                fields.error(
+                    .unsupported, "\(name).\(key)",
+                    "is \(width), heads have a width of \(headDimension); a part of a head is not rotated"))
         }
     }
 }
@@ -171,8 +167,10 @@ extension GGUFFields {
         try positive(key, try required(key, try count(key)))
     }
 
-    fileprivate func positiveUniform(_ key: String, layers: Int) throws(CheckpointError) -> Int {
-        try positive(key, try required(key, try uniformCount(key, layers: layers)))
+    fileprivate func positiveCount(
+        _ key: String, layers: Int, _ differences: inout [CheckpointError]
+    ) throws(CheckpointError) -> Int {
+        try positive(key, try required(key, try blockCount(key, layers: layers, &differences)))
     }
 
     private func positive(_ key: String, _ value: Int) throws(CheckpointError) -> Int {
@@ -180,9 +178,15 @@ extension GGUFFields {
         return value
     }
 
-    fileprivate func positiveFloat(_ key: String) throws(CheckpointError) -> Double? {
+    /// A number above 0; another one becomes an error in `obstacles`.
+    fileprivate func positiveFloat(
+        _ key: String, _ obstacles: inout [CheckpointError]
+    ) throws(CheckpointError) -> Double? {
         guard let value = try float(key) else { return nil }
-        guard value > 0 else { throw error(.invalidValue, key, "is \(value)") }
+        guard value > 0 else {
+            obstacles.append(error(.unsupported, key, "is \(value), expected a number above 0"))
+            return nil
+        }
         return value.decimal
     }
 }

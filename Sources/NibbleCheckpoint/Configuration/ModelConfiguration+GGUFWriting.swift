@@ -17,9 +17,19 @@ extension ModelConfiguration {
         add("feed_forward_length", feedForwardLength)
         add("attention.head_count", headCount)
         add("attention.head_count_kv", keyValueHeadCount)
-        if case .linear(let factor)? = ropeScaling {
+        switch ropeScaling {
+        case .linear(let factor):
             add("rope.scaling.type", .string("linear"))
             add("rope.scaling.factor", factor)
+        case .yarn(let yarn):
+            try checkYaRN(yarn, path: path)
+            add("rope.scaling.type", .string("yarn"))
+            add("rope.scaling.factor", yarn.factor)
+            add("rope.scaling.original_context_length", yarn.originalContext)
+            // llama.cpp multiplies the usual factor with this one.
+            let attention = yarn.magnitude / yarn.usualAttentionFactor
+            if Float(attention) != 1 { add("rope.scaling.attn_factor", attention) }
+        case nil, .llama3, .divisors: break
         }
         add("rope.freq_base", ropeBase)
         if let ropeLocalBase { add("rope.freq_base_swa", ropeLocalBase) }
@@ -47,6 +57,22 @@ extension ModelConfiguration {
         case .qwen2, .qwen3: break
         }
         return entries
+    }
+
+    /// What llama.cpp takes for granted for these architectures (llama-context.cpp), whatever the file says.
+    private func checkYaRN(_ yarn: YaRN, path: String) throws(CheckpointError) {
+        func check(_ name: String, _ isUsual: Bool, _ problem: String) throws(CheckpointError) {
+            guard !isUsual else { return }
+            throw CheckpointError(
+                .unsupported, path: path, subject: "'\(name)'", problem + ", whatever a GGUF file says")
+        }
+        try check("beta_fast", yarn.betaFast == 32, "is \(yarn.betaFast); llama.cpp takes 32")
+        try check("beta_slow", yarn.betaSlow == 1, "is \(yarn.betaSlow); llama.cpp takes 1")
+        try check("truncate", yarn.truncates, "is false; llama.cpp takes true")
+        let isUsual = yarn.magnitude == yarn.usualAttentionFactor
+        try check(
+            "attention_factor", architecture != .gemma3 || isUsual,
+            "makes \(yarn.magnitude); for Gemma 3 llama.cpp takes \(yarn.usualAttentionFactor)")
     }
 
     /// llama.cpp derives the scale of attention from the width of heads, with an exception for 62 layers.

@@ -7,13 +7,9 @@ extension ModelConfiguration {
     public init(hubConfiguration: JSONValue, path: String) throws(CheckpointError) {
         let whole = HubFields(json: hubConfiguration, path: path)
         let architecture = try Self.architecture(whole)
-        if whole.value("quantization_config") != nil {
-            throw whole.error(
-                .unsupported, "quantization_config",
-                "says that the checkpoint is quantized already; "
-                    + "start from the original")
-        }
         let fields = try whole.object("text_config") ?? whole
+        try Self.refuseQuantized(whole)
+        try Self.refuseQuantized(fields)
         let wholeTies = try whole.flag("tie_word_embeddings")
         let isGemma = architecture == .gemma3
         let heads = try fields.required(
@@ -46,6 +42,17 @@ extension ModelConfiguration {
         try refuseUnsupported(fields)
     }
 
+    /// An object without members says nothing, and is what some programs leave behind.
+    private static func refuseQuantized(_ fields: HubFields) throws(CheckpointError) {
+        guard let value = fields.value("quantization_config"), value.members?.isEmpty != true else { return }
+        let method = value["quant_method"]?.text.map { " (\($0))" } ?? ""
+        throw fields.error(
+            .unsupported, "quantization_config", "says that the checkpoint is quantized already\(method)",
+            advice: "start from the original")
+    }
+
+    /// `architectures` names the class of the model, as llama.cpp's converter has it, `model_type` that of its
+    /// configuration, by which `transformers` chooses the model's. They must mean the same.
     private static func architecture(_ fields: HubFields) throws(CheckpointError) -> Architecture {
         let names: [(String, Architecture)] = [
             ("Gemma3ForCausalLM", .gemma3), ("Gemma3ForConditionalGeneration", .gemma3),
@@ -56,10 +63,18 @@ extension ModelConfiguration {
             ("qwen3", .qwen3),
         ]
         if let name = fields.value("architectures")?.elements?.first?.text {
-            if let match = names.first(where: { $0.0 == name }) { return match.1 }
-            throw fields.error(
-                .unsupported, "architectures",
-                "is '\(name)'; supported: " + names.map(\.0).joined(separator: ", "))
+            guard let match = names.first(where: { $0.0 == name }) else {
+                throw fields.error(
+                    .unsupported, "architectures",
+                    "is '\(name)'; supported: " + names.map(\.0).joined(separator: ", "))
+            }
+            if let type = try fields.text("model_type"), types.first(where: { $0.0 == type })?.1 != match.1 {
+                throw fields.error(
+                    .inconsistent, "model_type",
+                    "is '\(type)', 'architectures' names \(name), which is of another type",
+                    advice: "correct the one that is wrong")
+            }
+            return match.1
         }
         let type = try fields.required("model_type", try fields.text("model_type"))
         guard let match = types.first(where: { $0.0 == type }) else {
@@ -71,21 +86,38 @@ extension ModelConfiguration {
     }
 
     /// Bases and scaling: `rope_theta` and `rope_scaling`, or both in `rope_parameters`, which has one set for
-    /// each kind of layer where there are two.
+    /// each kind of layer where there are two. Where both are there, `rope_scaling` counts unless it is empty, as in
+    /// `transformers` (modeling_rope_utils.py, `convert_rope_params_to_dict`).
     private mutating func readRope(_ fields: HubFields) throws(CheckpointError) {
         let parameters = try fields.object("rope_parameters")
-        let full = try parameters?.object("full_attention") ?? parameters
+        var full = try parameters?.object("full_attention") ?? parameters
+        let oldScaling = try fields.object("rope_scaling")
+        let scalesOldWay = oldScaling?.json.members?.isEmpty == false
+        // Gemma's sets keep the bases that `rope_scaling` does not touch.
+        if scalesOldWay, architecture != .gemma3 { full = nil }
         let oldBase = try fields.positive("rope_theta")
         ropeBase = try full?.positive("rope_theta") ?? oldBase ?? ropeBase
         if architecture == .gemma3 {
             let local = try parameters?.object("sliding_attention")
             let oldLocalBase = try fields.positive("rope_local_base_freq")
             ropeLocalBase = try local?.positive("rope_theta") ?? oldLocalBase ?? 10_000
+            if let local, try Self.ropeType(local) != "default" {
+                throw local.error(
+                    .unsupported, "sliding_attention",
+                    "scales the positions of sliding layers, which GGUF cannot say")
+            }
         }
-        let oldScaling = try fields.object("rope_scaling")
-        guard let scaling = full ?? oldScaling else { return }
+        guard let scaling = scalesOldWay ? oldScaling : full ?? oldScaling else { return }
+        try readScaling(scaling, fields)
+    }
+
+    private static func ropeType(_ scaling: HubFields) throws(CheckpointError) -> String {
         let oldType = try scaling.text("type")
-        let type = try scaling.text("rope_type") ?? oldType ?? "default"
+        return try scaling.text("rope_type") ?? oldType ?? "default"
+    }
+
+    private mutating func readScaling(_ scaling: HubFields, _ fields: HubFields) throws(CheckpointError) {
+        let type = try Self.ropeType(scaling)
         switch type {
         case "default": break
         case "linear":
@@ -99,18 +131,41 @@ extension ModelConfiguration {
             ropeScaling = .llama3(
                 factor: try scaling.positive("factor") ?? 8, lowFrequency: low, highFrequency: high,
                 originalContext: try scaling.count("original_max_position_embeddings") ?? 8192)
+        case "yarn": ropeScaling = .yarn(try yarn(scaling, fields))
         default:
             throw scaling.error(
-                .unsupported, "rope_type", "is '\(type)'; supported: default, linear, llama3 (Llama only)")
+                .unsupported, "rope_type",
+                "is '\(type)'; supported: default, linear, yarn, llama3 (Llama only)")
         }
+    }
+
+    /// `_compute_yarn_parameters` of `transformers` (modeling_rope_utils.py).
+    private func yarn(_ scaling: HubFields, _ fields: HubFields) throws(CheckpointError) -> YaRN {
+        let outer = try fields.count("original_max_position_embeddings")
+        let inner = try scaling.count("original_max_position_embeddings")
+        let original = outer ?? inner
+        let ratio = original.map { Double(contextLength) / Double($0) }
+        var yarn = YaRN(
+            factor: try scaling.required("factor", try scaling.positive("factor") ?? ratio),
+            originalContext: original ?? contextLength)
+        let (scale, scaleAll) = (try scaling.positive("mscale"), try scaling.positive("mscale_all_dim"))
+        if let stated = try scaling.positive("attention_factor") {
+            yarn.attentionFactor = stated
+        } else if let scale, let scaleAll {
+            let usual = yarn.usualAttentionFactor - 1
+            yarn.attentionFactor = (scale * usual + 1) / (scaleAll * usual + 1)
+        }
+        yarn.betaFast = try scaling.positive("beta_fast") ?? 32
+        yarn.betaSlow = try scaling.positive("beta_slow") ?? 1
+        yarn.truncates = try scaling.flag("truncate") ?? true
+        return yarn
     }
 
     private mutating func readGemma3(_ fields: HubFields) throws(CheckpointError) {
         queryScalar = try fields.positive("query_pre_attn_scalar") ?? 256
         finalLogitSoftcap = try fields.positive("final_logit_softcapping")
         let window = try fields.count("sliding_window") ?? 4096
-        let newPeriod = try fields.count("_sliding_window_pattern")
-        var pattern = SlidingPattern.period(try fields.count("sliding_window_pattern") ?? newPeriod ?? 6)
+        var pattern = SlidingPattern.period(try fields.count("sliding_window_pattern") ?? 6)
         if let types = fields.value("layer_types") {
             pattern = try Self.pattern(types, layerCount: layerCount, fields)
         }
@@ -150,16 +205,21 @@ extension ModelConfiguration {
                 "is \(keyValueHeadCount), which does not divide \(headCount) heads")
         }
         guard headDimension > 0, headDimension.isMultiple(of: 2) else {
+            guard fields.value("head_dim") != nil else {
+                throw fields.error(
+                    .inconsistent, "num_attention_heads",
+                    "makes \(headCount) heads of a width of \(embeddingLength) ('hidden_size'), "
+                        + "expected heads of an even width")
+            }
             throw fields.error(.unsupported, "head_dim", "is \(headDimension), expected an even number")
         }
+        try refuseOtherAttention(fields)
         if fields.value("attn_logit_softcapping") != nil {
             throw fields.error(
                 .unsupported, "attn_logit_softcapping", "cannot be expressed in GGUF for this model")
         }
-        if architecture != .gemma3, try fields.flag("use_sliding_window") == true {
-            throw fields.error(.unsupported, "use_sliding_window", "is true, which llama.cpp does not follow")
-        }
-        let name = fields.value("hidden_activation") != nil ? "hidden_activation" : "hidden_act"
+        // Each family of `transformers` reads one of the two names, and has a default for it.
+        let name = architecture == .gemma3 ? "hidden_activation" : "hidden_act"
         let expected = architecture == .gemma3 ? ["gelu_pytorch_tanh"] : ["silu", "swish"]
         if let activation = try fields.text(name), !expected.contains(activation) {
             throw fields.error(.unsupported, name, "is '\(activation)', expected \(expected[0])")
@@ -167,6 +227,29 @@ extension ModelConfiguration {
         for count in ["num_local_experts", "num_experts"] where (try fields.count(count) ?? 1) > 1 {
             throw fields.error(
                 .unsupported, count, "says that this is a mixture of experts, which is not supported")
+        }
+    }
+
+    /// Masks other than the causal one of the architecture.
+    private func refuseOtherAttention(_ fields: HubFields) throws(CheckpointError) {
+        if architecture != .gemma3 {
+            if try fields.flag("use_sliding_window") == true {
+                throw fields.error(
+                    .unsupported, "use_sliding_window", "is true, which llama.cpp does not follow")
+            }
+            let types = fields.value("layer_types")?.elements ?? []
+            if let other = types.first(where: { $0.text != "full_attention" }) {
+                throw fields.error(
+                    .unsupported, "layer_types",
+                    "has an element \(other.serialized(pretty: false)), which llama.cpp does not follow")
+            }
+        }
+        if try fields.flag("use_bidirectional_attention") == true {
+            throw fields.error(
+                .unsupported, "use_bidirectional_attention", "is true; only causal models are supported")
+        }
+        if try fields.flag("is_causal") == false {
+            throw fields.error(.unsupported, "is_causal", "is false; only causal models are supported")
         }
     }
 }

@@ -9,10 +9,12 @@ extension ModelConfiguration {
     ///   - type: How the weights are stored: F32, F16 or BF16.
     ///   - vocabulary: Where the ids of special tokens come from; nil leaves them out.
     ///   - hasAttentionBias: Whether the attention of a Llama has biases; Qwen 2's always has.
+    ///   - hasFeedForwardBias: Whether the feed-forward layers of a Llama have biases.
     ///   - quantization: What stands as `quantization_config`; nil leaves it out.
+    /// - Precondition: ``ropeScaling`` is one that `config.json` can say.
     public func hubConfiguration(
         type: GGMLType, vocabulary: Vocabulary?, hasAttentionBias: Bool = false,
-        quantization: JSONValue? = nil
+        hasFeedForwardBias: Bool = false, quantization: JSONValue? = nil
     ) -> JSONValue {
         var members: [JSONValue.Member] = []
         func add(_ name: String, _ value: JSONValue) { members.append(.init(name, value)) }
@@ -39,12 +41,14 @@ extension ModelConfiguration {
         add("use_cache", true)
         add("vocab_size", .integer(vocabularySize))
         switch architecture {
-        case .gemma3: members += gemma3Members
+        case .gemma3:
+            add("attention_bias", .bool(hasAttentionBias))
+            members += gemma3Members
         case .llama:
             add("attention_bias", .bool(hasAttentionBias))
             add("head_dim", .integer(headDimension))
             add("hidden_act", "silu")
-            add("mlp_bias", false)
+            add("mlp_bias", .bool(hasFeedForwardBias))
         case .qwen2, .qwen3:
             if architecture == .qwen3 {
                 add("attention_bias", .bool(hasAttentionBias))
@@ -70,7 +74,6 @@ extension ModelConfiguration {
     private var gemma3Members: [JSONValue.Member] {
         var members: [JSONValue.Member] = []
         func add(_ name: String, _ value: JSONValue) { members.append(.init(name, value)) }
-        add("attention_bias", false)
         add("attn_logit_softcapping", .null)
         add("final_logit_softcapping", finalLogitSoftcap.map(JSONValue.real) ?? .null)
         add("head_dim", .integer(headDimension))
@@ -109,6 +112,32 @@ extension ModelConfiguration {
                 "factor": .real(factor), "high_freq_factor": .real(high), "low_freq_factor": .real(low),
                 "original_max_position_embeddings": .integer(context), "rope_type": "llama3",
             ])
+        case .yarn(let yarn):
+            var members: [JSONValue.Member] = []
+            if let factor = yarn.attentionFactor { members.append(.init("attention_factor", .real(factor))) }
+            if yarn.betaFast != 32 { members.append(.init("beta_fast", .real(yarn.betaFast))) }
+            if yarn.betaSlow != 1 { members.append(.init("beta_slow", .real(yarn.betaSlow))) }
+            members.append(.init("factor", .real(yarn.factor)))
+            members.append(.init("original_max_position_embeddings", .integer(yarn.originalContext)))
+            members.append(.init("rope_type", "yarn"))
+            if !yarn.truncates { members.append(.init("truncate", false)) }
+            return .object(members)
+        case .divisors: preconditionFailure("refused by checkHub(path:)")
+        }
+    }
+
+    /// Throws what config.json cannot say, or what Nibble does not know of the model.
+    package func checkHub(path: String) throws(CheckpointError) {
+        if let obstacle = obstacles.first { throw obstacle }
+        if case .divisors = ropeScaling {
+            throw CheckpointError(
+                .unsupported, path: path, subject: "tensor 'rope_freqs.weight'",
+                "holds divisors that are not those of Llama 3's rotary scaling, which config.json could name")
+        }
+        guard rotaryMagnitude == 1 else {
+            throw CheckpointError(
+                .unsupported, path: path, subject: "key '\(architecture.rawValue).rope.scaling.attn_factor'",
+                "is \(rotaryMagnitude), which config.json cannot say without YaRN")
         }
     }
 }

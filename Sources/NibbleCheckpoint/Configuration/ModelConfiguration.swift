@@ -27,6 +27,8 @@ public struct ModelConfiguration: Sendable, Equatable {
     public var ropeLocalBase: Double?
     /// Scaling of rotary positions (of the global layers, where there are two kinds).
     public var ropeScaling: RopeScaling?
+    /// What cosines and sines of all layers are multiplied with, YaRN's own factor aside.
+    public var rotaryMagnitude = 1.0
     /// Keys that a local layer sees, the current token included; nil where all layers are global.
     public var slidingWindow: Int?
     /// Which layers are global; nil where ``slidingWindow`` is.
@@ -40,6 +42,13 @@ public struct ModelConfiguration: Sendable, Equatable {
     /// Rows of the token embedding that stand for tokens.
     public var vocabularySize: Int
 
+    /// What computing the model would need and Nibble does not have. Nothing of it keeps a GGUF file from being
+    /// quantized: its keys are carried over.
+    public var obstacles: [CheckpointError] = []
+
+    /// Whether all blocks, and keys and values, are alike, so that ``shape(of:)`` can tell the shapes of their matrices.
+    var hasUniformBlocks = true
+
     /// Whether GGUF states the width of a head rather than leaving it to be derived.
     var statesHeadDimension = true
 
@@ -49,6 +58,10 @@ public struct ModelConfiguration: Sendable, Equatable {
         case linear(factor: Double)
         /// Low frequencies divided by the factor, high ones kept, a ramp between (Llama 3.1).
         case llama3(factor: Double, lowFrequency: Double, highFrequency: Double, originalContext: Int)
+        /// As YaRN has it.
+        case yarn(YaRN)
+        /// Each frequency divided by a number of its own, which only GGUF can say.
+        case divisors([Float])
     }
 
     /// Which layers attend globally.

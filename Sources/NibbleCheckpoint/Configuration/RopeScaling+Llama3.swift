@@ -16,8 +16,10 @@ extension ModelConfiguration.RopeScaling {
     /// The largest divisor is the factor. Between the kept and the divided frequencies lies a ramp that is
     /// linear in the frequency, so that two of its points give both ends of it.
     ///
-    /// - Throws: ``CheckpointError`` unless the divisors computed from what was found equal `divisors` bit
-    ///   for bit.
+    /// Unless the divisors computed from what was found equal `divisors` bit for bit, they are of a kind of their own:
+    /// ``ModelConfiguration/RopeScaling/divisors(_:)``.
+    ///
+    /// - Throws: ``CheckpointError`` where there are too few or too many divisors, or one is not above 0.
     static func llama3(
         divisors: [Float], base: Double, headDimension: Int, path: String
     ) throws(CheckpointError) -> Self? {
@@ -44,9 +46,7 @@ extension ModelConfiguration.RopeScaling {
                 originalContext: llama3OriginalContext)
             if scaling.llama3Divisors(frequencies) == divisors { return scaling }
         }
-        throw error(
-            .unsupported,
-            "holds divisors that are not those of Llama 3's rotary scaling, which the hub could name")
+        return .divisors(divisors)
     }
 
     /// The divisors of the rotary frequencies, one a pair of dimensions; nil for other kinds of scaling.

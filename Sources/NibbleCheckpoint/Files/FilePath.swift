@@ -38,6 +38,17 @@ package enum FilePath {
             && !name.utf8.contains(0)
     }
 
+    /// Whether an output of that name is to be a GGUF file; else it is a folder.
+    package static func isGGUF(_ path: String) -> Bool {
+        trimmingSlashes(path).lowercased().hasSuffix(".gguf")
+    }
+
+    /// Whether a file or folder lies in `folder`, at any depth, links resolved.
+    package static func lies(_ path: String, in folder: String) -> Bool {
+        guard let path = resolved(path), let folder = resolved(folder) else { return false }
+        return path.hasPrefix(folder == "/" ? folder : folder + "/")
+    }
+
     /// `path` without the slashes at its end.
     package static func trimmingSlashes(_ path: String) -> String {
         var path = path
@@ -67,9 +78,23 @@ package enum FilePath {
 
 extension FilePath {
     /// The name that a folder has in its parent, `.` and links resolved.
-    package static func absoluteName(of path: String) -> String {
-        guard let resolved = realpath(path, nil) else { return name(of: path) }
+    package static func absoluteName(of path: String) -> String { name(of: resolved(path) ?? path) }
+
+    /// The absolute path without links; nil where there is nothing.
+    private static func resolved(_ path: String) -> String? {
+        guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
-        return name(of: String(cString: resolved))
+        return String(cString: resolved)
+    }
+
+    /// Whether this process may write to a file or folder.
+    package static func isWritable(_ path: String) -> Bool { access(path, W_OK) == 0 }
+
+    /// Whether there is something at `path` that is neither a regular file nor a folder: a device, a pipe.
+    package static func isSpecial(_ path: String) -> Bool {
+        var status = stat()
+        guard stat(path, &status) == 0 else { return false }
+        let kind = status.st_mode & S_IFMT
+        return kind != S_IFREG && kind != S_IFDIR
     }
 }

@@ -32,7 +32,10 @@ public final class MappedFile: @unchecked Sendable {
         var status = stat()
         guard fstat(descriptor, &status) == 0 else { throw .system("cannot read the size", path: path) }
         guard status.st_mode & S_IFMT == S_IFREG else {
-            throw CheckpointError(.inputOutput, path: path, "is not a regular file")
+            let isFolder = status.st_mode & S_IFMT == S_IFDIR
+            throw CheckpointError(
+                .inputOutput, path: path, isFolder ? "is a folder" : "is not a regular file",
+                advice: isFolder ? "name a file in it" : "copy it into a file first")
         }
         let size = Int(status.st_size)
         self.path = path
@@ -43,13 +46,40 @@ public final class MappedFile: @unchecked Sendable {
         }
         guard let address = mmap(nil, size, PROT_READ, MAP_PRIVATE, descriptor, 0), address != MAP_FAILED
         else {
-            throw .system("cannot map \(size) bytes", path: path)
+            throw .system("cannot map \(ByteText.text(size))", path: path)
         }
         bytes = UnsafeRawBufferPointer(start: address, count: size)
+        if let error = LargeFilePointer(bytes).map({ $0.error(path: path) }) {
+            munmap(address, size)
+            throw error
+        }
+    }
+
+    /// Holds a copy of `bytes`, which came from what cannot be mapped.
+    init(copying bytes: [UInt8], path: String) throws(CheckpointError) {
+        self.path = path
+        identity = FileIdentity(device: 0, file: 0)
+        guard !bytes.isEmpty else {
+            self.bytes = UnsafeRawBufferPointer(start: nil, count: 0)
+            return
+        }
+        guard
+            let address = mmap(
+                nil, bytes.count, PROT_READ | PROT_WRITE, MAP_PRIVATE | Int32(MAP_ANONYMOUS), -1, 0),
+            address != MAP_FAILED
+        else { throw .system("cannot hold \(ByteText.text(bytes.count))", path: path) }
+        UnsafeMutableRawBufferPointer(start: address, count: bytes.count).copyBytes(from: bytes)
+        self.bytes = UnsafeRawBufferPointer(start: address, count: bytes.count)
     }
 
     deinit {
         if let start = bytes.baseAddress { munmap(UnsafeMutableRawPointer(mutating: start), bytes.count) }
+    }
+
+    /// Throws where the file is empty, which says more than a header that is cut short.
+    func requireContents() throws(CheckpointError) {
+        guard count == 0 else { return }
+        throw CheckpointError(.truncated, path: path, "is empty", advice: "the download may have failed")
     }
 
     /// Asks the system to load the pages of `range` now, in one call rather than page by page on access.
@@ -63,6 +93,8 @@ public final class MappedFile: @unchecked Sendable {
 
     /// Returns the pages that lie wholly in `range`. Reading them again loads them again.
     public func release(_ range: Range<Int>) {
+        // Pages of a copy would come back empty.
+        guard identity.file != 0 else { return }
         advise(inward(range), Int32(MADV_DONTNEED))
     }
 
@@ -111,7 +143,8 @@ extension CheckpointError {
             switch number {
             case ENOENT: "check the path"
             case EACCES, EPERM: "check the permissions"
-            case ENOSPC: "free some space or write elsewhere"
+            case ENOSPC, EDQUOT: "free some space or write elsewhere"
+            case EROFS: "write elsewhere"
             default: nil
             }
         return CheckpointError(

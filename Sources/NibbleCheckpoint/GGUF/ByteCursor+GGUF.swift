@@ -78,7 +78,7 @@ extension ByteCursor {
         guard let type = GGUFValueType(rawValue: number) else {
             throw CheckpointError(
                 .malformed, path: path, offset: start, subject: "key '\(key)'",
-                "has value type \(number), expected 0...12")
+                "has value type \(number), expected 0 to 12")
         }
         return type
     }

@@ -40,17 +40,20 @@ struct GGUFFields {
         return elements.compactMap(\.text)
     }
 
-    /// A count that llama.cpp also accepts as an array with one element a block (`get_key_or_arr`); the
-    /// elements must be alike, as no supported architecture has blocks of different shapes.
-    func uniformCount(_ key: String, layers: Int) throws(CheckpointError) -> Int? {
+    /// A count that llama.cpp also accepts as an array with one element a block (`get_key_or_arr`): the first, where
+    /// they differ, and an error in `differences`, as no model that can be computed has blocks of different shapes.
+    func blockCount(
+        _ key: String, layers: Int, _ differences: inout [CheckpointError]
+    ) throws(CheckpointError) -> Int? {
         guard let value = try metadata.value(key) else { return nil }
         guard case .array(let type, let elements) = value else { return try count(key) }
         guard type == .uint32 || type == .int32 else { throw wrongType(key, "uint32", value) }
         guard elements.count == layers else {
             throw error(.inconsistent, key, "has \(elements.count) elements, the model has \(layers) blocks")
         }
-        guard let first = elements.first?.integer, elements.allSatisfy({ $0.integer == first }) else {
-            throw error(.unsupported, key, "differs between blocks")
+        let first = elements.first?.integer
+        if !elements.allSatisfy({ $0.integer == first }) {
+            differences.append(error(.unsupported, key, "differs between blocks"))
         }
         return first
     }

@@ -33,6 +33,7 @@ public struct GGUFFile: Sendable {
     /// Checks a mapped file.
     public init(_ file: MappedFile) throws(CheckpointError) {
         self.file = file
+        try file.requireContents()
         var cursor = ByteCursor(file)
         version = try Self.readVersion(&cursor)
         let tensorCount = try Self.readCount(&cursor, "tensor count", smallest: 24)
@@ -101,7 +102,8 @@ public struct GGUFFile: Sendable {
         guard case .uint32(let alignment) = value, alignment > 0, alignment.nonzeroBitCount == 1 else {
             throw CheckpointError(
                 .malformed, path: path, subject: "key '\(GGUFKey.alignment)'",
-                "is \(value), expected a uint32 that is a power of two")
+                "is \(value.integer.map(String.init) ?? "of type \(value.typeName)"), expected a power of two as uint32"
+            )
         }
         return Int(alignment)
     }

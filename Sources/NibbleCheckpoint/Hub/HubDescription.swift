@@ -4,12 +4,16 @@ public struct HubDescription: Sendable {
     public let folder: String
     /// The shape of the model.
     public let configuration: ModelConfiguration
-    private let json: JSONValue
+    /// `config.json`
+    let json: JSONValue
+    /// The path of `config.json`.
+    var path: String { FilePath.join(folder, "config.json") }
 
     /// Reads `config.json`.
     public init(folder: String) throws(CheckpointError) {
         self.folder = folder
         let path = FilePath.join(folder, "config.json")
+        guard FilePath.exists(path) else { throw try FolderDiagnosis(folder).noConfiguration }
         json = try JSONParser.parse(path: path)
         configuration = try ModelConfiguration(hubConfiguration: json, path: path)
     }
@@ -22,26 +26,40 @@ public struct HubDescription: Sendable {
     ///   - fileType: the value of `general.file_type`.
     /// - Throws: ``CheckpointError`` where a tokenizer file is missing, damaged or of an unknown kind.
     public func ggufMetadata(parameterCount: Int, fileType: UInt32) throws(CheckpointError) -> GGUFMetadata {
+        var notes: [CheckpointNote] = []
+        return try ggufMetadata(parameterCount: parameterCount, fileType: fileType, notes: &notes)
+    }
+
+    /// The same, and what the user should know of the tokenizer.
+    package func ggufMetadata(
+        parameterCount: Int, fileType: UInt32, notes: inout [CheckpointNote]
+    ) throws(CheckpointError) -> GGUFMetadata {
         var metadata = GGUFMetadata()
         metadata.set(GGUFKey.architecture, .string(configuration.architecture.rawValue))
         metadata.set("general.type", .string("model"))
         let general = try GeneralMetadata(folder: folder, configuration: json)
         for (key, value) in general.entries(parameterCount: parameterCount) { metadata.set(key, value) }
-        let path = FilePath.join(folder, "config.json")
         for (key, value) in try configuration.ggufEntries(fileType: fileType, path: path) {
             metadata.set(key, value)
         }
         metadata.set(GGUFKey.quantizationVersion, .uint32(2))
-        let tokenizer = try HubTokenizer.entries(folder: folder, configuration: configuration, json: json)
-        for (key, value) in tokenizer { metadata.set(key, value) }
+        let tokenizer = try HubTokenizer(self)
+        for (key, value) in tokenizer.entries { metadata.set(key, value) }
+        notes +=
+            tokenizer.notes + tokenizer.outputNotes + Vocabulary.notes(ggufMetadata: metadata, path: path)
         return metadata
     }
+
+    /// A flag of the text model; nil where it is not there.
+    func flag(_ name: String) -> Bool? { json["text_config"]?[name]?.flag ?? json[name]?.flag }
 
     /// The tokenizer, read from the folder anew on each call.
     public func vocabulary() throws(CheckpointError) -> Vocabulary {
         var metadata = GGUFMetadata()
-        let entries = try HubTokenizer.entries(folder: folder, configuration: configuration, json: json)
-        for (key, value) in entries { metadata.set(key, value) }
-        return try Vocabulary(ggufMetadata: metadata, path: folder)
+        let tokenizer = try HubTokenizer(self)
+        for (key, value) in tokenizer.entries { metadata.set(key, value) }
+        var vocabulary = try Vocabulary(ggufMetadata: metadata, path: folder)
+        vocabulary.notes = tokenizer.notes + Vocabulary.notes(ggufMetadata: metadata, path: path)
+        return vocabulary
     }
 }

@@ -29,21 +29,23 @@ extension HubFile {
     /// - Parameters:
     ///   - type: How the weights are stored: F32, F16 or BF16.
     ///   - hasAttentionBias: Whether the attention of a Llama has biases.
+    ///   - hasFeedForwardBias: Whether the feed-forward layers of a Llama have biases.
     ///   - quantization: The `quantization_config` of `config.json`; nil where weights are plain numbers.
     ///   - metadata: Where `general.` facts come from: name, license, sampling.
     ///   - path: Where all this comes from, for errors.
     /// - Throws: ``CheckpointError`` where the tokenizer has no counterpart on the hub.
     public static func all(
         configuration: ModelConfiguration, vocabulary: Vocabulary, type: GGMLType,
-        hasAttentionBias: Bool = false, quantization: JSONValue? = nil, metadata: GGUFMetadata? = nil,
-        path: String = "vocabulary"
+        hasAttentionBias: Bool = false, hasFeedForwardBias: Bool = false, quantization: JSONValue? = nil,
+        metadata: GGUFMetadata? = nil, path: String = "vocabulary"
     ) throws(CheckpointError) -> [HubFile] {
+        try configuration.checkHub(path: path)
         var files = [
             HubFile(
                 name: "config.json",
                 configuration.hubConfiguration(
                     type: type, vocabulary: vocabulary, hasAttentionBias: hasAttentionBias,
-                    quantization: quantization)),
+                    hasFeedForwardBias: hasFeedForwardBias, quantization: quantization)),
             HubFile(name: "generation_config.json", try generation(vocabulary, metadata)),
         ]
         files += try vocabulary.hubFiles(

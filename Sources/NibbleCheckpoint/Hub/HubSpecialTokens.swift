@@ -9,6 +9,8 @@ struct HubSpecialTokens {
     private var names: [String: String] = [:]
     private var roles = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"]
     private let tokenCount: Int
+    /// What was overruled or is out of range.
+    private(set) var notes: [CheckpointNote] = []
 
     /// - Parameter limit: ids from here on do not count; nil for no limit.
     init(_ files: HubTokenizerFiles, configuration: JSONValue, limit: Int?) throws(CheckpointError) {
@@ -37,7 +39,54 @@ struct HubSpecialTokens {
             let value =
                 configuration[field].flatMap { $0.isNull ? nil : $0 } ?? configuration["text_config"]?[field]
             setID(value?.integer, for: role)
+            // Only SentencePiece has a limit; other ids are written, and read as none where they are out of range.
+            if let id = value?.integer, let limit, id < 0 || id >= limit {
+                notes.append(
+                    CheckpointNote(
+                        path: FilePath.join(files.folder, "config.json"), subject: "'\(field)'",
+                        "is \(id), there are \(limit) tokens; read as none"))
+            }
         }
+        try noteEnds(files, configuration)
+    }
+
+    /// Gives the tokens for the beginning and the end that the configuration names, and llama.cpp's converter does not
+    /// find in `tokenizer.json`, their numbers in the vocabulary, where a reader would take others for granted.
+    mutating func fill(from tokens: HubTokens) {
+        let isSentencePiece = tokens.scores != nil
+        for (role, usual) in [("bos", isSentencePiece ? 1 : nil), ("eos", isSentencePiece ? 2 : nil)] {
+            guard !ids.contains(where: { $0.role == role }), let name = tokens.names[role] ?? names[role],
+                let id = tokens.tokens.firstIndex(where: { ExactText($0) == ExactText(name) }), id != usual
+            else { continue }
+            ids.append((role, id))
+        }
+    }
+
+    /// Ends of a text that the files do not agree on, which decides whether a generation ends.
+    private mutating func noteEnds(_ files: HubTokenizerFiles, _ configuration: JSONValue)
+        throws(CheckpointError)
+    {
+        guard let end = ids.first(where: { $0.role == "eos" })?.id else { return }
+        let generation = try HubTokenizerFiles.parse(files.folder, "generation_config.json")
+        let text = configuration["text_config"]
+        let stated = [
+            ("config.json", configuration["eos_token_id"] ?? text?["eos_token_id"]),
+            ("generation_config.json", generation?["eos_token_id"]),
+        ].compactMap { name, value in Self.numbers(value).map { (name, $0) } }
+        // One of them may know more ends than the tokenizer, which names one.
+        guard !stated.isEmpty, !stated.contains(where: { $0.1.contains(end) }) else { return }
+        let others = stated.map { name, ids in "\(ids.map(String.init).joined(separator: ", ")) in \(name)" }
+        notes.append(
+            CheckpointNote(
+                path: files.folder, subject: "'eos_token_id'",
+                "is \(others.joined(separator: " and ")); the tokenizer's own, \(end), counts, as in llama.cpp"
+            ))
+    }
+
+    private static func numbers(_ value: JSONValue?) -> [Int]? {
+        guard let value, !value.isNull else { return nil }
+        if let id = value.integer { return [id] }
+        return value.elements?.compactMap(\.integer)
     }
 
     /// The text of a token, given as such or as an added token.
@@ -121,14 +170,15 @@ struct HubSpecialTokens {
     private mutating func readTemplates(_ files: HubTokenizerFiles, _ settings: JSONValue)
         throws(CheckpointError)
     {
-        if let value = settings["chat_template"] {
+        if let value = settings["chat_template"], !value.isNull {
             templates = Self.templates(value)
+            try noteTemplates(files)
         } else if let source = try HubTokenizerFiles.text(files.folder, "chat_template.jinja") {
             templates = [.init(source: source)]
             let folder = FilePath.join(files.folder, "additional_chat_templates")
             for name in FilePath.names(in: folder) where name.hasSuffix(".jinja") {
                 guard let source = try HubTokenizerFiles.text(folder, name) else { continue }
-                templates.append(.init(name: String(name.dropLast(6)), source: source))
+                templates.append(.init(name: String(name.dropLast(6)).keyName, source: source))
             }
         } else if let value = try HubTokenizerFiles.parse(files.folder, "chat_template.json")?[
             "chat_template"]
@@ -137,12 +187,38 @@ struct HubSpecialTokens {
         }
     }
 
+    /// `transformers` prefers chat_template.jinja, llama.cpp's converter tokenizer_config.json.
+    private mutating func noteTemplates(_ files: HubTokenizerFiles) throws(CheckpointError) {
+        guard let other = try HubTokenizerFiles.text(files.folder, "chat_template.jinja"),
+            let own = templates.first(where: { $0.name == "default" }), own.source != other
+        else { return }
+        notes.append(
+            CheckpointNote(
+                path: FilePath.join(files.folder, "chat_template.jinja"),
+                "differs from the chat template in tokenizer_config.json, which is taken, as in llama.cpp "
+                    + "(transformers takes chat_template.jinja)"))
+    }
+
     /// One template, or a list of named ones.
     private static func templates(_ value: JSONValue) -> [Vocabulary.ChatTemplate] {
         if let source = value.text { return [.init(source: source)] }
         return (value.elements ?? []).compactMap { entry in
-            guard let name = entry["name"]?.text, let source = entry["template"]?.text else { return nil }
+            guard let name = entry["name"]?.text?.keyName, let source = entry["template"]?.text else {
+                return nil
+            }
             return .init(name: name, source: source)
         }
+    }
+}
+
+extension String {
+    /// The name of a template as a part of a key: letters and digits, `_` for all else (gguf-py, gguf_writer.py,
+    /// `add_chat_template`).
+    fileprivate var keyName: String {
+        String(
+            unicodeScalars.map { scalar -> Character in
+                scalar.isASCII && (scalar.properties.isAlphabetic || scalar.properties.numericType != nil)
+                    ? Character(scalar) : "_"
+            })
     }
 }

@@ -1,12 +1,24 @@
 /// The `tokenizer.` keys of a hub folder in the order of llama.cpp's converter.
-enum HubTokenizer {
-    static func entries(
-        folder: String, configuration: ModelConfiguration, json: JSONValue
-    ) throws(CheckpointError) -> [(key: String, value: GGUFValue)] {
-        let files = try HubTokenizerFiles(folder: folder)
+struct HubTokenizer {
+    private(set) var entries: [(key: String, value: GGUFValue)] = []
+    /// What was left out, made up or overruled.
+    private(set) var notes: [CheckpointNote]
+    /// What a file that is written of it has and the folder has not.
+    let outputNotes: [CheckpointNote]
+    /// Tokens that the files name and the embedding has no row for, by their numbers.
+    let withoutRows: [(id: Int, text: String)]
+
+    init(_ description: HubDescription) throws(CheckpointError) {
+        let (folder, configuration, json) = (description.folder, description.configuration, description.json)
+        let files = try HubTokenizerFiles(folder: folder, architecture: configuration.architecture)
         let tokens = try HubTokens(files, configuration)
-        var entries: [(key: String, value: GGUFValue)] = []
-        if configuration.architecture == .llama, let adds = files.configuration?["add_prefix_space"]?.flag {
+        (notes, outputNotes, withoutRows) = (tokens.notes, tokens.outputNotes, tokens.withoutRows)
+        let stated = files.configuration?["add_prefix_space"]?.flag
+        // llama.cpp's converter does not ask tokenizer.model; the model was trained with what it says.
+        let adds = stated ?? tokens.addsSpacePrefix
+        if configuration.architecture != .gemma3, let adds,
+            configuration.architecture == .llama || stated == nil
+        {
             entries.append((TokenizerKey.addsSpacePrefix, .bool(adds)))
         }
         entries.append((TokenizerKey.model, .string(tokens.model)))
@@ -17,7 +29,7 @@ enum HubTokenizer {
         }
         entries.append((TokenizerKey.kinds, .array(.int32, tokens.kinds.map { .int32($0.rawValue) })))
         if let merges = tokens.merges { entries.append((TokenizerKey.merges, .strings(merges))) }
-        entries += try special(files, json, limit: tokens.scores == nil ? nil : tokens.tokens.count)
+        entries += try special(files, json, tokens)
         // The converter forces it for vocabularies of StarCoder's size.
         if configuration.architecture == .llama, configuration.vocabularySize == 49152 {
             entries.removeAll { $0.key == TokenizerKey.addsBeginning }
@@ -26,7 +38,6 @@ enum HubTokenizer {
         if configuration.architecture == .gemma3, tokens.scores != nil {
             entries.append((TokenizerKey.addsSpacePrefix, .bool(false)))
         }
-        return entries
     }
 
     private static let idKeys = [
@@ -40,16 +51,19 @@ enum HubTokenizer {
         "bos": TokenizerKey.addsBeginning, "eos": TokenizerKey.addsEnd, "sep": "tokenizer.ggml.add_sep_token",
     ]
 
-    private static func special(
-        _ files: HubTokenizerFiles, _ json: JSONValue, limit: Int?
+    private mutating func special(
+        _ files: HubTokenizerFiles, _ json: JSONValue, _ tokens: HubTokens
     ) throws(CheckpointError) -> [(key: String, value: GGUFValue)] {
-        let special = try HubSpecialTokens(files, configuration: json, limit: limit)
+        var special = try HubSpecialTokens(
+            files, configuration: json, limit: tokens.scores == nil ? nil : tokens.tokens.count)
+        special.fill(from: tokens)
+        notes += special.notes
         var entries: [(key: String, value: GGUFValue)] = []
         for (role, id) in special.ids {
-            if let key = idKeys[role] { entries.append((key, .uint32(UInt32(clamping: id)))) }
+            if let key = Self.idKeys[role] { entries.append((key, .uint32(UInt32(clamping: id)))) }
         }
         for (role, adds) in special.additions {
-            if let key = additionKeys[role] { entries.append((key, .bool(adds))) }
+            if let key = Self.additionKeys[role] { entries.append((key, .bool(adds))) }
         }
         let named = special.templates.filter { $0.name != "default" }
         if !named.isEmpty {

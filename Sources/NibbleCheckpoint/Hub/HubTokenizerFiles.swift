@@ -1,22 +1,52 @@
 /// The tokenizer files of a hub folder, parsed; absent ones are nil.
 struct HubTokenizerFiles {
     let folder: String
-    /// `tokenizer.json`
+    /// `tokenizer.json`, or what it would say where `vocab.json` and `merges.txt` stand in its place.
     let tokenizer: JSONValue?
+    /// The file that ``tokenizer`` comes from.
+    let tokenizerPath: String
     /// `tokenizer_config.json`
     let configuration: JSONValue?
     /// `added_tokens.json`
     let addedTokens: JSONValue?
-    /// The path of `tokenizer.model`, where it exists.
+    /// `special_tokens_map.json`
+    let specialTokensMap: JSONValue?
+    /// The path of `tokenizer.model`, where it exists and is one of SentencePiece.
     let sentencePiecePath: String?
 
-    init(folder: String) throws(CheckpointError) {
+    init(folder: String, architecture: Architecture) throws(CheckpointError) {
         self.folder = folder
-        tokenizer = try Self.parse(folder, "tokenizer.json")
         configuration = try Self.parse(folder, "tokenizer_config.json")
         addedTokens = try Self.parse(folder, "added_tokens.json")
+        specialTokensMap = try Self.parse(folder, "special_tokens_map.json")
         let path = FilePath.join(folder, "tokenizer.model")
-        sentencePiecePath = FilePath.exists(path) ? path : nil
+        let stated = try Self.parse(folder, "tokenizer.json")
+        // Some folders of Llama 3 hold a tiktoken file of that name beside tokenizer.json.
+        var isSentencePiece = FilePath.exists(path)
+        if isSentencePiece, stated != nil, try Self.isTiktoken(path) { isSentencePiece = false }
+        sentencePiecePath = isSentencePiece ? path : nil
+        let merges = FilePath.join(folder, "merges.txt")
+        if stated == nil, !isSentencePiece, FilePath.exists(merges) {
+            tokenizer = try HubMergesFile(folder: folder, configuration, architecture).tokenizer
+            tokenizerPath = merges
+        } else {
+            tokenizer = stated
+            tokenizerPath = FilePath.join(folder, "tokenizer.json")
+        }
+    }
+
+    /// Lines of a token in base64, a space and a number.
+    private static func isTiktoken(_ path: String) throws(CheckpointError) -> Bool {
+        let file = try MappedFile(path: path)
+        guard let line = file.bytes.prefix(4096).split(separator: UInt8(ascii: "\n")).first else {
+            return false
+        }
+        let parts = line.split(separator: UInt8(ascii: " "))
+        return parts.count == 2 && parts[1].allSatisfy { (0x30...0x39).contains($0) }
+            && parts[0].allSatisfy { byte in
+                let isLetter = (0x41...0x5A).contains(byte & 0xDF)
+                return isLetter || (0x2F...0x39).contains(byte) || byte == 0x2B || byte == 0x3D
+            }
     }
 
     /// A JSON file of the folder; nil where there is none.
@@ -43,6 +73,8 @@ struct HubTokenizerFiles {
         var id: Int
         var content: String
         var isSpecial: Bool
+        /// See ``HubAddedTokens/Token/isParticular``.
+        var isParticular: Bool
 
         init?(_ json: JSONValue) {
             guard let id = json["id"]?.integer, id >= 0, let content = json["content"]?.text else {
@@ -51,6 +83,7 @@ struct HubTokenizerFiles {
             self.id = id
             self.content = content
             isSpecial = json["special"]?.flag ?? false
+            isParticular = ["lstrip", "rstrip", "single_word"].contains { json[$0]?.flag == true }
         }
     }
 }

@@ -1,5 +1,7 @@
 /// Tokens, scores and kinds of a hub folder in the form of GGUF, as llama.cpp's converter makes them
 /// (conversion/base.py).
+///
+/// Which file counts where two contradict each other is told in docs/design/0014-contradictions.md.
 struct HubTokens {
     var model: String
     var preTokenizer: String
@@ -8,16 +10,31 @@ struct HubTokens {
     var kinds: [Vocabulary.TokenKind]
     var merges: [String]?
 
-    /// - Parameter vocabularySize: rows of the embedding that stand for tokens; those that the files do not name
+    /// Whether a space is put before a text, where the folder says so otherwise than by `add_prefix_space`.
+    var addsSpacePrefix: Bool?
+    /// Tokens that the files name and the embedding has no row for, by their numbers.
+    var withoutRows: [(id: Int, text: String)] = []
+    /// What was left out or overruled, so that texts may be cut otherwise than in other programs.
+    var notes: [CheckpointNote] = []
+    /// What a file that is written of them has and the folder has not, or the other way round.
+    var outputNotes: [CheckpointNote] = []
+    /// Texts of the tokens with a role, by its name.
+    var names: [String: String] = [:]
+
+    /// - Parameter configuration: of the model; its vocabulary has as many tokens, and those that the files do not name
     ///   become `[PADn]`.
     init(_ files: HubTokenizerFiles, _ configuration: ModelConfiguration) throws(CheckpointError) {
+        let count = configuration.vocabularySize
         if files.sentencePiecePath != nil {
-            try self.init(sentencePiece: files, configuration.vocabularySize)
+            try self.init(sentencePiece: files, count)
         } else if let tokenizer = files.tokenizer {
-            if tokenizer["model"]?["byte_fallback"]?.flag == true {
-                try self.init(mergesAsScores: files, tokenizer, configuration.vocabularySize)
+            try Self.checkModel(tokenizer, files)
+            if !PreTokenizerRecognition.isByteLevel(tokenizer),
+                tokenizer["model"]?["byte_fallback"]?.flag == true
+            {
+                try self.init(mergesAsScores: files, tokenizer, count)
             } else {
-                try self.init(byteLevel: files, tokenizer, configuration.vocabularySize)
+                try self.init(byteLevel: files, tokenizer, configuration)
             }
         } else {
             throw CheckpointError(
@@ -25,6 +42,16 @@ struct HubTokens {
                 advice: "the download may be incomplete")
         }
         try check(files)
+    }
+
+    /// llama.cpp has no other tokenizers of these architectures than byte-pair encoding.
+    private static func checkModel(_ tokenizer: JSONValue, _ files: HubTokenizerFiles) throws(CheckpointError)
+    {
+        guard let type = tokenizer["model"]?["type"]?.text, type != "BPE" else { return }
+        throw CheckpointError(
+            .unsupported, path: files.tokenizerPath, subject: "'model.type'",
+            "is '\(type)'; tokenizers of this architecture are read as BPE",
+            advice: type == "Unigram" ? "llama.cpp's converter refuses the model as well" : nil)
     }
 
     private init(padding count: Int, model: String, preTokenizer: String, hasScores: Bool) {
@@ -38,7 +65,18 @@ struct HubTokens {
     /// `_create_vocab_sentencepiece`: the pieces, then what added tokens say of them.
     private init(sentencePiece files: HubTokenizerFiles, _ count: Int) throws(CheckpointError) {
         self.init(padding: count, model: "llama", preTokenizer: "default", hasScores: true)
-        let pieces = try SentencePieceModel(path: files.sentencePiecePath ?? "").pieces
+        let path = files.sentencePiecePath ?? ""
+        let model = try SentencePieceModel(path: path)
+        let pieces = model.pieces
+        notes += model.notes
+        if !model.addsDummyPrefix { addsSpacePrefix = false }
+        if pieces.count > count {
+            note(
+                path,
+                "has \(pieces.count) pieces, 'vocab_size' is \(count): the last \(pieces.count - count) are left out"
+            )
+            withoutRows += (count..<pieces.count).map { ($0, pieces[$0].text) }
+        }
         for (id, piece) in pieces.prefix(count).enumerated() {
             tokens[id] = piece.text
             scores?[id] = piece.score
@@ -46,20 +84,20 @@ struct HubTokens {
             kinds[id] = piece.kind == .userDefined ? .normal : piece.kind
         }
         for member in files.addedTokens?.members ?? [] {
-            guard let id = member.value.integer, (0..<count).contains(id) else { continue }
+            guard let id = member.value.integer, hasRow(id, member.name) else { continue }
             tokens[id] = member.name
             scores?[id] = -1000
             kinds[id] = .userDefined
         }
         for member in files.configuration?["added_tokens_decoder"]?.members ?? [] {
-            guard let id = Int(member.name), (0..<count).contains(id),
-                let content = member.value["content"]?.text
+            guard let id = Int(member.name), let content = member.value["content"]?.text, hasRow(id, content)
             else { continue }
             let isControl = member.value["special"]?.flag == true || content.looksSpecial
             tokens[id] = isControl ? content : content.withSpaces
             scores?[id] = -1000
             kinds[id] = isControl ? .control : .userDefined
         }
+        takeAdded(files, pieces)
     }
 
     /// SentencePiece from the BPE with byte fallback that `transformers` makes of it: a token's score is the
@@ -69,9 +107,13 @@ struct HubTokens {
         mergesAsScores files: HubTokenizerFiles, _ tokenizer: JSONValue, _ count: Int
     ) throws(CheckpointError) {
         self.init(padding: count, model: "llama", preTokenizer: "default", hasScores: true)
+        addsSpacePrefix =
+            try MetaspaceRecognition.addsPrefix(tokenizer, path: files.tokenizerPath) ? nil : false
+        let list = HubAddedTokens(files, tokenizer, nil)
+        names = list.names
         var ids: [ExactText: Int] = [:]
         for member in tokenizer["model"]?["vocab"]?.members ?? [] {
-            guard let id = member.value.integer, (0..<count).contains(id) else { continue }
+            guard let id = member.value.integer, hasRow(id, member.name) else { continue }
             ids[ExactText(member.name)] = id
             tokens[id] = member.name
             scores?[id] = 0
@@ -79,7 +121,7 @@ struct HubTokens {
         }
         // Runs of spaces and newlines merge before all else; as user-defined tokens they have no rank.
         var ranked = [Bool](repeating: false, count: count)
-        for token in files.added where token.id < count { ranked[token.id] = true }
+        for (id, _) in list.tokens where id < count { ranked[id] = true }
         var rank = 0
         func assignRank(_ id: Int) {
             guard !ranked[id] else { return }
@@ -100,52 +142,55 @@ struct HubTokens {
         if let unknown = tokenizer["model"]?["unk_token"]?.text, let id = ids[ExactText(unknown)] {
             kinds[id] = .unknown
         }
-        for token in files.added where token.id < count {
-            let isControl = token.isSpecial || token.content.looksSpecial
-            tokens[token.id] = isControl ? token.content : token.content.withSpaces
-            scores?[token.id] = -1000
-            kinds[token.id] = isControl ? .control : .userDefined
-        }
+        place(list, files)
     }
 
     /// `get_vocab_base`: byte-level BPE.
-    private init(byteLevel files: HubTokenizerFiles, _ tokenizer: JSONValue, _ count: Int)
-        throws(CheckpointError)
-    {
-        let path = FilePath.join(files.folder, "tokenizer.json")
+    private init(
+        byteLevel files: HubTokenizerFiles, _ tokenizer: JSONValue, _ configuration: ModelConfiguration
+    ) throws(CheckpointError) {
+        let (path, count) = (files.tokenizerPath, configuration.vocabularySize)
         let preTokenizer = try PreTokenizerRecognition.name(tokenizer, path: path)
         self.init(padding: count, model: "gpt2", preTokenizer: preTokenizer, hasScores: false)
-        func place(_ id: Int, _ name: String) throws(CheckpointError) {
-            guard (0..<count).contains(id) else {
-                throw CheckpointError(
-                    .inconsistent, path: path, subject: "token '\(name)'",
-                    "has number \(id), the embedding has \(count) rows")
-            }
-        }
         for member in tokenizer["model"]?["vocab"]?.members ?? [] {
             guard let id = member.value.integer else { continue }
-            try place(id, member.name)
+            guard (0..<count).contains(id) else {
+                throw CheckpointError(
+                    .inconsistent, path: path, subject: "token '\(member.name)'",
+                    "has number \(id), the embedding has \(count) rows (numbered from 0)",
+                    advice: "tokenizer and model may belong to different checkpoints")
+            }
             tokens[id] = member.name
             kinds[id] = .normal
         }
-        for token in files.added {
-            try place(token.id, token.content)
-            let isControl = token.isSpecial || token.content.looksSpecial
-            tokens[token.id] = isControl ? token.content : token.content.withSpaces
-            kinds[token.id] = isControl ? .control : .userDefined
+        let list = HubAddedTokens(
+            files, tokenizer, TokenizerClass(files.configuration, configuration.architecture))
+        names = list.names
+        place(list, files)
+        var lines: [String] = []
+        for (index, merge) in (tokenizer["model"]?["merges"]?.elements ?? []).enumerated() {
+            guard let line = merge.mergeLine else {
+                throw CheckpointError(
+                    .malformed, path: path, subject: "'model.merges'",
+                    "has the element \(merge.serialized(pretty: false)) at \(index), expected two parts and a space "
+                        + "between")
+            }
+            lines.append(line)
         }
-        merges = (tokenizer["model"]?["merges"]?.elements ?? []).compactMap(\.mergeLine)
-        guard merges?.isEmpty == false else {
-            throw CheckpointError(.missing, path: path, subject: "'merges'", "is missing or empty")
+        guard !lines.isEmpty else {
+            throw CheckpointError(.missing, path: path, subject: "'model.merges'", "is missing or empty")
         }
+        merges = lines
+        noteMerging(tokenizer, files)
     }
 
-    private func check(_ files: HubTokenizerFiles) throws(CheckpointError) {
+    private mutating func check(_ files: HubTokenizerFiles) throws(CheckpointError) {
         if let (first, second) = TokenIndex(tokens).duplicate {
             throw CheckpointError(
                 .inconsistent, path: files.folder, subject: "tokens \(first) and \(second)",
                 "are both '\(tokens[first])'")
         }
+        try checkPadding(files)
     }
 }
 
@@ -169,8 +214,8 @@ extension JSONValue {
 
     /// A merge as GGUF stores it, spaces inside its halves as U+0120.
     fileprivate var mergeLine: String? {
+        guard let (left, right) = mergeHalves, !left.isEmpty, !right.isEmpty else { return nil }
         if let text { return text }
-        guard let (left, right) = mergeHalves else { return nil }
         func encoded(_ half: String) -> String {
             guard half.utf8.contains(UInt8(ascii: " ")) else { return half }
             return String(String.UnicodeScalarView(half.unicodeScalars.map { $0 == " " ? "\u{0120}" : $0 }))

@@ -7,6 +7,7 @@ enum PreTokenizerRecognition {
     ///
     /// - Throws: ``CheckpointError`` that shows the expressions where they are not known.
     static func name(_ tokenizer: JSONValue, path: String) throws(CheckpointError) -> String {
+        try refuseUnsupported(tokenizer, path: path)
         let steps = steps(tokenizer["pre_tokenizer"])
         switch steps {
         case [llama3, "ByteLevel"]: return "llama-bpe"
@@ -16,14 +17,59 @@ enum PreTokenizerRecognition {
         default:
             throw CheckpointError(
                 .unsupported, path: path, subject: "'pre_tokenizer'",
-                "is none of gpt-2, smollm, llama-bpe and qwen2; it is: \(steps.joined(separator: ", then "))")
+                "is none of gpt-2, smollm, llama-bpe and qwen2; it is: "
+                    + (steps.isEmpty ? "missing" : steps.joined(separator: ", then ")))
         }
+    }
+
+    /// What changes the tokens of a byte-level tokenizer and has no counterpart in llama.cpp.
+    private static func refuseUnsupported(_ tokenizer: JSONValue, path: String) throws(CheckpointError) {
+        func refuse(_ name: String, _ problem: String) -> CheckpointError {
+            CheckpointError(
+                .unsupported, path: path, subject: "'\(name)'", problem,
+                advice: "tokens would not be those that the model was trained on")
+        }
+        let normalizers = Self.normalizers(tokenizer["normalizer"])
+        // llama.cpp normalizes no text, of Qwen either, whose tokenizers ask for NFC.
+        if let other = normalizers.first(where: { $0 != "NFC" }) {
+            throw refuse("normalizer", "changes the text by \(other), which llama.cpp does not")
+        }
+        for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
+            guard let text = tokenizer["model"]?[name]?.text, !text.isEmpty else { continue }
+            throw refuse("model.\(name)", "is '\(text)', which llama.cpp does not add")
+        }
+        if let dropout = tokenizer["model"]?["dropout"]?.real, dropout != 0 {
+            throw refuse("model.dropout", "is \(dropout), which makes tokens random")
+        }
+        if Self.byteLevels(tokenizer["pre_tokenizer"]).contains(where: {
+            $0["add_prefix_space"]?.flag == true
+        }) {
+            throw refuse(
+                "pre_tokenizer", "puts a space before the text (add_prefix_space), which llama.cpp does not")
+        }
+    }
+
+    private static func normalizers(_ value: JSONValue?) -> [String] {
+        guard let value, let type = value["type"]?.text else { return [] }
+        guard type == "Sequence" else { return [type] }
+        return (value["normalizers"]?.elements ?? []).flatMap(normalizers)
+    }
+
+    private static func byteLevels(_ value: JSONValue?) -> [JSONValue] {
+        guard let value, let type = value["type"]?.text else { return [] }
+        guard type == "Sequence" else { return type == "ByteLevel" ? [value] : [] }
+        return (value["pretokenizers"]?.elements ?? []).flatMap(byteLevels)
+    }
+
+    /// Whether a tokenizer maps bytes to characters before it merges.
+    static func isByteLevel(_ tokenizer: JSONValue) -> Bool {
+        !byteLevels(tokenizer["pre_tokenizer"]).isEmpty
     }
 
     private static let gpt2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
     private static let llama3 =
         #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
-    private static let qwen2 =
+    static let qwen2 =
         #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
 
     /// The steps in order: the expressions of splits, the names of others.

@@ -17,12 +17,19 @@ public struct CheckpointInspection: Sendable {
     public let metadata: GGUFMetadata?
     /// The tokenizer in one line; nil where there is none.
     public let tokenizer: String?
+    /// Why the tokenizer cannot be read; nil where it can.
+    public let tokenizerProblem: CheckpointError?
+    /// What the user should know of the checkpoint before relying on it: what is left out, which of two parts that
+    /// contradict each other counts.
+    public let notes: [CheckpointNote]
     /// How the weights were trained, where the checkpoint says so.
     public let provenance: Provenance?
     /// Why what the checkpoint says of its training cannot be read; nil where it can, or says nothing.
     public let provenanceProblem: CheckpointError?
     /// The first reason why `nibble convert` would refuse the checkpoint; nil where it would not.
     public let obstacle: CheckpointError?
+    /// The first reason why nothing can be computed with the checkpoint, which can be converted all the same.
+    public let computationObstacle: CheckpointError?
 
     /// Whether the unquantized weights lie on a Q4_0 grid.
     public let grid: Grid
@@ -73,34 +80,42 @@ public struct CheckpointInspection: Sendable {
         var model: ModelCheckpoint?
         do throws(CheckpointError) { model = try ModelCheckpoint(path: path) } catch { obstacle = error }
         self.obstacle = obstacle
+        computationObstacle = model?.obstacles.first
         if FilePath.isFolder(path) || path.hasSuffix(".safetensors") || path.hasSuffix(".json") {
             let weights = try SafetensorsCheckpoint(path: path)
             format = weights.files.count == 1 ? "safetensors" : "safetensors, \(weights.files.count) shards"
             tensors = weights.tensors
             metadata = nil
-            (provenance, provenanceProblem) = Self.reading { () throws(CheckpointError) in
+            (provenance, provenanceProblem) = Self.reading { () throws(CheckpointError) -> Provenance? in
                 try Provenance(safetensorsMetadata: weights.metadata, path: path)
             }
             architecture = model?.configuration.architecture.rawValue
-            if case .hub(let description)? = model?.source {
-                name = nil
-                tokenizer = (try? description.vocabulary()).map(Self.line)
-            } else {
-                name = nil
-                tokenizer = nil
+            name = nil
+            let vocabulary: Vocabulary?
+            (vocabulary, tokenizerProblem) = Self.vocabulary { () throws(CheckpointError) -> Vocabulary? in
+                guard case .hub(let description)? = model?.source else { return nil }
+                return try description.vocabulary()
             }
+            tokenizer = vocabulary.map(Self.line)
+            notes = (model?.notes ?? []) + (vocabulary?.notes ?? [])
         } else {
             let file = try GGUFCheckpoint(path: path)
             let version = file.files.first?.version ?? 3
             format = "GGUF v\(version)" + (file.files.count > 1 ? ", \(file.files.count) parts" : "")
             tensors = file.tensors
             metadata = file.metadata
-            (provenance, provenanceProblem) = Self.reading { () throws(CheckpointError) in
+            (provenance, provenanceProblem) = Self.reading { () throws(CheckpointError) -> Provenance? in
                 try Provenance(ggufMetadata: file.metadata, path: path)
             }
             architecture = try file.metadata.value(GGUFKey.architecture)?.text
             name = try file.metadata.value("general.name")?.text
-            tokenizer = (try? Vocabulary(ggufMetadata: file.metadata, path: path)).map(Self.line)
+            let vocabulary: Vocabulary?
+            (vocabulary, tokenizerProblem) = Self.vocabulary { () throws(CheckpointError) -> Vocabulary? in
+                guard file.metadata.contains(TokenizerKey.model) else { return nil }
+                return try Vocabulary(ggufMetadata: file.metadata, path: path)
+            }
+            tokenizer = vocabulary.map(Self.line)
+            notes = (model?.notes ?? []) + (vocabulary?.notes ?? [])
         }
         grid = Grid(tensors)
     }
@@ -108,6 +123,12 @@ public struct CheckpointInspection: Sendable {
     private static func reading(
         _ read: () throws(CheckpointError) -> Provenance?
     ) -> (Provenance?, CheckpointError?) {
+        do throws(CheckpointError) { return (try read(), nil) } catch { return (nil, error) }
+    }
+
+    private static func vocabulary(
+        _ read: () throws(CheckpointError) -> Vocabulary?
+    ) -> (Vocabulary?, CheckpointError?) {
         do throws(CheckpointError) { return (try read(), nil) } catch { return (nil, error) }
     }
 

@@ -6,12 +6,13 @@ extension ModelCheckpoint {
             if let other = present.updateValue(tensor.entry, forKey: tensor.role) {
                 throw CheckpointError(
                     .inconsistent, path: tensor.entry.file.path, subject: "tensor '\(tensor.entry.name)'",
-                    "means the same as tensor '\(other.name)'")
+                    "means the same as tensor '\(other.name)' in \(other.file.path)")
             }
             if let layer = tensor.role.layer, layer >= configuration.layerCount {
                 throw CheckpointError(
                     .inconsistent, path: tensor.entry.file.path, subject: "tensor '\(tensor.entry.name)'",
-                    "belongs to block \(layer), the model has \(configuration.layerCount)")
+                    "belongs to block \(layer), \(source.place) says that there are \(configuration.layerCount), numbered "
+                        + "from 0")
             }
             try checkShape(tensor)
         }
@@ -21,7 +22,10 @@ extension ModelCheckpoint {
                 guard present[role] == nil else { continue }
                 let name = source.scheme.name(of: role, in: configuration.architecture) ?? "\(role)"
                 throw CheckpointError(
-                    .missing, path: path, subject: "tensor '\(name)'", "is missing",
+                    .missing, path: path, subject: "tensor '\(name)'",
+                    layer == nil
+                        ? "is missing"
+                        : "is missing; \(source.place) says that there are \(configuration.layerCount) blocks",
                     advice: "the download may be incomplete")
             }
         }
@@ -29,7 +33,8 @@ extension ModelCheckpoint {
             let name = source.scheme.name(of: TensorRole(.output), in: configuration.architecture) ?? "output"
             throw CheckpointError(
                 .missing, path: path, subject: "tensor '\(name)'",
-                "is missing, and the configuration does not tie it to the token embedding")
+                "is missing, and config.json does not tie it to the token embedding (tie_word_embeddings)",
+                advice: "the download may be incomplete")
         }
     }
 
@@ -47,7 +52,23 @@ extension ModelCheckpoint {
         guard found == expected else {
             throw CheckpointError(
                 .inconsistent, path: tensor.entry.file.path, subject: "tensor '\(tensor.entry.name)'",
-                "has shape \(tensor.entry.shape), the configuration says \(expected)")
+                "is \(tensor.entry.shape.extents) (rows x columns), \(source.place) makes it \(expected.extents)"
+            )
         }
     }
+}
+
+extension ModelCheckpoint.Source {
+    /// Where the configuration stands, as people call it.
+    fileprivate var place: String {
+        switch self {
+        case .gguf: "the metadata"
+        case .hub: "config.json"
+        }
+    }
+}
+
+extension Array<Int> {
+    /// Extents as people write them: `640 x 2048`.
+    package var extents: String { isEmpty ? "a scalar" : map(String.init).joined(separator: " x ") }
 }

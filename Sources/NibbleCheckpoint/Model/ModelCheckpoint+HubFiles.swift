@@ -5,27 +5,37 @@ extension ModelCheckpoint {
     /// hub folder itself with a configuration of the text model alone.
     ///
     /// - Parameter type: how the weights will be stored, F32, F16 or BF16.
+    /// - Throws: ``CheckpointError`` where the tokenizer has no counterpart on the hub, or `config.json` cannot say what
+    ///   the model computes.
     public func hubFiles(type: GGMLType) throws(CheckpointError) -> [HubFile] {
-        try hubFiles(type: type, quantization: nil)
+        var notes: [CheckpointNote] = []
+        return try hubFiles(type: type, notes: &notes)
     }
 
-    /// The same with a `quantization_config` in `config.json`.
+    /// The same with a `quantization_config` in `config.json`, and with what the user should know of the tokenizer.
     package func hubFiles(
-        type: GGMLType, quantization: JSONValue?
+        type: GGMLType, quantization: JSONValue? = nil, notes: inout [CheckpointNote]
     ) throws(CheckpointError) -> [HubFile] {
+        try configuration.checkHub(path: path)
         let hasAttentionBias = tensors.contains {
-            $0.role == TensorRole(.attentionQuery, layer: 0, part: .bias)
+            $0.role.part == .bias && $0.role.kind == .attentionQuery
         }
+        let hasFeedForwardBias = tensors.contains { $0.role.part == .bias && $0.role.kind.isFeedForward }
         switch source {
         case .gguf(let metadata):
+            let vocabulary = try Vocabulary(ggufMetadata: metadata, path: path)
+            notes += vocabulary.notes
             return try HubFile.all(
-                configuration: configuration, vocabulary: try Vocabulary(ggufMetadata: metadata, path: path),
-                type: type, hasAttentionBias: hasAttentionBias, quantization: quantization,
-                metadata: metadata, path: path)
+                configuration: configuration, vocabulary: vocabulary,
+                type: type, hasAttentionBias: hasAttentionBias, hasFeedForwardBias: hasFeedForwardBias,
+                quantization: quantization, metadata: metadata, path: path)
         case .hub(let description):
+            let vocabulary = try description.vocabulary()
+            notes += vocabulary.notes
             let json = configuration.hubConfiguration(
-                type: type, vocabulary: try description.vocabulary(), hasAttentionBias: hasAttentionBias,
-                quantization: quantization)
+                type: type, vocabulary: vocabulary, hasAttentionBias: hasAttentionBias,
+                hasFeedForwardBias: hasFeedForwardBias, quantization: quantization
+            ).keepingTokens(of: description.json)
             let folder = FilePath.isFolder(path) ? path : FilePath.folder(of: path)
             return [HubFile(name: "config.json", json)] + (try Self.copies(from: folder))
         }
@@ -39,14 +49,34 @@ extension ModelCheckpoint {
         "vocab.json",
     ]
 
+    /// The folder of named chat templates.
+    private static let additionalTemplates = "additional_chat_templates"
+
     private static func copies(from folder: String) throws(CheckpointError) -> [HubFile] {
         var files: [HubFile] = []
-        for name in copiedNames where FilePath.exists(FilePath.join(folder, name)) {
+        let templates = FilePath.names(in: FilePath.join(folder, additionalTemplates)).filter {
+            $0.hasSuffix(".jinja")
+        }
+        let names = copiedNames + templates.map { FilePath.join(additionalTemplates, $0) }
+        for name in names where FilePath.exists(FilePath.join(folder, name)) {
             let file = try MappedFile(path: FilePath.join(folder, name))
             // The mapping ends with the object, whose last use would otherwise be before the copy.
             let contents = withExtendedLifetime(file) { Array(file.bytes) }
             files.append(HubFile(name: name, contents: contents))
         }
         return files
+    }
+}
+
+extension JSONValue {
+    /// A configuration with the ids of special tokens that another one has, such as lists of ends.
+    fileprivate func keepingTokens(of other: JSONValue) -> JSONValue {
+        let text = other["text_config"]
+        return .object(
+            (members ?? []).map { member in
+                guard member.name.hasSuffix("_token_id") else { return member }
+                let stated = [other[member.name], text?[member.name]].compactMap(\.self).first { !$0.isNull }
+                return stated.map { .init(member.name, $0) } ?? member
+            })
     }
 }

@@ -15,6 +15,11 @@ public struct ModelCheckpoint: Sendable {
     public let tensors: [Tensor]
     /// Tensors that are not part of the text model and are left out, by the reason.
     public let leftOut: [LeftOut]
+    /// What the user should know of the weights and the configuration before relying on a result; of the tokenizer
+    /// see ``Vocabulary/notes``.
+    public internal(set) var notes: [CheckpointNote] = []
+    /// What computing the model would need and Nibble does not have. It keeps no GGUF file from being quantized.
+    public internal(set) var obstacles: [CheckpointError]
     /// The files behind ``tensors`` and the description.
     public let files: [String]
     /// What safetensors files say beside their tensors, of the first shard that has a key; empty for GGUF.
@@ -76,7 +81,10 @@ public struct ModelCheckpoint: Sendable {
         let frequencies = try tensors.first { $0.role.kind == .ropeFrequencies }?.entry.floats()
         configuration = try ModelConfiguration(
             ggufMetadata: checkpoint.metadata, path: path,
-            hasOutputTensor: tensors.contains { $0.role.kind == .output }, ropeFrequencyFactors: frequencies)
+            hasOutputTensor: tensors.contains { $0.role.kind == .output },
+            embeddingRows: tensors.first { $0.role == TensorRole(.tokenEmbedding) }?.entry.shape.first,
+            ropeFrequencyFactors: frequencies)
+        obstacles = configuration.obstacles
         self.path = path
         source = .gguf(checkpoint.metadata)
         self.tensors = tensors
@@ -84,6 +92,7 @@ public struct ModelCheckpoint: Sendable {
         files = checkpoint.files.map(\.file.path)
         weightsMetadata = [:]
         try checkTensors()
+        obstacles += computationObstacles
     }
 
     private init(hub path: String) throws(CheckpointError) {
@@ -113,7 +122,14 @@ public struct ModelCheckpoint: Sendable {
                     advice: "the checkpoint may be quantized already: start from the original")
             }
         }
-        configuration = description.configuration
+        var configuration = description.configuration
+        // The head that is there is the head, as in GGUF files and in `transformers`.
+        let statesTie = configuration.tiesEmbeddings
+        if tensors.contains(where: { $0.role == TensorRole(.output) }) {
+            configuration.tiesEmbeddings = false
+        }
+        self.configuration = configuration
+        obstacles = configuration.obstacles
         self.path = path
         source = .hub(description)
         self.tensors = tensors
@@ -121,6 +137,9 @@ public struct ModelCheckpoint: Sendable {
         files = weights.files.map(\.file.path) + [FilePath.join(folder, "config.json")]
         weightsMetadata = weights.metadata
         try checkTensors()
+        obstacles += computationObstacles
+        notes = weights.notes
+        try noteContradictions(description, statesTie: statesTie)
     }
 
     private static func architecture(of checkpoint: GGUFCheckpoint) throws(CheckpointError) -> Architecture {

@@ -30,7 +30,7 @@ public final class CheckpointWriter: @unchecked Sendable {
     public init(_ layout: CheckpointLayout, replacing: Bool) throws(CheckpointError) {
         self.layout = layout
         staging = StagingArea(layout)
-        try Self.checkTarget(layout, replacing: replacing)
+        try OutputPlace(layout).check(replacing: replacing)
         staging.removeLeftovers()
         try Self.checkSpace(layout)
         do throws(CheckpointError) {
@@ -50,40 +50,6 @@ public final class CheckpointWriter: @unchecked Sendable {
 
     deinit { abort() }
 
-    private static func checkTarget(_ layout: CheckpointLayout, replacing: Bool) throws(CheckpointError) {
-        let parent = layout.isFolder ? FilePath.folder(of: layout.folder) : layout.folder
-        guard FilePath.isFolder(parent) else {
-            throw CheckpointError(.inputOutput, path: parent, "no such folder", advice: "create it first")
-        }
-        let targets =
-            layout.isFolder
-            ? [layout.folder] : layout.files.map { FilePath.join(layout.folder, $0.name) }
-        for target in targets where FilePath.exists(target) {
-            guard replacing else {
-                throw CheckpointError(
-                    .invalidRequest, path: target, "exists already", advice: "--force replaces it")
-            }
-            guard layout.isFolder == FilePath.isFolder(target) else {
-                throw CheckpointError(
-                    .invalidRequest, path: target,
-                    layout.isFolder
-                        ? "is a file, and a folder is to be written"
-                        : "is a folder, and a file is to be written")
-            }
-            if layout.isFolder { try checkReplaceable(folder: target) }
-        }
-    }
-
-    /// A folder is replaced only where it is a hub folder, so that a slip of the keyboard costs no photos.
-    private static func checkReplaceable(folder: String) throws(CheckpointError) {
-        let names = FilePath.names(in: folder)
-        guard names.isEmpty || names.contains("config.json") else {
-            throw CheckpointError(
-                .invalidRequest, path: folder, "is not empty and not a hub folder (it has no config.json)",
-                advice: "choose another output")
-        }
-    }
-
     private static func checkSpace(_ layout: CheckpointLayout) throws(CheckpointError) {
         let parent = layout.isFolder ? FilePath.folder(of: layout.folder) : layout.folder
         var status = statvfs()
@@ -92,7 +58,7 @@ public final class CheckpointWriter: @unchecked Sendable {
         guard free >= layout.totalSize else {
             throw CheckpointError(
                 .inputOutput, path: layout.path,
-                "needs \(layout.totalSize) bytes, \(parent) has \(free) free",
+                "needs \(ByteText.text(layout.totalSize)), the disk of '\(parent)' has \(ByteText.text(free)) free",
                 advice: "free some space or write elsewhere")
         }
     }
@@ -143,11 +109,17 @@ public final class CheckpointWriter: @unchecked Sendable {
 
     private func write(_ companion: HubFile) throws(CheckpointError) {
         let path = staging.path(of: companion.name)
+        // Errors name what the caller asked for.
+        let place = FilePath.join(layout.folder, companion.name)
+        let parent = FilePath.folder(of: path)
+        guard FilePath.isFolder(parent) || mkdir(parent, 0o755) == 0 else {
+            throw .system("cannot create", path: FilePath.folder(of: place))
+        }
         let descriptor = Self.openForWriting(path)
-        guard descriptor >= 0 else { throw .system("cannot create", path: path) }
+        guard descriptor >= 0 else { throw .system("cannot create", path: place) }
         defer { close(descriptor) }
         try companion.contents.span.withUnsafeBytes { bytes throws(CheckpointError) in
-            try Self.write(bytes, to: descriptor, offset: 0) { path }
+            try Self.write(bytes, to: descriptor, offset: 0) { place }
         }
     }
 
@@ -158,12 +130,13 @@ public final class CheckpointWriter: @unchecked Sendable {
     public func commit(flush: Bool) throws(CheckpointError) {
         precondition(isOpen, "commit() after commit() or abort()")
         do throws(CheckpointError) {
-            for descriptor in descriptors where flush {
+            for (descriptor, file) in zip(descriptors, layout.files) where flush {
                 guard fsync(descriptor) == 0 else {
-                    throw CheckpointError.system("cannot flush", path: layout.path)
+                    throw CheckpointError.system(
+                        "cannot flush", path: FilePath.join(layout.folder, file.name))
                 }
             }
-            closeFiles()
+            try closeWritten()
             try staging.moveIntoPlace()
             if flush { staging.flushParent() }
         } catch {
@@ -179,6 +152,17 @@ public final class CheckpointWriter: @unchecked Sendable {
         isOpen = false
         closeFiles()
         staging.remove()
+    }
+
+    /// Some file systems say only now that the bytes did not reach them.
+    private func closeWritten() throws(CheckpointError) {
+        let written = descriptors
+        descriptors = []
+        var failure: CheckpointError?
+        for (descriptor, file) in zip(written, layout.files) where close(descriptor) != 0 {
+            failure = failure ?? .system("cannot write", path: FilePath.join(layout.folder, file.name))
+        }
+        if let failure { throw failure }
     }
 
     private func closeFiles() {

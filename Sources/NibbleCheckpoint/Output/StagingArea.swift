@@ -28,7 +28,7 @@ struct StagingArea: Sendable {
 
     func create() throws(CheckpointError) {
         guard layout.isFolder else { return }
-        guard mkdir(stagingFolder, 0o755) == 0 else { throw .system("cannot create", path: stagingFolder) }
+        guard mkdir(stagingFolder, 0o755) == 0 else { throw .system("cannot create", path: layout.folder) }
     }
 
     /// Moves the files, or the folder, to where they belong.

@@ -17,24 +17,30 @@ extension Architecture {
             TensorTableRow(kind: .feedForwardNorm, hub: "pre_feedforward_layernorm", gguf: "ffn_norm"),
             TensorTableRow(
                 kind: .feedForwardPostNorm, hub: "post_feedforward_layernorm", gguf: "post_ffw_norm"),
-        ] + attention(biases: false)
+        ] + attention(biases: .inputs) + feedForward(biases: false)
 
     private static let llamaTable =
-        common + attention(biases: true) + [
+        common + attention(biases: .all) + [
             TensorTableRow(kind: .feedForwardNorm, hub: "post_attention_layernorm", gguf: "ffn_norm"),
             TensorTableRow(
                 kind: .ropeFrequencies, hub: nil, gguf: "rope_freqs", hasLayers: false, required: false),
-        ]
+            TensorTableRow(
+                kind: .ropeLongFactors, hub: nil, gguf: "rope_factors_long", hasLayers: false,
+                required: false),
+            TensorTableRow(
+                kind: .ropeShortFactors, hub: nil, gguf: "rope_factors_short", hasLayers: false,
+                required: false),
+        ] + feedForward(biases: true)
 
     private static let qwen2Table =
-        common + attention(biases: true) + [
+        common + attention(biases: .inputs) + [
             TensorTableRow(kind: .feedForwardNorm, hub: "post_attention_layernorm", gguf: "ffn_norm")
-        ]
+        ] + feedForward(biases: false)
 
     private static let qwen3Table =
-        common + queryKeyNorms + attention(biases: false) + [
+        common + queryKeyNorms + attention(biases: .inputs) + [
             TensorTableRow(kind: .feedForwardNorm, hub: "post_attention_layernorm", gguf: "ffn_norm")
-        ]
+        ] + feedForward(biases: false)
 
     private static let common = [
         TensorTableRow(
@@ -42,9 +48,6 @@ extension Architecture {
         TensorTableRow(kind: .outputNorm, hub: "model.norm", gguf: "output_norm", hasLayers: false),
         TensorTableRow(kind: .output, hub: "lm_head", gguf: "output", hasLayers: false, required: false),
         TensorTableRow(kind: .attentionNorm, hub: "input_layernorm", gguf: "attn_norm"),
-        TensorTableRow(kind: .feedForwardGate, hub: "mlp.gate_proj", gguf: "ffn_gate"),
-        TensorTableRow(kind: .feedForwardUp, hub: "mlp.up_proj", gguf: "ffn_up"),
-        TensorTableRow(kind: .feedForwardDown, hub: "mlp.down_proj", gguf: "ffn_down"),
     ]
 
     private static let queryKeyNorms = [
@@ -52,14 +55,34 @@ extension Architecture {
         TensorTableRow(kind: .attentionKeyNorm, hub: "self_attn.k_norm", gguf: "attn_k_norm"),
     ]
 
-    private static func attention(biases: Bool) -> [TensorTableRow] {
-        let parts: [TensorRole.Part] = biases ? [.weight, .bias] : [.weight]
+    private static func parts(bias: Bool) -> [TensorRole.Part] { bias ? [.weight, .bias] : [.weight] }
+
+    private static func feedForward(biases: Bool) -> [TensorTableRow] {
+        let parts = parts(bias: biases)
+        return [
+            TensorTableRow(kind: .feedForwardGate, hub: "mlp.gate_proj", gguf: "ffn_gate", parts: parts),
+            TensorTableRow(kind: .feedForwardUp, hub: "mlp.up_proj", gguf: "ffn_up", parts: parts),
+            TensorTableRow(kind: .feedForwardDown, hub: "mlp.down_proj", gguf: "ffn_down", parts: parts),
+        ]
+    }
+
+    /// Which matrices of attention may have biases: those that llama.cpp loads.
+    private enum AttentionBiases {
+        /// Query, key and value.
+        case inputs
+        /// The output as well.
+        case all
+    }
+
+    private static func attention(biases: AttentionBiases) -> [TensorTableRow] {
+        let parts = parts(bias: true)
         return [
             TensorTableRow(kind: .attentionQuery, hub: "self_attn.q_proj", gguf: "attn_q", parts: parts),
             TensorTableRow(kind: .attentionKey, hub: "self_attn.k_proj", gguf: "attn_k", parts: parts),
             TensorTableRow(kind: .attentionValue, hub: "self_attn.v_proj", gguf: "attn_v", parts: parts),
             TensorTableRow(
-                kind: .attentionOutput, hub: "self_attn.o_proj", gguf: "attn_output", parts: parts),
+                kind: .attentionOutput, hub: "self_attn.o_proj", gguf: "attn_output",
+                parts: Self.parts(bias: biases == .all)),
         ]
     }
 }
@@ -80,11 +103,12 @@ extension ModelConfiguration {
 
     /// The shape that a tensor must have, slowest extent first; nil where the configuration does not say.
     public func shape(of role: TensorRole) -> [Int]? {
+        if role.layer != nil, !hasUniformBlocks { return nil }
         let query = headCount * headDimension
         let keyValue = keyValueHeadCount * headDimension
         switch (role.kind, role.part) {
         case (.tokenEmbedding, .weight), (.output, .weight): return [vocabularySize, embeddingLength]
-        case (.ropeFrequencies, _): return [headDimension / 2]
+        case (.ropeFrequencies, _), (.ropeLongFactors, _), (.ropeShortFactors, _): return [headDimension / 2]
         case (.outputNorm, _), (.attentionNorm, _), (.attentionPostNorm, _), (.feedForwardNorm, _),
             (.feedForwardPostNorm, _), (.attentionOutput, .bias):
             return [embeddingLength]
@@ -97,6 +121,8 @@ extension ModelConfiguration {
         case (.feedForwardGate, .weight), (.feedForwardUp, .weight):
             return [feedForwardLength, embeddingLength]
         case (.feedForwardDown, .weight): return [embeddingLength, feedForwardLength]
+        case (.feedForwardGate, .bias), (.feedForwardUp, .bias): return [feedForwardLength]
+        case (.feedForwardDown, .bias): return [embeddingLength]
         default: return nil
         }
     }

@@ -27,6 +27,11 @@ public struct TensorRole: Hashable, Sendable {
         case output
         /// Divisors of the rotary frequencies, `[head / 2]` (Llama 3.1).
         case ropeFrequencies
+        /// Divisors of the rotary frequencies beyond the original context, `[head / 2]` (LongRoPE; carried over, not
+        /// computed).
+        case ropeLongFactors
+        /// The same within the original context.
+        case ropeShortFactors
         /// Norm before attention.
         case attentionNorm
         case attentionQuery
@@ -48,6 +53,11 @@ public struct TensorRole: Hashable, Sendable {
         case feedForwardPostNorm
     }
 
+    /// Whether the tensor holds divisors of rotary frequencies, which a hub folder says in `config.json` instead.
+    package var isRotary: Bool {
+        kind == .ropeFrequencies || kind == .ropeLongFactors || kind == .ropeShortFactors
+    }
+
     /// Whether the tensor has a row for each token: the embedding, or the head where that is a matrix of its own.
     package var isVocabulary: Bool { kind == .tokenEmbedding || kind == .output }
 
@@ -55,5 +65,12 @@ public struct TensorRole: Hashable, Sendable {
     public enum Part: String, Sendable {
         case weight
         case bias
+    }
+}
+
+extension TensorRole: CustomStringConvertible {
+    /// `attentionQuery of block 3`, `attentionQuery bias of block 3`.
+    public var description: String {
+        kind.rawValue + (part == .weight ? "" : " \(part.rawValue)") + (layer.map { " of block \($0)" } ?? "")
     }
 }

@@ -35,6 +35,7 @@ public struct SafetensorsFile: Sendable {
     /// Maps and checks the file at `path`.
     public init(path: String) throws(CheckpointError) {
         let file = try MappedFile(path: path)
+        try file.requireContents()
         var cursor = ByteCursor(file)
         let length = try cursor.integer(UInt64.self, for: "header length")
         guard length <= Self.maximumHeader else {
@@ -157,7 +158,8 @@ public struct SafetensorsFile: Sendable {
             }
             guard bits.isMultiple(of: 8), bits / 8 == end - begin else {
                 throw malformed(
-                    "\(typeName) \(shape) takes \(bits) bits, data_offsets give it \(end - begin) bytes")
+                    "\(typeName) \(shape.extents) takes \((bits + 7) / 8) bytes, data_offsets give it \(end - begin)"
+                )
             }
             self.name = member.name
             self.type = type

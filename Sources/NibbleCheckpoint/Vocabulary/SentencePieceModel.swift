@@ -1,5 +1,6 @@
 /// The pieces of a SentencePiece `tokenizer.model`: the protobuf `ModelProto` of sentencepiece_model.proto, of
-/// which field 1 repeats pieces of text (1), score (2) and type (3).
+/// which field 1 repeats pieces of text (1), score (2) and type (3); of `TrainerSpec` (field 2) the type of the model (3)
+/// and where pieces have their space (24); of `NormalizerSpec` (field 3) what changes a text before it is cut.
 struct SentencePieceModel {
     struct Piece {
         var text: String
@@ -8,19 +9,79 @@ struct SentencePieceModel {
     }
 
     private(set) var pieces: [Piece] = []
+    /// What the file asks for and llama.cpp does not do.
+    private(set) var notes: [CheckpointNote] = []
 
+    /// - Throws: ``CheckpointError`` where the file is damaged, or its pieces are not merged by their scores.
     init(path: String) throws(CheckpointError) {
         let file = try MappedFile(path: path)
         var reader = ProtobufReader(file, file.bytes.indices)
         while let field = try reader.next() {
-            guard field.number == 1 else { continue }
-            guard case .bytes(let range) = field.value else { throw reader.error("piece is no message") }
-            pieces.append(try Self.piece(file, range))
+            switch (field.number, field.value) {
+            case (1, .bytes(let range)): pieces.append(try Self.piece(file, range))
+            case (1, _): throw reader.error("piece is no message")
+            case (2, .bytes(let range)): try Self.checkTrainer(file, range)
+            case (3, .bytes(let range)): try readNormalizer(file, range)
+            default: continue
+            }
         }
         guard !pieces.isEmpty else {
             throw CheckpointError(.malformed, path: path, "holds no pieces; is this a SentencePiece model?")
         }
     }
+
+    /// Only models of type BPE are cut by the scores of pieces alone; other types give other tokens.
+    private static func checkTrainer(_ file: MappedFile, _ range: Range<Int>) throws(CheckpointError) {
+        var reader = ProtobufReader(file, range)
+        // The default of the format.
+        var type: UInt64 = 1
+        while let field = try reader.next() {
+            switch (field.number, field.value) {
+            case (3, .varint(let number)): type = number
+            case (24, .varint(let flag)) where flag != 0:
+                throw CheckpointError(
+                    .unsupported, path: file.path, subject: "'treat_whitespace_as_suffix'",
+                    "is true; llama.cpp has spaces before words only")
+            default: continue
+            }
+        }
+        guard type != 2 else { return }
+        let names: [UInt64: String] = [1: "Unigram", 3: "Word", 4: "Char"]
+        throw CheckpointError(
+            .unsupported, path: file.path, subject: "'model_type'",
+            "is \(names[type] ?? String(type)); SentencePiece models are read as BPE",
+            advice: "tokens would not be those that the model was trained on")
+    }
+
+    private mutating func readNormalizer(_ file: MappedFile, _ range: Range<Int>) throws(CheckpointError) {
+        var reader = ProtobufReader(file, range)
+        var name = "a table"
+        // The defaults of the format.
+        var (changesCharacters, addsPrefix, removesSpaces) = (false, true, true)
+        while let field = try reader.next() {
+            switch (field.number, field.value) {
+            case (1, .bytes(let bytes)): name = String(decoding: file.bytes[bytes], as: UTF8.self)
+            case (2, .bytes(let bytes)): changesCharacters = !bytes.isEmpty
+            case (3, .varint(let flag)): addsPrefix = flag != 0
+            case (4, .varint(let flag)): removesSpaces = flag != 0
+            default: continue
+            }
+        }
+        addsDummyPrefix = addsPrefix
+        let wishes = [
+            changesCharacters ? "characters are normalized (\(name))" : nil,
+            removesSpaces ? "repeated spaces are removed" : nil,
+        ].compactMap(\.self)
+        guard !wishes.isEmpty else { return }
+        notes.append(
+            CheckpointNote(
+                path: file.path,
+                "asks that \(wishes.joined(separator: ", and that ")); llama.cpp does not, and neither does this"
+            ))
+    }
+
+    /// Whether the file asks for a space before the text.
+    private(set) var addsDummyPrefix = true
 
     private static func piece(_ file: MappedFile, _ range: Range<Int>) throws(CheckpointError) -> Piece {
         var reader = ProtobufReader(file, range)
@@ -39,7 +100,7 @@ struct SentencePieceModel {
                 }
             case (3, .varint(let number)):
                 guard let kind = Int32(exactly: number).flatMap(Vocabulary.TokenKind.init) else {
-                    throw reader.error("'\(piece.text)' has type \(number), expected 1...6")
+                    throw reader.error("'\(piece.text)' has type \(number), expected 1 to 6")
                 }
                 piece.kind = kind
             default: break

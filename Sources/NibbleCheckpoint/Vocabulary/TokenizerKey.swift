@@ -1,5 +1,6 @@
 /// The metadata keys of a GGUF tokenizer (gguf-py, constants.py).
 enum TokenizerKey {
+    static let prefix = "tokenizer.ggml."
     static let model = "tokenizer.ggml.model"
     static let preTokenizer = "tokenizer.ggml.pre"
     static let tokens = "tokenizer.ggml.tokens"

@@ -5,8 +5,8 @@ extension Vocabulary {
     /// Reads the tokenizer from GGUF metadata, with the checks and defaults of llama.cpp (llama-vocab.cpp,
     /// `load`).
     ///
-    /// Differences: a special token that is out of range is an error rather than ignored, and so is a kind of
-    /// token outside of ``TokenKind``.
+    /// A special token that is out of range counts as none, with a note, where llama.cpp warns. A difference: a kind of
+    /// token outside of ``TokenKind`` is an error.
     ///
     /// - Throws: ``CheckpointError`` where a key is missing or has another type than llama.cpp asks for, where
     ///   tokens repeat, or for tokenizers other than `llama` (SentencePiece) and `gpt2` (byte-level BPE).
@@ -35,6 +35,22 @@ extension Vocabulary {
         special.addsEnd = try fields.flag(TokenizerKey.addsEnd)
         addsSpacePrefix = try fields.flag(TokenizerKey.addsSpacePrefix)
         chatTemplates = try Self.chatTemplates(fields)
+        notes = Self.notes(ggufMetadata: ggufMetadata, path: path)
+    }
+
+    /// Notes the special tokens of all roles that are out of range.
+    package static func notes(ggufMetadata: GGUFMetadata, path: String) -> [CheckpointNote] {
+        guard let count = try? ggufMetadata.elementCount(TokenizerKey.tokens) else { return [] }
+        return ggufMetadata.keys.compactMap { key in
+            guard key.hasPrefix(TokenizerKey.prefix), key.hasSuffix("_token_id"),
+                let id = try? ggufMetadata.value(key)?.integer, id >= count
+            else { return nil }
+            // In a folder the key is a field of config.json.
+            let field = key.dropFirst(TokenizerKey.prefix.count)
+            return CheckpointNote(
+                path: path, subject: path.hasSuffix(".json") ? "'\(field)'" : "key '\(key)'",
+                "is \(id), there are \(count) tokens; read as none")
+        }
     }
 
     private static func model(_ fields: GGUFFields) throws(CheckpointError) -> Model {
@@ -88,7 +104,7 @@ extension Vocabulary {
                 let kind = TokenKind(rawValue: Int32(truncatingIfNeeded: number))
             else {
                 throw fields.error(
-                    .malformed, key, "has the element \(element.integer ?? 0) at \(index), expected 1...6")
+                    .malformed, key, "has the element \(element.integer ?? 0) at \(index), expected 1 to 6")
             }
             kinds.append(kind)
         }
@@ -132,10 +148,7 @@ extension Vocabulary {
     private static func token(
         _ fields: GGUFFields, _ key: String, _ count: Int
     ) throws(CheckpointError) -> Int? {
-        guard let token = try fields.count(key) else { return nil }
-        guard token < count else {
-            throw fields.error(.inconsistent, key, "is \(token), there are \(count) tokens")
-        }
+        guard let token = try fields.count(key), token < count else { return nil }
         return token
     }
 

@@ -2,7 +2,7 @@
 ///
 /// Read from `tokenizer.model`, `tokenizer.json` and `tokenizer_config.json`, or from GGUF metadata, and
 /// written to either. Token `i` of every array is row `i` of the embedding.
-public struct Vocabulary: Sendable, Equatable {
+public struct Vocabulary: Sendable {
     /// How text is cut into tokens.
     public var model: Model
     /// The text of each token as GGUF stores it: SentencePiece pieces with U+2581 for a space, or byte-level
@@ -21,6 +21,8 @@ public struct Vocabulary: Sendable, Equatable {
     public var addsSpacePrefix: Bool?
     /// The Jinja templates that render a conversation, by name; the unnamed one is `default`.
     public var chatTemplates: [ChatTemplate]
+    /// What the user should know of the files that it was read from. Does not count in comparisons.
+    public var notes: [CheckpointNote] = []
 
     /// The tokenizer families of GGUF.
     public enum Model: Sendable, Equatable {
@@ -73,5 +75,14 @@ public struct Vocabulary: Sendable, Equatable {
             self.name = name
             self.source = source
         }
+    }
+}
+
+extension Vocabulary: Equatable {
+    /// Whether both tokenize in the same way: all but ``notes``.
+    public static func == (left: Vocabulary, right: Vocabulary) -> Bool {
+        left.model == right.model && left.tokens == right.tokens && left.scores == right.scores
+            && left.kinds == right.kinds && left.merges == right.merges && left.special == right.special
+            && left.addsSpacePrefix == right.addsSpacePrefix && left.chatTemplates == right.chatTemplates
     }
 }

@@ -49,31 +49,49 @@ extension Evaluator {
     ///   compute in the precision asked for.
     public convenience init(_ request: EvaluationRequest) throws(CheckpointError) {
         precondition(!request.models.isEmpty, "no models")
+        try Self.checkSavedLogits(request)
         let compute = try Compute.checked(
             threads: request.threads, precision: request.precision, path: request.models[0])
         var models: [LanguageModel] = []
         var tokenizers: [Tokenizer] = []
+        var notes: [CheckpointNote] = []
         for path in request.models {
             let checkpoint = try ModelCheckpoint(path: path)
             models.append(try LanguageModel(checkpoint, compute: compute))
             tokenizers.append(try Tokenizer(checkpoint))
+            notes += checkpoint.notes + (tokenizers.last?.vocabulary.notes ?? [])
         }
         let bos = tokenizers[0].addsBeginning ? tokenizers[0].beginning : nil
         if let logits = request.logits {
             try self.init(
                 models[0], logits: try LogitsFileReader(path: logits), chunkLimit: request.chunkLimit,
                 bos: bos)
+            self.notes = notes + self.notes
             return
         }
         var texts: [(name: String, tokens: [Int32])] = []
         for path in request.texts {
             let text = try EvaluationText(path: path)
-            texts.append((path, try Self.tokens(of: text, tokenizers, request.models)))
+            texts.append((text.name, try Self.tokens(of: text, tokenizers, request.models)))
         }
         try self.init(
             models, texts: texts, context: request.context, stride: request.stride,
             chunkLimit: request.chunkLimit, bos: bos, logitsPath: request.savedLogits,
             replacesLogits: request.replacesLogits)
+        self.notes = notes + self.notes
+    }
+
+    /// Files of logits are written beside their place and renamed: what is there is gone, so that it must be no input.
+    private static func checkSavedLogits(_ request: EvaluationRequest) throws(CheckpointError) {
+        guard let path = request.savedLogits else { return }
+        try OutputPlace(file: path).check(replacing: request.replacesLogits)
+        let inputs = request.models + request.texts
+        guard let identity = FileIdentity(path: path),
+            let input = inputs.first(where: { FileIdentity(path: $0) == identity })
+        else { return }
+        throw CheckpointError(
+            .invalidRequest, path: path, "is an input (\(input)); its place cannot take the logits",
+            advice: "choose another file")
     }
 
     /// The tokens of a text, which must be the same for all models.

@@ -14,12 +14,13 @@ public struct EvaluationText: Sendable {
         self.bytes = bytes
     }
 
-    /// Reads a file as llama.cpp does: any bytes, one newline at the end dropped.
+    /// Reads a file as llama.cpp does: any bytes, one newline at the end dropped. A pipe is read to its end, and for `-`
+    /// standard input.
     public init(path: String) throws(CheckpointError) {
-        let file = try MappedFile(path: path)
+        let file = try MappedFile(text: path)
         var bytes = Array(file.bytes)
         if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
-        self.init(name: path, bytes: bytes)
+        self.init(name: file.path, bytes: bytes)
     }
 
     /// The tokens of the whole text, with BOS in front where the vocabulary adds one; special tokens are not

@@ -15,6 +15,8 @@ public final class Evaluator {
     public let models: [LanguageModel]
     /// The texts, cut in chunks.
     public let plans: [(name: String, plan: ChunkPlan)]
+    /// What the user should know of models and texts before relying on the figures.
+    public internal(set) var notes: [CheckpointNote] = []
     /// Where base logits are read from instead of a base model.
     private let recorded: LogitsFileReader?
     /// Where the first model's logits are written.
@@ -88,11 +90,13 @@ public final class Evaluator {
 
     private func check(context: Int) throws(CheckpointError) {
         for model in models {
-            guard context <= model.configuration.contextLength else {
-                throw CheckpointError(
-                    .invalidRequest, path: model.path,
-                    "was made for \(model.configuration.contextLength) tokens, the context is \(context)",
-                    advice: "choose a smaller --context")
+            if context > model.configuration.contextLength {
+                // llama-perplexity warns, too.
+                notes.append(
+                    CheckpointNote(
+                        path: model.path,
+                        "was made for \(model.configuration.contextLength) tokens, the context is \(context); the "
+                            + "perplexity may be high for that alone"))
             }
             guard model.vocabularySize == models[0].vocabularySize else {
                 throw CheckpointError(

@@ -15,6 +15,8 @@ public struct TextGenerator: Sendable {
     public let model: LanguageModel
     /// Its tokenizer.
     public let tokenizer: Tokenizer
+    /// What the user should know of the checkpoint before relying on the text.
+    public private(set) var notes: [CheckpointNote] = []
 
     /// Creates a generator.
     public init(model: LanguageModel, tokenizer: Tokenizer) {
@@ -30,6 +32,7 @@ public struct TextGenerator: Sendable {
         let compute = try Compute.checked(threads: threads, precision: precision, path: path)
         self.init(
             model: try LanguageModel(checkpoint, compute: compute), tokenizer: try Tokenizer(checkpoint))
+        notes = checkpoint.notes + tokenizer.vocabulary.notes
     }
 
     /// What was generated and why it ended.
@@ -75,10 +78,10 @@ public struct TextGenerator: Sendable {
     ///   - limit: tokens to generate at most; fewer where the model's context is full.
     ///   - output: called with the bytes of whole characters as they come.
     ///   - isCancelled: asked before every token.
-    /// - Throws: ``CheckpointError`` where the prompt is empty or exceeds the model's context.
+    /// - Throws: ``CheckpointError`` where the prompt is empty or exceeds the model's context, and what `output` throws.
     public func generate(
         _ prompt: [Int32], limit: Int, options: SamplingOptions = SamplingOptions(),
-        output: ([UInt8]) -> Void = { _ in }, isCancelled: () -> Bool = { false }
+        output: ([UInt8]) throws(CheckpointError) -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws(CheckpointError) -> Result {
         let context = model.configuration.contextLength
         guard !prompt.isEmpty else {
@@ -91,22 +94,20 @@ public struct TextGenerator: Sendable {
                 "the prompt has \(prompt.count) tokens, the model was made for \(context)",
                 advice: "shorten the prompt")
         }
-        do throws(ModelError) {
-            return try run(
-                prompt, limit: min(limit, context - prompt.count), options: options, output: output,
-                isCancelled: isCancelled)
-        } catch {
-            throw error.checkpointError
-        }
+        return try run(
+            prompt, limit: min(limit, context - prompt.count), options: options, output: output,
+            isCancelled: isCancelled)
     }
 
     private func run(
-        _ prompt: [Int32], limit: Int, options: SamplingOptions, output: ([UInt8]) -> Void,
-        isCancelled: () -> Bool
-    ) throws(ModelError) -> Result {
+        _ prompt: [Int32], limit: Int, options: SamplingOptions,
+        output: ([UInt8]) throws(CheckpointError) -> Void, isCancelled: () -> Bool
+    ) throws(CheckpointError) -> Result {
         let clock = ContinuousClock()
         let start = clock.now
-        let state = try GenerationState(model, prompts: [prompt], capacity: prompt.count + max(limit, 0))
+        let state = try computed { () throws(ModelError) in
+            try GenerationState(model, prompts: [prompt], capacity: prompt.count + max(limit, 0))
+        }
         var result = Result(
             promptTokens: prompt.count, tokens: [], reason: .length,
             promptTime: start.duration(to: clock.now),
@@ -126,13 +127,20 @@ public struct TextGenerator: Sendable {
             }
             result.tokens.append(token)
             let bytes = characters.append(tokenizer.bytes(of: token))
-            if !bytes.isEmpty { output(bytes) }
-            if result.tokens.count < limit { try state.append([token]) }
+            if !bytes.isEmpty { try output(bytes) }
+            if result.tokens.count < limit {
+                try computed { () throws(ModelError) in try state.append([token]) }
+            }
         }
         let rest = characters.rest
-        if !rest.isEmpty { output(rest) }
+        if !rest.isEmpty { try output(rest) }
         result.time = first.duration(to: clock.now)
         return result
+    }
+
+    /// Work of the model, its errors as those of the checkpoint.
+    private func computed<Value>(_ work: () throws(ModelError) -> Value) throws(CheckpointError) -> Value {
+        do throws(ModelError) { return try work() } catch { throw error.checkpointError }
     }
 }
 

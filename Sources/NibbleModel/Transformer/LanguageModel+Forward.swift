@@ -94,7 +94,7 @@ extension LanguageModel {
         let epsilon = Float(configuration.normEpsilon)
         query = compute.prepareHeads(
             query, head: head, norm: block.queryNorm, epsilon: epsilon, rotary: angles,
-            scale: configuration.attentionScale, tape: tape)
+            scale: block.attentionScale, tape: tape)
         key = compute.prepareHeads(
             key, head: head, norm: block.keyNorm, epsilon: epsilon, rotary: angles, tape: tape)
         return attention.apply(query, key, value, window: block.window, compute, tape: tape)

@@ -38,8 +38,9 @@ extension LanguageModel {
             return normalize(stream, block.feedForwardNorm, tape: nil)
         case .feedForwardDown:
             return feedForward(block, normalize(stream, block.feedForwardNorm, tape: nil), tape: nil)
-        case .tokenEmbedding, .outputNorm, .output, .ropeFrequencies, .attentionNorm, .attentionQueryNorm,
-            .attentionKeyNorm, .attentionPostNorm, .feedForwardNorm, .feedForwardPostNorm:
+        case .tokenEmbedding, .outputNorm, .output, .ropeFrequencies, .ropeLongFactors, .ropeShortFactors,
+            .attentionNorm, .attentionQueryNorm, .attentionKeyNorm, .attentionPostNorm, .feedForwardNorm,
+            .feedForwardPostNorm:
             preconditionFailure("\(kind) is no matrix of a block")
         }
     }

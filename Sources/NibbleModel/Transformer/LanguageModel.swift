@@ -33,9 +33,12 @@ public final class LanguageModel: Sendable {
     /// Takes the weights of `checkpoint`, which must be of a type that can be decoded.
     ///
     /// - Parameter replacements: weights that are taken from elsewhere.
+    /// - Throws: ``CheckpointError`` where a weight cannot be decoded, or the model asks for what is not computed here
+    ///   (``ModelCheckpoint/obstacles``).
     public init(
         _ checkpoint: ModelCheckpoint, compute: Compute, replacements: WeightReplacements = .init()
     ) throws(CheckpointError) {
+        if let obstacle = checkpoint.obstacles.first { throw obstacle }
         path = checkpoint.path
         configuration = checkpoint.configuration
         self.compute = compute
@@ -43,9 +46,7 @@ public final class LanguageModel: Sendable {
         parameterCount = checkpoint.tensors.reduce(0) { $0 + $1.entry.elementCount }
         let weights = WeightTable(checkpoint, replacements: replacements)
         embedding = try weights.matrix(TensorRole(.tokenEmbedding))
-        head =
-            weights.contains(TensorRole(.output)) && !configuration.tiesEmbeddings
-            ? try weights.matrix(TensorRole(.output)) : embedding
+        head = configuration.tiesEmbeddings ? embedding : try weights.matrix(TensorRole(.output))
         outputNorm = try weights.requiredVector(TensorRole(.outputNorm))
         var blocks: [TransformerBlock] = []
         for layer in 0..<configuration.layerCount {

@@ -14,7 +14,7 @@ extension ModelCheckpoint {
         if let index = values.firstIndex(where: { !$0.isFinite }) {
             throw CheckpointError(
                 .invalidValue, path: entry.file.path, subject: "tensor '\(entry.name)', element \(index)",
-                "the value is \(values[index])",
+                values[index].isNaN ? "is NaN" : "is infinite",
                 advice: "the checkpoint is damaged or was trained to divergence")
         }
         guard case .hub = source, configuration.transform(of: role) == .addOne else { return values }

@@ -20,8 +20,8 @@ struct TransformerBlock: Sendable {
     var feedForwardPostNorm: Vector?
     /// Keys that a token sees, itself included; nil for all.
     var window: Int?
-    /// Radians a position of each rotary pair.
-    var frequencies: [Float]
+    /// What queries are multiplied with.
+    var attentionScale: Float
 
     /// A matrix and its bias.
     struct Linear: Sendable {
@@ -55,7 +55,7 @@ extension TransformerBlock {
         feedForwardPostNorm = try norm(.feedForwardPostNorm)
         let isSliding = configuration.isSliding(layer: layer)
         window = isSliding ? configuration.slidingWindow : nil
-        frequencies = configuration.rotaryFrequencies(isSliding: isSliding)
+        attentionScale = configuration.attentionScale(isSliding: isSliding)
     }
 }
 
@@ -82,11 +82,25 @@ extension ModelConfiguration {
             return RotaryAngles.frequencies(
                 base: ropeBase, head: headDimension,
                 divisors: ropeScaling?.llama3Divisors(base: ropeBase, headDimension: headDimension))
+        case .divisors(let divisors):
+            return RotaryAngles.frequencies(base: ropeBase, head: headDimension, divisors: divisors)
+        case .yarn(let yarn):
+            return yarn.scaled(
+                RotaryAngles.frequencies(base: ropeBase, head: headDimension), base: ropeBase)
         }
     }
 
-    /// What queries are multiplied with.
-    var attentionScale: Float { Float(1 / (queryScalar ?? Double(headDimension)).squareRoot()) }
+    /// What queries are multiplied with: 1 / √head, or what the file says instead of the width of a head.
+    ///
+    /// YaRN multiplies the cosines and sines of queries and of keys; scores, the only thing that both meet in, are the
+    /// same where queries are multiplied with its square.
+    func attentionScale(isSliding: Bool) -> Float {
+        var magnitude = rotaryMagnitude
+        if case .yarn(let yarn)? = ropeScaling, !(isSliding && ropeLocalBase != nil) {
+            magnitude *= yarn.magnitude
+        }
+        return Float(magnitude * magnitude / (queryScalar ?? Double(headDimension)).squareRoot())
+    }
 
     /// What token embeddings are multiplied with: the exact root, as llama.cpp does; `transformers` rounds it to
     /// the type of the weights first.

@@ -41,5 +41,5 @@ public struct ConversionRequest: Sendable {
     }
 
     /// The form of the output.
-    public var outputScheme: NamingScheme { output.hasSuffix(".gguf") ? .gguf : .hub }
+    public var outputScheme: NamingScheme { FilePath.isGGUF(output) ? .gguf : .hub }
 }

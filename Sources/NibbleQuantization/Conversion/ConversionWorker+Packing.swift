@@ -11,7 +11,7 @@ extension ConversionWorker {
         for start in stride(from: run.lowerBound, to: run.upperBound, by: tensor.columns) {
             let row = tensor.bytes(of: start..<start + tensor.columns)
             guard let element = matrix.firstInvalidElement(row) else { continue }
-            throw invalid(job, element: start + element, "its scale is NaN or infinite")
+            throw invalid(job, element: start + element, "begins a block whose scale is NaN or infinite")
         }
     }
 
@@ -61,14 +61,7 @@ extension ConversionWorker {
             try codec.encode(
                 values, columns: matrix.columns, importance: nil, into: &bytes, level: .current)
         } catch {
-            switch error {
-            case .nonFiniteValue(let index, let value):
-                throw invalid(job, element: row * matrix.columns + index, "the value is \(value)")
-            case .scaleOverflow(let block):
-                throw invalid(
-                    job, element: row * matrix.columns + block * codec.blockSize,
-                    "\(matrix.format) cannot hold the value or scale that begins here")
-            }
+            throw invalid(job, row * matrix.columns..<(row + 1) * matrix.columns, error, codec)
         }
     }
 }

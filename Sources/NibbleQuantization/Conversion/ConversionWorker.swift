@@ -98,8 +98,13 @@ final class ConversionWorker {
                 continue
             }
             let element = run.lowerBound + block * type.blockSize
-            throw invalid(job, element: element, "its scale or value is NaN or infinite")
+            throw invalid(job, element: element, Self.problem(of: type))
         }
+    }
+
+    private static func problem(of type: GGMLType) -> String {
+        type.blockSize == 1
+            ? "is NaN or infinite" : "begins a block of \(type) whose scale is NaN or infinite"
     }
 
     /// Puts the rows of some output elements into ``encoded`` as they are.
@@ -130,7 +135,7 @@ final class ConversionWorker {
         let bytes = UnsafeRawBufferPointer(rebasing: entry.file.bytes[range])
         if let block = entry.type.firstInvalidBlock(in: RawSpan(_unsafeBytes: bytes)) {
             let element = elements.lowerBound + block * entry.type.blockSize
-            throw invalid(job, element: element, "its scale or value is NaN or infinite")
+            throw invalid(job, element: element, Self.problem(of: entry.type))
         }
         try writer.write(bytes, file: file, offset: offset)
     }
@@ -215,24 +220,40 @@ final class ConversionWorker {
                     values, columns: elements.count, importance: nil, into: &target, level: .current)
             }
         } catch {
-            switch error {
-            case .nonFiniteValue(let index, let value):
-                throw invalid(job, element: elements.lowerBound + index, "the value is \(value)")
-            case .scaleOverflow(let block):
-                throw invalid(
-                    job, element: elements.lowerBound + block * job.type.blockSize,
-                    "\(job.type) cannot hold the scale of a block that begins here")
-            }
+            throw invalid(job, elements, error, codec)
         }
     }
 
-    func invalid(_ job: TensorJob, element: Int, _ problem: String) -> CheckpointError {
-        let columns = max(job.columns, 1)
-        var path = converter.model.path
-        if case .stored(let entry) = job.source { path = entry.file.path }
+    /// The error for a codec's that was given ``floats``, the values of some elements of the output.
+    func invalid(
+        _ job: TensorJob, _ elements: Range<Int>, _ error: CodecError, _ codec: any Codec
+    ) -> CheckpointError {
+        let fault = WeightFault(
+            error, values: UnsafeBufferPointer(rebasing: floats[..<elements.count]), columns: elements.count,
+            codec: codec,
+            advice: request.outputScheme == .hub
+                ? "choose bf16 or f32"
+                : "keep it in another type, as --tensor-type '\(job.name)=bf16' does, or the whole file with --type bf16"
+        )
+        return invalid(
+            job, element: elements.lowerBound + fault.column, fault.problem, advice: fault.advice)
+    }
+
+    private var request: ConversionRequest { converter.request }
+
+    /// The error for an element of the output, by the name and place that it has in the source.
+    func invalid(
+        _ job: TensorJob, element: Int, _ problem: String, advice: String = WeightFault.damaged
+    ) -> CheckpointError {
+        let columns = max(job.rowColumns, 1)
+        var (path, name) = (converter.model.path, job.name)
+        if case .stored(let entry) = job.source { (path, name) = (entry.file.path, entry.name) }
+        let row = job.transform.sourceRow(element / columns)
+        let place =
+            job.shape.count == 1
+            ? "element \(row * columns + element % columns)"
+            : "row \(row), column \(element % columns)"
         return CheckpointError(
-            .invalidValue, path: path,
-            subject: "tensor '\(job.name)', row \(element / columns), column \(element % columns)", problem,
-            advice: "the checkpoint is damaged or was trained to divergence")
+            .invalidValue, path: path, subject: "tensor '\(name)', \(place)", problem, advice: advice)
     }
 }

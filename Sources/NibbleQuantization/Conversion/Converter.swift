@@ -21,6 +21,9 @@ public struct Converter: Sendable {
     public let jobs: [TensorJob]
     /// The files of the output.
     public let layout: CheckpointLayout
+    /// What the user should know of the source before relying on the output: what is left out or made up, and which of
+    /// two files that contradict each other counts.
+    public let notes: [CheckpointNote]
 
     /// Opens the source and plans the conversion; nothing is written.
     ///
@@ -37,14 +40,16 @@ public struct Converter: Sendable {
         model = source
         try Self.checkPaths(request, model)
         try Replacements(request, model).checkRoles()
+        var notes = model.notes
         switch request.outputScheme {
         case .gguf:
             jobs = try GGUFJobs(request, model).jobs()
-            layout = try Self.ggufLayout(request, model, jobs)
+            layout = try Self.ggufLayout(request, model, jobs, &notes)
         case .hub:
             jobs = try HubJobs(request, model).jobs()
-            layout = try Self.hubLayout(request, model, jobs)
+            layout = try Self.hubLayout(request, model, jobs, &notes)
         }
+        self.notes = notes
         for job in jobs { try Self.checkCodecs(job, path: model.path) }
     }
 
@@ -56,6 +61,14 @@ public struct Converter: Sendable {
         if let output = FileIdentity(path: request.output), inputs.contains(output) {
             throw CheckpointError(
                 .invalidRequest, path: request.output, "is the input; a conversion cannot replace its source",
+                advice: "choose another output")
+        }
+        try OutputPlace.checkName(request.output)
+        if let holder = (model.files + [request.input]).first(where: { FilePath.lies($0, in: request.output) }
+        ) {
+            throw CheckpointError(
+                .invalidRequest, path: request.output,
+                "holds the input, \(holder); a conversion cannot replace its source",
                 advice: "choose another output")
         }
         if let splitSize = request.splitSize, splitSize <= 0 {
@@ -75,17 +88,20 @@ public struct Converter: Sendable {
     }
 
     private static func ggufLayout(
-        _ request: ConversionRequest, _ model: ModelCheckpoint, _ jobs: [TensorJob]
+        _ request: ConversionRequest, _ model: ModelCheckpoint, _ jobs: [TensorJob],
+        _ notes: inout [CheckpointNote]
     ) throws(CheckpointError) -> CheckpointLayout {
         guard let fileType = request.plan.type.fileType else {
             preconditionFailure("\(request.plan.type) was refused with the jobs")
         }
         var metadata: GGUFMetadata
         switch model.source {
-        case .gguf(let stored): metadata = stored
+        case .gguf(let stored):
+            metadata = stored
+            notes += Vocabulary.notes(ggufMetadata: stored, path: model.path)
         case .hub(let description):
             metadata = try description.ggufMetadata(
-                parameterCount: jobs.reduce(0) { $0 + $1.elementCount }, fileType: fileType)
+                parameterCount: jobs.reduce(0) { $0 + $1.elementCount }, fileType: fileType, notes: &notes)
             if let provenance = try model.provenance() { metadata.set(provenance) }
         }
         if let provenance = request.provenance { metadata.set(provenance) }
@@ -104,17 +120,19 @@ public struct Converter: Sendable {
     }
 
     private static func hubLayout(
-        _ request: ConversionRequest, _ model: ModelCheckpoint, _ jobs: [TensorJob]
+        _ request: ConversionRequest, _ model: ModelCheckpoint, _ jobs: [TensorJob],
+        _ notes: inout [CheckpointNote]
     ) throws(CheckpointError) -> CheckpointLayout {
         var provenance = request.provenance
         if provenance == nil { provenance = try model.provenance() }
         let companions: [HubFile]
         switch request.plan.type.format {
-        case .ggml(let type): companions = try model.hubFiles(type: type)
+        case .ggml(let type): companions = try model.hubFiles(type: type, notes: &notes)
         case .int4(let group):
             companions = try model.hubFiles(
-                type: elementType(jobs), quantization: CompressedTensors.configuration(group: group))
-        case .sfp8: companions = try model.hubFiles(type: elementType(jobs))
+                type: elementType(jobs), quantization: CompressedTensors.configuration(group: group),
+                notes: &notes)
+        case .sfp8: companions = try model.hubFiles(type: elementType(jobs), notes: &notes)
         }
         return try .hub(
             path: request.output, tensors: jobs.map(\.layoutTensor), companions: companions,

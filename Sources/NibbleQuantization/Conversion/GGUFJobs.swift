@@ -82,8 +82,10 @@ struct GGUFJobs {
 
     private func checkFit(_ job: TensorJob) throws(CheckpointError) {
         guard job.columns.isMultiple(of: job.type.blockSize) else {
+            var (path, name) = (model.path, job.name)
+            if case .stored(let entry) = job.source { (path, name) = (entry.file.path, entry.name) }
             throw CheckpointError(
-                .invalidRequest, path: model.path, subject: "tensor '\(job.name)'",
+                .invalidRequest, path: path, subject: "tensor '\(name)'",
                 "has rows of \(job.columns) elements, \(job.type) stores blocks of \(job.type.blockSize)",
                 advice: "choose another type for it")
         }

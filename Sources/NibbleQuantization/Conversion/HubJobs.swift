@@ -27,7 +27,7 @@ struct HubJobs {
         }
         if !plan.type.isGGUF { try plan.checkFolderOptions(path: request.output) }
         var jobs: [TensorJob] = []
-        for tensor in model.tensors where tensor.role.kind != .ropeFrequencies {
+        for tensor in model.tensors where !tensor.role.isRotary {
             if let type = plan.type.format.ggmlType {
                 jobs.append(try job(for: tensor, type: type))
             } else {

@@ -61,7 +61,7 @@ extension QuantizationPlan {
     private func folderAssignments(for model: ModelCheckpoint) throws(CheckpointError) -> [Assignment] {
         try checkFolderOptions(path: model.path)
         var assignments: [Assignment] = []
-        for tensor in model.tensors where tensor.role.kind != .ropeFrequencies {
+        for tensor in model.tensors where !tensor.role.isRotary {
             let (role, entry) = (tensor.role, tensor.entry)
             guard let name = NamingScheme.gguf.name(of: role, in: model.configuration.architecture) else {
                 throw CheckpointError(.unsupported, path: model.path, "GGUF has no name for \(role)")

@@ -101,7 +101,7 @@ public enum QuantizationType: String, CaseIterable, Sendable {
     ///
     /// - Throws: ``CheckpointError`` (`invalidRequest`) that says what can.
     public func checkOutput(_ path: String) throws(CheckpointError) {
-        let isFile = path.hasSuffix(".gguf")
+        let isFile = FilePath.isGGUF(path)
         if isFile, !isGGUF {
             throw CheckpointError(
                 .invalidRequest, path: path, "GGUF files cannot hold \(rawValue)",

@@ -49,7 +49,7 @@ public struct RunExport: Sendable {
         let recipePath = FilePath.join(path, RunFolder.Name.recipe)
         let recipe = try Recipe(path: recipePath)
         // Before the teacher is read.
-        if output.hasSuffix(".gguf") { try recipe.quantization.type.checkOutput(output) }
+        if FilePath.isGGUF(output) { try recipe.quantization.type.checkOutput(output) }
         let source = teacher ?? status.identity.teacherPath
         let checkpoint = try ModelCheckpoint(path: source)
         let digest = "\(TeacherDigest(checkpoint, threads: threads))"
@@ -101,5 +101,37 @@ public struct RunExport: Sendable {
         TrainingError(
             .mismatch, path, "has saved no state yet",
             advice: "train until the first checkpoint (checkpoints.every)")
+    }
+}
+
+extension RunExport {
+    /// Checks, before hours of training, that an export may be written at its end.
+    ///
+    /// - Parameters:
+    ///   - output: where it goes: a path that ends in `.gguf`, else a folder.
+    ///   - run: the run folder, which may not exist yet.
+    ///   - teacher: what the export must not replace.
+    ///   - replacing: whether what is there already may be replaced.
+    /// - Throws: `CheckpointError` where the place cannot be written, or holds what may not be replaced.
+    public static func checkPlace(
+        _ output: String, run: String, teacher: String, replacing: Bool
+    ) throws {
+        let isTeacher = FileIdentity(path: output).map { $0 == FileIdentity(path: teacher) } ?? false
+        if isTeacher || FilePath.lies(teacher, in: output) {
+            throw CheckpointError(
+                .invalidRequest, path: output, "is the teacher, or holds it; an export cannot replace it",
+                advice: "choose another --export")
+        }
+        let (folder, run) = (
+            FilePath.trimmingSlashes(FilePath.folder(of: output)), FilePath.trimmingSlashes(run)
+        )
+        guard FilePath.trimmingSlashes(output) != run else {
+            throw CheckpointError(
+                .invalidRequest, path: output, "is the run folder, which holds more than the export",
+                advice: "choose another --export, such as \(FilePath.join(run, "model"))")
+        }
+        // The run folder itself is made first.
+        if folder == run, !FilePath.exists(run) { return }
+        try OutputPlace(path: output).check(replacing: replacing || folder == run)
     }
 }

@@ -9,11 +9,11 @@ extension Recipe {
     /// - Throws: `CheckpointError` (`.inputOutput`) where the file cannot be read; ``TrainingError``
     ///   (`.invalidRecipe`) with the line where it holds no recipe, as ``init(yaml:path:)`` does.
     public init(path: String) throws {
-        let file = try MappedFile(path: path)
+        let file = try MappedFile(text: path)
         guard file.count <= Self.maximumSize else {
             throw TrainingError(
                 .invalidRecipe, path,
-                "has \(file.count) bytes, expected a recipe of at most \(Self.maximumSize)",
+                "has \(ByteText.text(file.count)), expected a recipe of at most \(ByteText.text(Self.maximumSize))",
                 advice: "check the path")
         }
         if let place = UTF8Validation.firstInvalidByte(file.bytes) {

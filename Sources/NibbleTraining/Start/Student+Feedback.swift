@@ -85,13 +85,11 @@ extension Student {
         with feedback: ErrorFeedback, _ options: FeedbackOptions
     ) throws(CheckpointError) {
         try compute.forEachRows(in: rows, height: height) { rows throws(CheckpointError) in
-            do {
+            do throws(CodecError) {
                 try feedback.round(
                     rows, of: matrix, scales: scales, searches: options.searches, level: compute.level)
             } catch {
-                throw CheckpointError(
-                    .invalidValue, path: "student", subject: "tensor '\(matrix.name)', rows \(rows)",
-                    "cannot be encoded as \(matrix.quantizer.codec.name): \(error)")
+                throw matrix.fault(error, in: rows)
             }
             try matrix.encode(rows, level: compute.level)
         }

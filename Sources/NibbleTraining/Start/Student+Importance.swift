@@ -31,9 +31,7 @@ extension TrainedMatrix {
             try scales.blocks.searchScales(
                 weights(range).span, importance: importance.span, into: &target, level: level)
         } catch {
-            throw CheckpointError(
-                .invalidValue, path: "student", subject: "tensor '\(name)', rows \(range)",
-                "cannot be encoded as \(quantizer.codec.name): \(error)")
+            throw fault(error, in: range)
         }
     }
 }

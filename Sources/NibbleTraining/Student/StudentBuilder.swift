@@ -48,7 +48,8 @@ struct StudentBuilder {
             return
         }
         let matrix = TrainedMatrix(
-            role: role, name: assignment.name, rows: rows, columns: entry.columns,
+            role: role, name: assignment.name, source: (entry.file.path, entry.name), rows: rows,
+            columns: entry.columns,
             quantizer: FakeQuantizer(codec: codec, columns: entry.columns, config: options.config),
             trainsWeights: options.parameters.contains(role.isVocabulary ? .embedding : .linear))
         try load(matrix, entry)
@@ -92,11 +93,8 @@ struct StudentBuilder {
             codec.decode(
                 RawSpan(_unsafeBytes: bytes(rows)), columns: matrix.columns, into: &span, level: level)
             guard let place = values(rows).firstIndex(where: { !$0.isFinite }) else { return }
-            throw CheckpointError(
-                .invalidValue, path: entry.file.path, subject: "tensor '\(entry.name)'",
-                "is \(values(rows)[place]) in row \(rows.lowerBound + place / matrix.columns), "
-                    + "column \(place % matrix.columns)",
-                advice: "the checkpoint is damaged or was trained to divergence")
+            throw matrix.fault(
+                .nonFiniteValue(index: place, value: values(rows)[place]), in: rows)
         }
         var found = StudentStart()
         try TieDetection.sample(matrix, into: &found)
@@ -151,7 +149,7 @@ struct StudentBuilder {
             source.decode(RawSpan(_unsafeBytes: bytes), columns: columns, into: &span, level: level)
             var result = memory.slice(range.lowerBound * targetBytes..<range.upperBound * targetBytes)
                 .mutableBytes
-            do {
+            do throws(CodecError) {
                 guard isVocabulary else {
                     return try quantizer.encode(values.span, into: &result, level: level)
                 }
@@ -164,10 +162,13 @@ struct StudentBuilder {
                 try target.encode(
                     values.span, columns: columns, importance: nil, into: &result, level: level)
             } catch {
-                throw CheckpointError(
-                    .invalidValue, path: entry.file.path, subject: "tensor '\(entry.name)', rows \(range)",
-                    "cannot be encoded as \(assignment.format): \(error)",
-                    advice: "the checkpoint is damaged or was trained to divergence")
+                throw values.withUnsafeBufferPointer { values in
+                    WeightFault(
+                        error, values: values, columns: columns, firstRow: range.lowerBound, codec: codec,
+                        advice: "give the tensor another type, with quantization.embedding_type or "
+                            + "quantization.tensor_types"
+                    ).error(path: entry.file.path, tensor: entry.name)
+                }
             }
         }
         let bytes = UnsafeRawBufferPointer(memory.bytes)

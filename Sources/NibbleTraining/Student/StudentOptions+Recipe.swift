@@ -35,7 +35,7 @@ extension StudentOptions {
         guard role.part == .weight else { return parameters.contains(.norms) }
         switch role.kind {
         case .tokenEmbedding, .output: return parameters.contains(.embedding)
-        case .ropeFrequencies: return false
+        case .ropeFrequencies, .ropeLongFactors, .ropeShortFactors: return false
         default: return parameters.contains(role.isLinear ? .linear : .norms)
         }
     }

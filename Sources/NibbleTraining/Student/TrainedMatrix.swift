@@ -11,6 +11,8 @@ public final class TrainedMatrix: @unchecked Sendable {
     public let role: TensorRole
     /// Its GGUF name.
     public let name: String
+    /// The tensor that it began as, and the file which holds that.
+    let source: (path: String, tensor: String)
     /// Outputs.
     public let rows: Int
     /// Inputs.
@@ -34,10 +36,12 @@ public final class TrainedMatrix: @unchecked Sendable {
     let encoded: Memory
 
     init(
-        role: TensorRole, name: String, rows: Int, columns: Int, quantizer: FakeQuantizer, trainsWeights: Bool
+        role: TensorRole, name: String, source: (path: String, tensor: String), rows: Int, columns: Int,
+        quantizer: FakeQuantizer, trainsWeights: Bool
     ) {
         self.role = role
         self.name = name
+        self.source = source
         self.rows = rows
         self.columns = columns
         self.quantizer = quantizer
@@ -123,10 +127,16 @@ public final class TrainedMatrix: @unchecked Sendable {
                 try quantizer.encode(values.span, into: &blocks, level: level)
             }
         } catch {
-            throw CheckpointError(
-                .invalidValue, path: "student", subject: "tensor '\(name)', rows \(range)",
-                "cannot be encoded as \(quantizer.codec.name): \(error)",
-                advice: "training diverged: lower the learning rate")
+            throw fault(error, in: range)
         }
+    }
+
+    /// The error for rows that cannot be encoded, by the name that they have in the checkpoint.
+    func fault(_ error: CodecError, in range: Range<Int>) -> CheckpointError {
+        WeightFault(
+            error, values: weights(range), columns: columns, firstRow: range.lowerBound,
+            codec: quantizer.codec,
+            advice: "give the tensor another type with quantization.tensor_types, as '\(name)=bf16'"
+        ).error(path: source.path, tensor: source.tensor)
     }
 }

@@ -84,11 +84,11 @@ public struct TeacherCacheBuilder: Sendable {
             {
                 return found
             }
+            try teacher.findNonFinite(sequences)
             let layers = teacher.configuration.layerCount
             throw ModelError.nonFinite(layer: layers, layerCount: layers, path: teacher.path)
         } catch {
-            throw TrainingError(
-                .diverged, teacher.path, "\(error)", advice: "the teacher's weights are damaged")
+            throw error.checkpointError
         }
     }
 }

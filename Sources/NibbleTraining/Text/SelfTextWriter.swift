@@ -89,8 +89,7 @@ struct SelfTextWriter {
                 if drawn[0].count < length { try state.append(next) }
             }
         } catch let error as ModelError {
-            throw TrainingError(
-                .diverged, teacher.path, "\(error)", advice: "the teacher's weights are damaged")
+            throw error.checkpointError
         }
         return drawn
     }

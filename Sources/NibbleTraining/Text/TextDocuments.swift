@@ -7,7 +7,7 @@ struct TextDocuments {
 
     /// Calls `body` with the UTF-8 of each document: each line of a `.jsonl` file that is not blank, or the file.
     func forEach(in path: String, _ body: (UnsafeRawBufferPointer) -> Void) throws {
-        let file = try MappedFile(path: path)
+        let file = try MappedFile(text: path)
         guard file.count > 0 else {
             throw TrainingError(.unusableText, path, "is empty", advice: "leave it out, or check the path")
         }

@@ -75,7 +75,13 @@ public struct DistillationPass: Sendable {
                 targets: targets, loss: loss, weight: weight, gradients: gradients),
             hidden.distance.isFinite
         else {
-            for model in [teacher, student] { try model.findNonFinite(sequences) }
+            do throws(ModelError) {
+                try teacher.findNonFinite(sequences)
+            } catch {
+                guard case .nonFinite(let layer, let count, let path) = error else { throw error }
+                throw .teacherNonFinite(layer: layer, layerCount: count, path: path)
+            }
+            try student.findNonFinite(sequences)
             let layers = student.configuration.layerCount
             throw .nonFinite(layer: layers, layerCount: layers, path: student.path)
         }

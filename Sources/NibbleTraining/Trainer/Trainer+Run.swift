@@ -184,8 +184,10 @@ extension Trainer {
     }
 
     /// Before the first step the weights are the teacher's: then the checkpoint is to blame.
+    /// So it is at any step where the teacher itself gives NaN.
     private func failure(_ error: ModelError, step: Int) -> any Error {
-        state.step == 0 ? error.checkpointError : diverged(error.checkpointError, step: step)
+        if case .teacherNonFinite = error { return error.checkpointError }
+        return state.step == 0 ? error.checkpointError : diverged(error.checkpointError, step: step)
     }
 
     /// Compares the mean loss of the last steps with that of the first step on rounded weights, which nothing had
@@ -206,7 +208,7 @@ extension Trainer {
         else { return }
         throw TrainingError(
             .diverged, "step \(state.step + 1)",
-            "the mean loss rose from \(state.firstLoss) to \(state.runningLoss)",
+            "the mean loss rose from \(Decimals.short(state.firstLoss)) to \(Decimals.short(state.runningLoss))",
             advice: divergenceAdvice)
     }
 

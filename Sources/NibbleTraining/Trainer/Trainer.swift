@@ -92,6 +92,7 @@ public final class Trainer {
             ? try CachedTeacher(
                 teacher, identity, recipe, batches, path: request.teacherCache ?? folder.teacherCachePath,
                 preparing: preparing, isCancelled: isCancelled) : nil
+        notes += (checkpoint.notes + tokenizer.vocabulary.notes).map(\.description)
         noteTeacher(checkpoint)
         noteRates()
         try restore()
@@ -233,7 +234,8 @@ public final class Trainer {
         guard memory.resident <= limit else {
             throw TrainingError(
                 .outOfMemory, request.teacher,
-                "training needs \(memory.resident >> 20) MiB, \(limit >> 20) MiB may be used",
+                "training needs \(ByteText.text(memory.resident)), \(ByteText.text(limit)) may be used (nine tenths of "
+                    + "\(request.memoryLimit == nil ? "this machine's memory" : "the memory given"))",
                 advice: memory.start > memory.steps
                     ? "lower start.importance_sequences, or set start.tokens to equal or start.weights to teacher"
                     : recomputes

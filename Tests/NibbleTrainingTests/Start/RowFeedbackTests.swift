@@ -15,7 +15,8 @@ struct RowFeedbackTests {
         var config = FakeQuantizeConfig()
         config.scales = .learned
         let matrix = TrainedMatrix(
-            role: TensorRole(.feedForwardDown, layer: 0), name: "m", rows: rows, columns: columns,
+            role: TensorRole(.feedForwardDown, layer: 0), name: "m", source: ("weights", "m"),
+            rows: rows, columns: columns,
             quantizer: FakeQuantizer(codec: codec, columns: columns, config: config), trainsWeights: false)
         var generator = SeededGenerator(seed: 3)
         for index in 0..<rows * columns {

@@ -159,7 +159,7 @@ struct LearnedScalesTests {
         let error = #expect(throws: CheckpointError.self) {
             try student.update(Self.gradients(student), by: Self.steps(scales: .nan))
         }
-        #expect(error?.description.contains(student.matrices[0].name) == true)
+        #expect(error?.description.contains(student.matrices[0].source.tensor) == true)
     }
 
     @Test(

@@ -1,0 +1,47 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+extension MappedFile {
+    /// The bytes of a text, which may come from anywhere: a regular file is mapped; a pipe, and for `-` standard input,
+    /// is read to its end.
+    package convenience init(text path: String) throws(CheckpointError) {
+        guard path != "-" else {
+            try self.init(reading: STDIN_FILENO, path: "standard input")
+            return
+        }
+        guard !path.isEmpty else {
+            throw CheckpointError(
+                .invalidRequest, path: "text", "the path is empty",
+                advice: "name a file, or - for standard input")
+        }
+        guard FilePath.isSpecial(path) else {
+            try self.init(path: path)
+            return
+        }
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { throw .system("cannot open", path: path) }
+        defer { close(descriptor) }
+        try self.init(reading: descriptor, path: path)
+    }
+
+    /// Reads to the end of what `descriptor` gives.
+    private convenience init(reading descriptor: Int32, path: String) throws(CheckpointError) {
+        var bytes: [UInt8] = []
+        let size = 1 << 16
+        while true {
+            var count = 0
+            let start = bytes.count
+            bytes.append(contentsOf: repeatElement(0, count: size))
+            bytes.withUnsafeMutableBytes { count = read(descriptor, $0.baseAddress.map { $0 + start }, size) }
+            bytes.removeLast(size - max(count, 0))
+            if count == 0 { break }
+            if count < 0, errno != EINTR { throw .system("cannot read", path: path) }
+        }
+        try self.init(copying: bytes, path: path)
+    }
+}

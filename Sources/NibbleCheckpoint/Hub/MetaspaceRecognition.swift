@@ -1,0 +1,42 @@
+/// Tells what a `tokenizer.json` with byte fallback does to a text before it merges.
+enum MetaspaceRecognition {
+    /// Whether a space is put before the text, as SentencePiece does unless told otherwise.
+    ///
+    /// - Throws: ``CheckpointError`` for steps that SentencePiece as llama.cpp has it does not take.
+    static func addsPrefix(_ tokenizer: JSONValue, path: String) throws(CheckpointError) -> Bool {
+        var adds = false
+        for step in steps(tokenizer["normalizer"], "normalizers") {
+            switch step["type"]?.text {
+            case "Prepend" where step["prepend"]?.text == "\u{2581}": adds = true
+            case "Replace"
+            where step["content"]?.text == "\u{2581}" && step["pattern"]?["String"]?.text == " ":
+                break
+            default: throw unsupported("normalizer", step, path)
+            }
+        }
+        for step in steps(tokenizer["pre_tokenizer"], "pretokenizers") {
+            switch step["type"]?.text {
+            // Words are cut at spaces, which no piece of such a vocabulary reaches across.
+            case "Split" where step["pattern"]?["String"]?.text == " ": break
+            case "Metaspace":
+                let scheme = step["prepend_scheme"]?.text
+                adds = adds || scheme.map { $0 != "never" } ?? (step["add_prefix_space"]?.flag ?? true)
+            default: throw unsupported("pre_tokenizer", step, path)
+            }
+        }
+        return adds
+    }
+
+    private static func steps(_ value: JSONValue?, _ list: String) -> [JSONValue] {
+        guard let value, !value.isNull else { return [] }
+        guard value["type"]?.text == "Sequence" else { return [value] }
+        return (value[list]?.elements ?? []).flatMap { steps($0, list) }
+    }
+
+    private static func unsupported(_ name: String, _ step: JSONValue, _ path: String) -> CheckpointError {
+        CheckpointError(
+            .unsupported, path: path, subject: "'\(name)'",
+            "changes the text by \(step.serialized(pretty: false).prefix(80)), which SentencePiece as llama.cpp has it "
+                + "does not", advice: "tokens would not be those that the model was trained on")
+    }
+}

@@ -1,0 +1,104 @@
+#if canImport(Glibc)
+    internal import Glibc
+#elseif canImport(Musl)
+    internal import Musl
+#elseif canImport(Darwin)
+    internal import Darwin
+#endif
+
+// Where the parts of a hub folder contradict each other in what matters.
+extension ModelCheckpoint {
+    /// Notes what config.json says otherwise than the tensors.
+    ///
+    /// - Throws: ``CheckpointError`` where rows are left out that belong to tokens.
+    mutating func noteContradictions(
+        _ description: HubDescription, statesTie: Bool
+    ) throws(CheckpointError) {
+        if statesTie, !configuration.tiesEmbeddings { noteHead(description.path) }
+        noteBiases(description)
+        try notePadding(description)
+    }
+
+    private func entry(_ role: TensorRole) -> TensorEntry? { tensors.first { $0.role == role }?.entry }
+
+    private mutating func noteHead(_ path: String) {
+        guard let head = entry(TensorRole(.output)), let embedding = entry(TensorRole(.tokenEmbedding)) else {
+            return
+        }
+        let relation = head.holdsSameBytes(as: embedding) ? "equals" : "differs from"
+        notes.append(
+            CheckpointNote(
+                path: path, subject: "'tie_word_embeddings'",
+                "is true, but '\(head.name)' is there and \(relation) '\(embedding.name)'; it is taken as the "
+                    + "vocabulary head"))
+    }
+
+    /// `transformers` leaves out biases that the configuration does not announce; llama.cpp takes what is there.
+    private mutating func noteBiases(_ description: HubDescription) {
+        let biases = tensors.filter { $0.role.part == .bias }
+        guard !biases.isEmpty, configuration.architecture != .qwen2 else { return }
+        for (field, isMeant) in [
+            ("attention_bias", { (role: TensorRole) in !role.kind.isFeedForward }),
+            ("mlp_bias", { (role: TensorRole) in role.kind.isFeedForward }),
+        ] {
+            let found = biases.filter { isMeant($0.role) }
+            guard !found.isEmpty, description.flag(field) != true else { continue }
+            notes.append(
+                CheckpointNote(
+                    path: description.path, subject: "'\(field)'",
+                    "is not true, but \(found.count) biases are there (\(found.map(\.entry.name).listed(2))); they are "
+                        + "added, as llama.cpp does"))
+        }
+    }
+
+    /// Rows of embedding and head that stand for no token.
+    private mutating func notePadding(_ description: HubDescription) throws(CheckpointError) {
+        let rows = configuration.vocabularySize
+        if let found = entry(TensorRole(.tokenEmbedding))?.shape.first, found > rows,
+            // What is wrong with the tokenizer otherwise is said when it is needed.
+            let lost = (try? HubTokenizer(description))?.withoutRows.filter({ $0.id < found }), !lost.isEmpty
+        {
+            throw CheckpointError(
+                .inconsistent, path: description.path, subject: "'vocab_size'",
+                "is \(rows), the embedding has \(found) rows, and the tokenizer names \(lost.count) of those beyond: "
+                    + lost.map { "\($0.id) '\($0.text)'" }.listed(),
+                advice: "set vocab_size to \(found) if these tokens were trained")
+        }
+        for role in [TensorRole(.tokenEmbedding), TensorRole(.output)] {
+            guard let entry = entry(role), let found = entry.shape.first, found > rows else { continue }
+            notes.append(
+                CheckpointNote(
+                    path: entry.file.path, subject: "tensor '\(entry.name)'",
+                    "has \(found) rows, config.json says 'vocab_size' \(rows): the last \(found - rows) rows are left "
+                        + "out"))
+        }
+    }
+
+    /// Tensors that are carried over, but not computed.
+    var computationObstacles: [CheckpointError] {
+        tensors.first { $0.role.part == .bias && $0.role.kind.isFeedForward }.map { tensor in
+            [
+                CheckpointError(
+                    .unsupported, path: tensor.entry.file.path, subject: "tensor '\(tensor.entry.name)'",
+                    "is a bias of a feed-forward layer, which is converted, but not computed")
+            ]
+        } ?? []
+    }
+}
+
+extension TensorRole.Kind {
+    /// Whether the tensor belongs to a matrix of the feed-forward layer.
+    var isFeedForward: Bool {
+        self == .feedForwardGate || self == .feedForwardUp || self == .feedForwardDown
+    }
+}
+
+extension TensorEntry {
+    /// Whether another tensor of the same type and shape has the same bytes.
+    fileprivate func holdsSameBytes(as other: TensorEntry) -> Bool {
+        guard type == other.type, shape == other.shape, let mine = bytes.baseAddress,
+            let others = other.bytes.baseAddress
+        else { return false }
+        return memcmp(mine, others, bytes.count) == 0
+    }
+}
