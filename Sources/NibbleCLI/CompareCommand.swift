@@ -39,7 +39,7 @@ struct CompareCommand: ParsableCommand {
             let evaluator = try Evaluator(options.request(models: [base] + models, session))
             let evaluation = try options.run(evaluator, session)
             let report = ComparisonReport(evaluation.comparison(of: evaluator.models))
-            print(json ? report.json : markdown ? report.markdown : report.text)
+            try StandardOutput.print(json ? report.json : markdown ? report.markdown : report.text)
             try session.endIfInterrupted()
         }
     }

@@ -95,22 +95,23 @@ struct ConvertCommand: ParsableCommand {
             let converter = try Converter(try request(threads: threads.count(session)))
             let report = ConversionReport(converter)
             if dryRun {
-                print(json ? report.planJSON : report.planTable)
+                session.warn(report.warnings)
+                try StandardOutput.print(json ? report.planJSON : report.planTable)
                 return
             }
             let progress = ProgressLine(isQuiet: quiet)
             progress.note(report.banner(kernels: session.kernels))
-            for warning in report.warnings { progress.note("warning: " + warning) }
+            session.warn(report.warnings)
             let summary = try converter.run(
                 progress: { progress.update(elapsed: $0.elapsed, ConversionReport.line($0)) },
                 isCancelled: { session.isInterrupted })
             progress.finish()
-            print(json ? report.summaryJSON(summary) : report.summaryText(summary))
+            try StandardOutput.print(json ? report.summaryJSON(summary) : report.summaryText(summary))
         }
     }
 
     private func request(threads: Int) throws -> ConversionRequest {
-        let defaultType: QuantizationType = output.hasSuffix(".gguf") ? .q4_0 : .bf16
+        let defaultType: QuantizationType = FilePath.isGGUF(output) ? .q4_0 : .bf16
         var plan = QuantizationPlan(type ?? defaultType)
         plan.isPure = pure
         plan.embeddingType = embeddingType

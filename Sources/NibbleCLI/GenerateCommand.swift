@@ -19,7 +19,7 @@ struct GenerateCommand: ParsableCommand {
     @Argument(help: "A hub folder, or a .gguf file (the first part, if split).")
     var model: String
 
-    @Argument(help: "The text to continue.")
+    @Argument(help: "The text to continue; - reads it from standard input.")
     var prompt: String
 
     @Flag(help: "Take the text as a message of a user: Gemma, Llama 3 and ChatML formats.")
@@ -70,14 +70,18 @@ struct GenerateCommand: ParsableCommand {
         try Session.run { session in
             let generator = try TextGenerator(
                 path: model, threads: threads.count(session), precision: precision)
+            session.warn(generator.notes)
             let options = SamplingOptions(
                 temperature: temperature, topK: topK, topP: topP,
                 seed: seed ?? UInt64.random(in: 0...UInt64(UInt32.max)))
-            let tokens = try generator.tokens(prompt: prompt, system: system, isChat: chat)
+            let text =
+                prompt == "-" ? String(decoding: try InputText.read(prompt), as: UTF8.self) : prompt
+            let tokens = try generator.tokens(prompt: text, system: system, isChat: chat)
             let result = try generator.generate(
                 tokens, limit: limit, options: options,
-                output: { FileHandle.standardOutput.write(Data($0)) }, isCancelled: { session.isInterrupted })
-            FileHandle.standardOutput.write(Data("\n".utf8))
+                output: { bytes throws(CheckpointError) in try StandardOutput.write(bytes) },
+                isCancelled: { session.isInterrupted })
+            try StandardOutput.print("")
             if !quiet { ProgressLine(isQuiet: false).note(GenerationReport(result, options).text) }
             try session.endIfInterrupted()
         }

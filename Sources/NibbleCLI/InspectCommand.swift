@@ -29,7 +29,7 @@ struct InspectCommand: ParsableCommand {
         try Session.run { _ in
             let report = InspectionReport(
                 try CheckpointInspection(path: path), showsTensors: tensors, showsMetadata: metadata)
-            print(json ? try report.json() : try report.text())
+            try StandardOutput.print(json ? report.json() : report.text())
         }
     }
 }

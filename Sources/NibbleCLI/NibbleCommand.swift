@@ -19,4 +19,20 @@ struct NibbleCommand: ParsableCommand {
             CompareCommand.self, GenerateCommand.self, TokenizeCommand.self,
         ]
     )
+
+    /// Runs the command that the arguments name.
+    static func main() {
+        StandardStreams.prepare()
+        do {
+            var command = try parseAsRoot()
+            try command.run()
+        } catch {
+            guard exitCode(for: error) == .success else { exit(withError: error) }
+            // Help and version: results like any other, which a full disk must not swallow.
+            exit(
+                withError: Session.report { () throws(CheckpointError) in
+                    try StandardOutput.print(fullMessage(for: error))
+                })
+        }
+    }
 }

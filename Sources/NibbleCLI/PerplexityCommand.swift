@@ -71,7 +71,7 @@ struct PerplexityCommand: ParsableCommand {
             let evaluation = try options.run(evaluator, session)
             guard let last = evaluator.models.last else { return }
             let report = PerplexityReport(evaluation.perplexity(of: last, hasBase: evaluator.hasBase))
-            print(json ? report.json : report.text)
+            try StandardOutput.print(json ? report.json : report.text)
             try session.endIfInterrupted()
         }
     }

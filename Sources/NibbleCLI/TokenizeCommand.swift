@@ -19,7 +19,7 @@ struct TokenizeCommand: ParsableCommand {
     @Argument(help: "A .gguf file, or a hub folder; weights need not be there.")
     var model: String
 
-    @Option(help: "The file with the text; standard input where not given.")
+    @Option(help: "The file or pipe with the text; standard input for - and where not given.")
     var text: String?
 
     @Flag(help: "Print ids alone.")
@@ -35,11 +35,12 @@ struct TokenizeCommand: ParsableCommand {
     var json = false
 
     func run() throws {
-        try Session.run { _ in
+        try Session.run { session in
             let tokenizer = try Tokenizer(path: model)
+            session.warn(tokenizer.vocabulary.notes)
             let tokens = tokenizer.encode(
                 try InputText.read(text), addingSpecial: !noSpecial, parsingSpecial: parseSpecial)
-            TokenReport(tokenizer, tokens).write(json ? .json : ids ? .ids : .lines)
+            try TokenReport(tokenizer, tokens).write(json ? .json : ids ? .ids : .lines)
         }
     }
 }

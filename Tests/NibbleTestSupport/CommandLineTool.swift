@@ -26,7 +26,17 @@ package enum CommandLineTool {
 
     /// Runs to the end.
     package static func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Result {
-        let process = process(arguments, environment: environment)
+        try run(process(arguments, environment: environment))
+    }
+
+    /// Runs a line of the shell with `arguments` as `$1`, `$2` and so on; `$NIBBLE` is the binary.
+    package static func shell(_ line: String, _ arguments: [String] = []) throws -> Result {
+        let process = process(["-c", line, "bash"] + arguments, environment: ["NIBBLE": path])
+        process.executableURL = URL(fileURLWithPath: "/bin/bash")
+        return try run(process)
+    }
+
+    private static func run(_ process: Process) throws -> Result {
         let (output, errors) = (Pipe(), Pipe())
         process.standardOutput = output
         process.standardError = errors

@@ -60,8 +60,8 @@ struct QATExportCommand: ParsableCommand {
                 progress: { progress.update(elapsed: $0.elapsed, ConversionReport.line($0)) },
                 isCancelled: { session.isInterrupted })
             progress.finish()
-            print("\(output): \(Text.bytes(summary.outputBytes))")
-            if let report = summary.export { print("\(report)") }
+            try StandardOutput.print("\(output): \(Text.bytes(summary.outputBytes))")
+            if let report = summary.export { try StandardOutput.print("\(report)") }
         }
     }
 }

@@ -16,7 +16,7 @@ struct QATStatusCommand: ParsableCommand {
     func run() throws {
         try Session.run { _ in
             let report = RunStatusReport(try RunStatus(path: path), path: path)
-            print(json ? report.json : report.text)
+            try StandardOutput.print(json ? report.json : report.text)
         }
     }
 }

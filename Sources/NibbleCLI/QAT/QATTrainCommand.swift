@@ -35,7 +35,8 @@ struct QATTrainCommand: ParsableCommand {
     @Option(
         name: .long, parsing: .upToNextOption,
         help: ArgumentHelp(
-            "Training text: files, folders, or .jsonl files; 'self' for text that the checkpoint writes itself.",
+            "Training text: files, folders, .jsonl files or pipes, - for standard input; 'self' for text that the checkpoint "
+                + "writes itself.",
             valueName: "path"))
     var text: [String]
 
@@ -100,6 +101,9 @@ struct QATTrainCommand: ParsableCommand {
         help: ArgumentHelp("Memory that may be used, as 8G; by default this machine's.", valueName: "size"))
     var memory: ByteSize?
 
+    @Flag(help: "Replace what is at --export already.")
+    var force = false
+
     @OptionGroup var threads: ThreadOptions
 
     @Flag(name: .shortAndLong, help: "Show no progress.")
@@ -113,6 +117,8 @@ struct QATTrainCommand: ParsableCommand {
 
     func validate() throws {
         if text.isEmpty { throw ValidationError("name training text with --text PATH, or --text self") }
+        for (option, value) in [("output", output), ("export", export), ("teacher-cache", teacherCache)]
+        where value == "" { throw ValidationError("--\(option) is empty") }
         if selfSequences < 1 {
             throw ValidationError("--self-sequences is \(selfSequences), expected 1 or more")
         }
@@ -127,7 +133,10 @@ struct QATTrainCommand: ParsableCommand {
             let type = request.recipe.quantization.type
             let target = export ?? output + (type.isGGUF ? "/model.gguf" : "/model")
             // Not only after hours of training.
-            if target.hasSuffix(".gguf") { try type.checkOutput(target) }
+            if FilePath.isGGUF(target) { try type.checkOutput(target) }
+            if let export {
+                try RunExport.checkPlace(export, run: output, teacher: teacher, replacing: force)
+            }
             let trainer = try Trainer(
                 request,
                 preparing: {
@@ -147,14 +156,15 @@ struct QATTrainCommand: ParsableCommand {
             guard summary.ending != .interrupted else {
                 let report = TrainingReport(trainer, summary, output: output)
                 progress.note(report.resumption)
-                if json { print(report.json(exported: nil)) }
+                if json { try StandardOutput.print(report.json(exported: nil)) }
                 return try session.endIfInterrupted()
             }
             let written = try trainer.export(
                 to: target, replacesOutput: true, isCancelled: { session.isInterrupted })
             summary.peakResidentBytes = trainer.peakResidentBytes
             let report = TrainingReport(trainer, summary, output: output)
-            print(json ? report.json(exported: target) : report.text(exported: target, written))
+            try StandardOutput.print(
+                json ? report.json(exported: target) : report.text(exported: target, written))
         }
     }
 

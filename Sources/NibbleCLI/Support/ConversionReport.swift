@@ -31,7 +31,7 @@ struct ConversionReport {
 
     /// What the user should know before relying on the result.
     var warnings: [String] {
-        var warnings: [String] = []
+        var warnings = converter.notes.map(\.description)
         let requantized = jobs.contains {
             $0.sourceFormat.isQuantized && $0.format.isQuantized && $0.format != $0.sourceFormat
         }

@@ -5,7 +5,9 @@ internal import Nibble
 struct EvaluationOptions: ParsableArguments {
     @Option(
         name: .shortAndLong, parsing: .upToNextOption,
-        help: ArgumentHelp("Text files, of any bytes; each is cut on its own.", valueName: "file"))
+        help: ArgumentHelp(
+            "Text files or pipes, of any bytes, - for standard input; each is cut on its own.",
+            valueName: "file"))
     var text: [String] = []
 
     @Option(name: .shortAndLong, help: ArgumentHelp("Tokens of a chunk.", valueName: "n"))
@@ -47,6 +49,7 @@ struct EvaluationOptions: ParsableArguments {
     func run(_ evaluator: Evaluator, _ session: Session) throws -> Evaluation {
         let progress = ProgressLine(isQuiet: quiet)
         let last = evaluator.models.count - 1
+        session.warn(evaluator.notes)
         progress.note(PerplexityReport.banner(evaluator))
         let evaluation = try evaluator.run(
             progress: { evaluation in

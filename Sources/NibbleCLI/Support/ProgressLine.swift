@@ -34,5 +34,5 @@ final class ProgressLine: Sendable {
         if !isQuiet, isTerminal { write("\r\u{1B}[K") }
     }
 
-    private func write(_ text: String) { FileHandle.standardError.write(Data(text.utf8)) }
+    private func write(_ text: String) { StandardError.write(text) }
 }

@@ -28,21 +28,40 @@ final class Session: Sendable {
             defer { for source in sources { source.cancel() } }
             try work(session)
         } catch let error as CheckpointError {
-            FileHandle.standardError.write(Data("nibble: \(error)\n".utf8))
-            throw ExitCode(error.code == .cancelled ? 130 : 1)
+            throw failure(error, isCancelled: error.code == .cancelled)
+        } catch let error as TrainingError {
+            throw failure(error, isCancelled: error.code == .cancelled)
         } catch let error as KernelLevelError {
             throw failure(error)
         } catch let error as EvaluationError {
             throw failure(error)
-        } catch let error as TrainingError {
-            FileHandle.standardError.write(Data("nibble: \(error)\n".utf8))
-            throw ExitCode(error.code == .cancelled ? 130 : 1)
         }
     }
 
-    private static func failure(_ error: some Error) -> ExitCode {
-        FileHandle.standardError.write(Data("nibble: \(error)\n".utf8))
-        return ExitCode(1)
+    /// Warnings on standard error, each once; `--quiet` silences progress, not these.
+    func warn(_ warnings: [String]) {
+        var seen: Set<String> = []
+        for warning in warnings where seen.insert(warning).inserted {
+            StandardError.write("warning: \(warning)\n")
+        }
+    }
+
+    /// What the user should know of a checkpoint.
+    func warn(_ notes: [CheckpointNote]) { warn(notes.map(\.description)) }
+
+    /// Performs the last write of a command; its error becomes a line and an exit code, as in ``run(_:)``.
+    static func report(_ write: () throws(CheckpointError) -> Void) -> ExitCode? {
+        do throws(CheckpointError) {
+            try write()
+            return nil
+        } catch {
+            return failure(error)
+        }
+    }
+
+    private static func failure(_ error: some Error, isCancelled: Bool = false) -> ExitCode {
+        StandardError.write("nibble: \(error)\n")
+        return ExitCode(isCancelled ? 130 : 1)
     }
 
     /// Turns the first signal into a request to stop; a second one ends the process at once.

@@ -1,17 +1,10 @@
 internal import Foundation
+internal import Nibble
 
 /// Numbers as people read them, and tables.
 enum Text {
     /// `14.1 GB`, `543 MB`, `96 B`: powers of 1000, as disks and downloads count.
-    static func bytes(_ count: Int) -> String {
-        var value = Double(count)
-        var unit = "B"
-        for larger in ["kB", "MB", "GB", "TB"] where value >= 1000 {
-            value /= 1000
-            unit = larger
-        }
-        return (unit == "B" ? "\(count)" : String(format: value < 100 ? "%.1f" : "%.0f", value)) + " " + unit
-    }
+    static func bytes(_ count: Int) -> String { ByteText.text(count) }
 
     /// `268 M`, `4.3 G`: numbers of parameters.
     static func count(_ count: Int) -> String {

@@ -20,7 +20,7 @@ struct TokenReport {
     }
 
     /// Writes the tokens to standard output and their number to standard error.
-    func write(_ format: Format) {
+    func write(_ format: Format) throws(CheckpointError) {
         var buffer: [UInt8] = []
         if format == .json { buffer += Array("{\"count\":\(tokens.count),\"tokens\":[".utf8) }
         for (place, token) in tokens.enumerated() {
@@ -33,19 +33,19 @@ struct TokenReport {
                 ])
                 buffer += Array(((place > 0 ? "," : "") + value.serialized(pretty: false)).utf8)
             }
-            if buffer.count >= Self.bufferSize { flush(&buffer) }
+            if buffer.count >= Self.bufferSize { try flush(&buffer) }
         }
         if format == .json { buffer += Array("]}\n".utf8) }
-        flush(&buffer)
-        FileHandle.standardError.write(Data("\(tokens.count) tokens\n".utf8))
+        try flush(&buffer)
+        StandardError.write("\(tokens.count) tokens\n")
     }
 
     private func bytes(_ token: Int32) -> ArraySlice<UInt8> {
         tokenizer.bytes(of: token, showingSpecial: true)
     }
 
-    private func flush(_ buffer: inout [UInt8]) {
-        FileHandle.standardOutput.write(Data(buffer))
+    private func flush(_ buffer: inout [UInt8]) throws(CheckpointError) {
+        try StandardOutput.write(buffer)
         buffer.removeAll(keepingCapacity: true)
     }
 

@@ -31,8 +31,8 @@ struct QATFailureTests {
         #expect(result.status == 1)
         #expect(
             result.errors == """
-                nibble: \(teacher)/model.safetensors, tensor 'model.layers.3.self_attn.k_proj.weight': is nan in \
-                row 5, column 7; the checkpoint is damaged or was trained to divergence
+                nibble: \(teacher)/model.safetensors, tensor 'model.layers.3.self_attn.k_proj.weight', row 5, \
+                column 7: is NaN; the checkpoint is damaged or was trained to divergence
 
                 """)
         #expect(!FileManager.default.fileExists(atPath: runs.path("run")))
@@ -46,7 +46,7 @@ struct QATFailureTests {
         #expect(
             result.errors == """
                 nibble: \(teacher)/model.safetensors, tensor 'model.layers.2.input_layernorm.weight', element 3: \
-                the value is nan; the checkpoint is damaged or was trained to divergence
+                is NaN; the checkpoint is damaged or was trained to divergence
 
                 """)
     }
@@ -66,7 +66,7 @@ struct QATFailureTests {
         #expect(
             result.errors == """
                 nibble: \(teacher), the vocabulary head: is the first to give NaN or infinity; the checkpoint is \
-                damaged or was trained to divergence
+                damaged or was trained to divergence, or its weights are too large
 
                 """)
     }
