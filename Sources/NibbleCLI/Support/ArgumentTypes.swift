@@ -24,17 +24,19 @@ extension Precision: ExpressibleByArgument {
     public init?(argument: String) { self.init(rawValue: argument.lowercased()) }
 }
 
-/// A size in bytes as llama-gguf-split takes it: `4G`, `500M`, powers of 1000; or plain bytes.
+/// A size in bytes as llama-gguf-split takes it: `4G`, `500M`, powers of 1000; `4GB` and `1.5G` as well; or plain bytes.
 struct ByteSize: ExpressibleByArgument {
     var bytes: Int
 
     init?(argument: String) {
-        let factors: [Character: Int] = ["K": 1_000, "M": 1_000_000, "G": 1_000_000_000]
-        let suffix = argument.last.flatMap { factors[Character($0.uppercased())] }
-        let digits = suffix == nil ? argument[...] : argument.dropLast()
-        guard let number = Int(digits), number > 0 else { return nil }
-        let (bytes, overflow) = number.multipliedReportingOverflow(by: suffix ?? 1)
-        guard !overflow else { return nil }
+        let factors: [Character: Double] = ["K": 1e3, "M": 1e6, "G": 1e9, "T": 1e12]
+        var digits = argument.uppercased()
+        if digits.hasSuffix("B") { digits.removeLast() }
+        let factor = digits.last.flatMap { factors[$0] }
+        if factor != nil { digits.removeLast() }
+        guard digits.allSatisfy({ $0.isASCII && ($0.isNumber || $0 == ".") }), let number = Double(digits),
+            let bytes = Int(exactly: (number * (factor ?? 1)).rounded()), bytes > 0
+        else { return nil }
         self.bytes = bytes
     }
 }

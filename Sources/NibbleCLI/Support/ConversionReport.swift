@@ -46,6 +46,11 @@ struct ConversionReport {
                 "the source is quantized, and \(converter.request.plan.type.rawValue) may not hold its values; "
                     + "with --type f32 they are exact, and quantize again to the same Q4_0")
         }
+        for override in converter.unusedOverrides {
+            warnings.append(
+                "--tensor-type \(override.pattern)=\(override.type) changes nothing: no matrix that is quantized has such a "
+                    + "name")
+        }
         if converter.request.ditherSeed != nil, !jobs.contains(where: \.dithers) {
             warnings.append("--dither has no effect: no tensor of the source is quantized")
         }

@@ -58,6 +58,8 @@ enum StandardStreams {
     /// a reader who has gone is an error of the write rather than the end of a training.
     static func prepare() {
         signal(SIGPIPE, SIG_IGN)
+        // A limit of the size of files is an error of the write, too.
+        signal(SIGXFSZ, SIG_IGN)
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
         where fcntl(descriptor, F_GETFD) < 0 && errno == EBADF {
             // The lowest free number is this one. Opened the wrong way round, so that its use stays an error.

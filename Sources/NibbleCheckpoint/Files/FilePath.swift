@@ -87,6 +87,13 @@ extension FilePath {
         return String(cString: resolved)
     }
 
+    /// Bytes that may still be written to the disk of a folder; nil where the system does not say.
+    package static func freeBytes(_ folder: String) -> Int? {
+        var status = statvfs()
+        guard statvfs(folder, &status) == 0 else { return nil }
+        return Int(status.f_bavail) * Int(status.f_frsize)
+    }
+
     /// Whether this process may write to a file or folder.
     package static func isWritable(_ path: String) -> Bool { access(path, W_OK) == 0 }
 

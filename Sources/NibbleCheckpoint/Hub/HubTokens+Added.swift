@@ -169,11 +169,12 @@ extension HubTokens {
                     "tokenizer and model may belong to different checkpoints, or the download may be incomplete"
             )
         }
-        let range = padding.count == 1 ? "[PAD\(first)]" : "from [PAD\(first)] to [PAD\(last)]"
-        note(
-            files.folder,
-            "\(padding.count) of \(tokens.count) rows of the embedding have no token, and get names: \(range)"
-        )
+        let range = padding.count == 1 ? "[PAD\(first)]" : "[PAD\(first)] to [PAD\(last)]"
+        outputNotes.append(
+            CheckpointNote(
+                path: files.folder,
+                "\(padding.count) of \(tokens.count) rows of the embedding have no token, and get names: \(range)"
+            ))
     }
 }
 

@@ -52,9 +52,9 @@ public final class CheckpointWriter: @unchecked Sendable {
 
     private static func checkSpace(_ layout: CheckpointLayout) throws(CheckpointError) {
         let parent = layout.isFolder ? FilePath.folder(of: layout.folder) : layout.folder
-        var status = statvfs()
-        guard statvfs(parent, &status) == 0 else { throw .system("cannot read the free space", path: parent) }
-        let free = Int(status.f_bavail) * Int(status.f_frsize)
+        guard let free = FilePath.freeBytes(parent) else {
+            throw .system("cannot read the free space", path: parent)
+        }
         guard free >= layout.totalSize else {
             throw CheckpointError(
                 .inputOutput, path: layout.path,

@@ -142,6 +142,13 @@ public struct Converter: Sendable {
 }
 
 extension Converter {
+    /// Overrides of the plan that name no tensor which is quantized: a slip, or the names of another model.
+    public var unusedOverrides: [QuantizationPlan.Override] {
+        guard request.outputScheme == .gguf else { return [] }
+        let names = jobs.filter { $0.reason != .kept }.map(\.name)
+        return request.plan.overrides.filter { override in !names.contains(where: override.matches) }
+    }
+
     /// The type to compute in that holds the scales, or values, and the embedding.
     private static func elementType(_ jobs: [TensorJob]) -> GGMLType {
         jobs.first { $0.role.kind == .tokenEmbedding }?.type == .bf16 ? .bf16 : .f32

@@ -136,7 +136,8 @@ public final class RunFolder {
         let names = FilePath.names(in: path)
         guard !names.contains(Name.identity) else {
             throw TrainingError(
-                .mismatch, path, "holds a run already", advice: "resume it, or begin in another folder")
+                .mismatch, path, "holds a run already",
+                advice: "go on with it (--resume), or begin in another folder")
         }
         // With the lock, and nothing but what is made before a run, the folder is one that it did not
         // come to finish.

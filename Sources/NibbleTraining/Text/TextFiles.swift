@@ -31,13 +31,21 @@ enum TextFiles {
         return files
     }
 
+    /// Checks that all paths are there, without reading: what is written or computed before may take hours.
+    static func checkPresence(_ paths: [String]) throws(CheckpointError) {
+        for path in paths where path != "-" && !FilePath.exists(path) {
+            throw .system("cannot open", path: path)
+        }
+    }
+
     private static func search(_ folder: String, depth: Int, _ found: inout [String]) throws {
         guard depth < maximumDepth else {
             throw TrainingError(
                 .unusableText, folder, "is more than \(maximumDepth) folders deep",
                 advice: "look for a link that leads in a circle")
         }
-        for name in try FilePath.contents(of: folder) {
+        // Hidden ones belong to programs: .git, .DS_Store.
+        for name in try FilePath.contents(of: folder) where !name.hasPrefix(".") {
             let path = FilePath.join(folder, name)
             if FilePath.isFolder(path) {
                 try search(path, depth: depth + 1, &found)

@@ -62,6 +62,8 @@ public final class Trainer {
     ) throws {
         self.request = request
         let recipe = try request.recipe.validated(path: request.recipePath)
+        try TextFiles.checkPresence(request.texts + request.heldOutTexts)
+        if let cache = request.teacherCache { try OutputPlace(file: cache).check(replacing: true) }
         let checkpoint = try ModelCheckpoint(path: request.teacher)
         let tokenizer = try Tokenizer(checkpoint)
         let compute = try Self.compute(recipe, request)
@@ -95,6 +97,7 @@ public final class Trainer {
         notes += (checkpoint.notes + tokenizer.vocabulary.notes).map(\.description)
         noteTeacher(checkpoint)
         noteRates()
+        noteSpace()
         try restore()
         // Of text that was written, of probabilities that were cached.
         compute.pool.releaseIdle()

@@ -141,7 +141,7 @@ struct QATErrorTests {
         let run = runs.path("run")
         try runs.run(command(["--steps", "5"]))
         try expect(
-            "\(run): holds a run already; resume it, or begin in another folder",
+            "\(run): holds a run already; go on with it (--resume), or begin in another folder",
             from: command(["--steps", "5"]))
         // All four parts of what a run is.
         let page = try runs.folder.write(Array(try contents(runs.text).dropFirst(1000)), to: "page.txt")

@@ -191,6 +191,8 @@ struct QATTeacherTests {
         #expect(try model("run") == file)
         let second = try CommandLineTool.run(command)
         #expect(second.status == 1)
-        #expect(second.errors.hasSuffix("holds a run already; resume it, or begin in another folder\n"))
+        #expect(
+            second.errors.hasSuffix(
+                "holds a run already; go on with it (--resume), or begin in another folder\n"))
     }
 }
