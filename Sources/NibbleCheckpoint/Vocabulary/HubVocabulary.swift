@@ -76,7 +76,7 @@ struct HubVocabulary {
         guard let scores = vocabulary.scores else { return isAdded(token) ? .decoder : .none }
         switch vocabulary.kinds[token] {
         case .control: return scores[token] == Self.listedScore || token == unknown ? .decoder : .none
-        case .userDefined: return Self.looksSpecial(vocabulary.tokens[token]) ? .file : .decoder
+        case .userDefined: return vocabulary.tokens[token].looksSpecial ? .file : .decoder
         default: return .none
         }
     }
@@ -109,15 +109,6 @@ struct HubVocabulary {
     private static func byteToken(_ byte: Int) -> String {
         let digits = String(byte, radix: 16, uppercase: true)
         return "<0x" + (byte < 16 ? "0" : "") + digits + ">"
-    }
-
-    /// Texts that the converter takes for control tokens (conversion/base.py, `does_token_look_special`).
-    private static func looksSpecial(_ text: String) -> Bool {
-        func isWrapped(_ start: String, _ end: String) -> Bool {
-            text.utf8.starts(with: start.utf8) && text.utf8.reversed().starts(with: end.utf8.reversed())
-        }
-        return ["<pad>", "<mask>", "<2mass>", "[@BOS@]"].contains(text)
-            || isWrapped("<|", "|>") || isWrapped("<｜", "｜>") || isWrapped("<unused", ">")
     }
 }
 
