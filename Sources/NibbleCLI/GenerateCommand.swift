@@ -74,8 +74,7 @@ struct GenerateCommand: ParsableCommand {
             let options = SamplingOptions(
                 temperature: temperature, topK: topK, topP: topP,
                 seed: seed ?? UInt64.random(in: 0...UInt64(UInt32.max)))
-            let text =
-                prompt == "-" ? String(decoding: try InputText.read(prompt), as: UTF8.self) : prompt
+            let text = prompt == "-" ? try InputText.line() : prompt
             let tokens = try generator.tokens(prompt: text, system: system, isChat: chat)
             let result = try generator.generate(
                 tokens, limit: limit, options: options,

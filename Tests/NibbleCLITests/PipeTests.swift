@@ -46,10 +46,23 @@ struct PipeTests {
         #expect(try contents(runs.path("pipe/model.gguf")) == contents(runs.path("file/model.gguf")))
     }
 
+    @Test("can be standard input once")
+    func twice() throws {
+        for command in [
+            ["perplexity", Self.model, "-c", "32", "--text", "-", "-"],
+            ["qat", Self.model, "--text", "-", "-", "-o", "run"],
+        ] {
+            let result = try CommandLineTool.shell("\"$NIBBLE\" \"$@\" < \(Self.text)", command)
+            #expect(
+                result.status == 1 && result.errors.contains("standard input: is named twice"),
+                "\(result.errors)")
+        }
+    }
+
     @Test("is a prompt")
     func prompt() throws {
         let command = ["generate", Self.model, "-", "--tokens", "3", "--temperature", "0", "-q"]
-        let piped = try CommandLineTool.shell("printf 'Once upon' | \"$NIBBLE\" \"$@\"", command)
+        let piped = try CommandLineTool.shell("echo 'Once upon' | \"$NIBBLE\" \"$@\"", command)
         let given = try CommandLineTool.run(command.map { $0 == "-" ? "Once upon" : $0 })
         #expect(piped.status == 0 && piped.output == given.output)
     }
@@ -101,17 +114,21 @@ struct OutputOptionTests {
         #expect(try contents(runs.path("there.gguf")).count > 1000)
     }
 
-    @Test("Logits are never written over the text or the model", arguments: ["model", "text"])
+    @Test("Logits are never written over the text or the model", arguments: ["model", "text", "weights"])
     func logits(input: String) throws {
         let folder = try TemporaryFolder()
         let model = folder.file("model.gguf")
         let text = folder.file("text.txt")
         try FileManager.default.copyItem(atPath: Fixtures.path("hub/llama3.expected.gguf"), toPath: model)
         try FileManager.default.copyItem(atPath: Fixtures.path("texts/english.txt"), toPath: text)
-        let target = input == "model" ? model : text
+        let hub = try HubFolder("llama3")
+        let target = ["model": model, "text": text][input] ?? hub.file("model.safetensors")
         let before = try contents(target)
         let result = try CommandLineTool.run(
-            ["perplexity", model, "--text", text, "-c", "32", "--save-logits", target, "--force"])
+            [
+                "perplexity", input == "weights" ? hub.path : model, "--text", text, "-c", "32",
+                "--save-logits", target, "--force",
+            ])
         #expect(result.status == 1 && result.errors.contains("is an input"), "\(result.errors)")
         #expect(try contents(target) == before)
     }

@@ -79,8 +79,50 @@ struct AddedTokenTests {
             $0["additional_special_tokens"] = (0..<20).map { "<new-\($0)>" }
         }
         guard case .hub(let description) = try ModelCheckpoint(path: folder.path).source else { return }
-        let note = try #require(try description.vocabulary().notes.first { $0.text.contains("have no row") })
-        #expect(note.text.contains("ends at 319") && note.text.contains("320 '<new-10>'"), "\(note)")
+        let note = try #require(try description.vocabulary().notes.first { $0.text.contains("no row") })
+        #expect(
+            note.text.contains("'vocab_size', which is 320") && note.text.contains("320 '<new-10>'"),
+            "\(note)")
+    }
+
+    @Test(
+        "A number that is none is an error that names the token, whatever the tokenizer is beside",
+        arguments: ["qwen2", "llama2-spm"], [true, false])
+    func numbers(name: String, hasModel: Bool) throws {
+        for number in [-1, Int.max, Int(Int32.max)] as [any Sendable] + [1e300, "7"] {
+            let folder = try HubFolder(name)
+            if !hasModel { try folder.remove("tokenizer.model") }
+            try folder.edit("tokenizer.json") { object in
+                var model = object["model"] as? [String: Any] ?? [:]
+                var vocabulary = model["vocab"] as? [String: Any] ?? [:]
+                vocabulary["the-token"] = number
+                model["vocab"] = vocabulary
+                object["model"] = model
+            }
+            guard case .hub(let description) = try ModelCheckpoint(path: folder.path).source else { return }
+            let error = try #require(
+                #expect(throws: CheckpointError.self) { _ = try description.vocabulary() })
+            #expect(error.subject == "token 'the-token'" && error.code == .malformed, "\(error)")
+        }
+    }
+
+    @Test("The end of a text is the token of that name, wherever it was moved to")
+    func movedEnd() throws {
+        let folder = try HubFolder("qwen2")
+        // 306 by its order.
+        try folder.edit("tokenizer.json") { object in
+            object["added_tokens"] = (object["added_tokens"] as? [[String: Any]] ?? []).map { token in
+                token["content"] as? String == "<|im_end|>" ? token.merging(["id": 315]) { $1 } : token
+            }
+        }
+        try folder.edit("tokenizer_config.json") {
+            $0["added_tokens_decoder"] = nil
+            $0["eos_token"] = "<|im_end|>"
+        }
+        guard case .hub(let description) = try ModelCheckpoint(path: folder.path).source else { return }
+        let vocabulary = try description.vocabulary()
+        let end = try #require(vocabulary.special.end)
+        #expect(vocabulary.tokens[end] == "<|im_end|>")
     }
 
     /// The decoder that the fixture's tokenizer.json stands for.

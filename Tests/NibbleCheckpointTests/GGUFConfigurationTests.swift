@@ -57,7 +57,7 @@ struct GGUFConfigurationTests {
         metadata.set(key, .array(.bool, [true, false, true, false].map { .bool($0) }))
         let listed = try Self.read(metadata)
         #expect(listed.slidingPattern == .layers([true, false, true, false]))
-        let types = listed.hubConfiguration(type: .bf16, vocabulary: nil)["layer_types"]?.elements
+        let types = try listed.hubConfiguration(type: .bf16, vocabulary: nil)["layer_types"]?.elements
         #expect(
             types?.map(\.text) == [
                 "sliding_attention", "full_attention", "sliding_attention", "full_attention",

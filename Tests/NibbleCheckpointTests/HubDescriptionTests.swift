@@ -72,7 +72,7 @@ struct HubDescriptionTests {
             (#""hidden_size": 1e30"#, "hidden_size"),
             (#""num_hidden_layers": "two""#, "num_hidden_layers"),
             (#""num_hidden_layers": 2000000000"#, "num_hidden_layers"),
-            (#""rms_norm_eps": 0"#, "rms_norm_eps"),
+            (#""rms_norm_eps": -1e-6"#, "rms_norm_eps"),
         ])
     func refused(field: String, name: String) throws {
         let folder = try TemporaryFolder()
@@ -85,6 +85,50 @@ struct HubDescriptionTests {
         try folder.write("{\((members + [field]).joined(separator: ", "))}".utf8, to: "config.json")
         let error = #expect(throws: CheckpointError.self) { _ = try HubDescription(folder: folder.path) }
         #expect(error?.subject == "'\(name)'")
+    }
+
+    /// Fields of config.json, the base of the rotary embedding, its scaling.
+    static let rotary: [(String, Double, ModelConfiguration.RopeScaling?)] = [
+        (#""rope_theta": 500"#, 500, nil),
+        (
+            #""rope_scaling": {"type": "linear", "factor": 2, "rope_theta": 700}, "rope_theta": 500"#, 700,
+            .linear(factor: 2)
+        ),
+        // `rope_scaling` counts unless it is empty.
+        (
+            #""rope_parameters": {"rope_type": "default", "rope_theta": 300}, "rope_scaling": {"rope_type": "linear", "factor": 2}"#,
+            10000, .linear(factor: 2)
+        ),
+        (
+            #""rope_parameters": {"rope_type": "linear", "factor": 4, "rope_theta": 300}, "rope_scaling": {}"#,
+            300,
+            .linear(factor: 4)
+        ),
+        (#""rope_scaling": {"rope_type": "default", "type": "linear", "factor": 2}"#, 10000, nil),
+        (
+            #""rope_scaling": {"type": "yarn", "factor": 4}, "max_position_embeddings": 100"#, 10000,
+            .yarn(YaRN(factor: 4, originalContext: 100))
+        ),
+        (
+            #""rope_scaling": {"type": "yarn", "factor": null, "original_max_position_embeddings": 25}, "max_position_embeddings": 100"#,
+            10000, .yarn(YaRN(factor: 4, originalContext: 25))
+        ),
+        (
+            #""original_max_position_embeddings": 50, "rope_scaling": {"type": "yarn", "factor": 4, "original_max_position_embeddings": 25}"#,
+            10000, .yarn(YaRN(factor: 4, originalContext: 50))
+        ),
+    ]
+
+    @Test("Rotary scaling is what transformers makes of the fields", arguments: rotary)
+    func rope(fields: String, base: Double, scaling: ModelConfiguration.RopeScaling?) throws {
+        let text = """
+            {"architectures": ["LlamaForCausalLM"], "hidden_size": 32, "num_hidden_layers": 2, "intermediate_size": 64,
+             "num_attention_heads": 4, "vocab_size": 100, "rms_norm_eps": 0, \(fields)}
+            """
+        let folder = try TemporaryFolder()
+        try folder.write(text.utf8, to: "config.json")
+        let configuration = try HubDescription(folder: folder.path).configuration
+        #expect(configuration.ropeBase == base && configuration.ropeScaling == scaling)
     }
 
     @Test("A pre-tokenizer that is not known is an error that shows it")

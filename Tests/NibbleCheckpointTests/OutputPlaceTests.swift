@@ -57,6 +57,21 @@ struct OutputPlaceTests {
         }
     }
 
+    @Test("A folder is not removed for its name")
+    func folders() throws {
+        let folder = try TemporaryFolder()
+        for (name, inner) in [("README.md", "notes.txt"), ("additional_chat_templates", "notes.txt")] {
+            try folder.makeFolder("hub-\(name)/\(name)")
+            try folder.write([1], to: "hub-\(name)/config.json")
+            try folder.write([1], to: "hub-\(name)/\(name)/\(inner)")
+            let found = try #require(problem(folder.file("hub-\(name)"), replacing: true))
+            #expect(found.contains("not part of a checkpoint: \(name)"), "\(found)")
+        }
+        try folder.makeFolder("hub/additional_chat_templates")
+        try folder.write([1], to: "hub/additional_chat_templates/tools.jinja")
+        #expect(problem(folder.file("hub"), replacing: true) == nil)
+    }
+
     @Test("A file is no folder, a folder no file, a device neither, and --force is no advice for it")
     func kinds() throws {
         let folder = try TemporaryFolder()

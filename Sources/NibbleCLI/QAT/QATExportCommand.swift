@@ -60,6 +60,7 @@ struct QATExportCommand: ParsableCommand {
                 progress: { progress.update(elapsed: $0.elapsed, ConversionReport.line($0)) },
                 isCancelled: { session.isInterrupted })
             progress.finish()
+            session.warn(summary.notes)
             try StandardOutput.print("\(output): \(Text.bytes(summary.outputBytes))")
             if let report = summary.export { try StandardOutput.print("\(report)") }
         }

@@ -143,6 +143,7 @@ struct QATTrainCommand: ParsableCommand {
                     progress.update(elapsed: opening.duration(to: .now), TrainingReport.line($0))
                 }, isCancelled: { session.isInterrupted })
             progress.finish()
+            session.warn(trainer.warnings)
             progress.note(TrainingReport.banner(trainer))
             let notes = trainer.notes
             for note in notes { progress.note("note: " + note) }
@@ -161,6 +162,7 @@ struct QATTrainCommand: ParsableCommand {
             }
             let written = try trainer.export(
                 to: target, replacesOutput: true, isCancelled: { session.isInterrupted })
+            session.warn(written.notes.filter { !trainer.warnings.contains($0) })
             summary.peakResidentBytes = trainer.peakResidentBytes
             let report = TrainingReport(trainer, summary, output: output)
             try StandardOutput.print(

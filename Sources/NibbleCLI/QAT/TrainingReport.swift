@@ -123,6 +123,8 @@ struct TrainingReport {
             .init("best", Self.json(summary.best)),
             .init("recovered", summary.recovered.map { .real($0) } ?? .null),
             .init("losses", .array(summary.losses.map { .real($0) })),
+            .init("warnings", .array(trainer.warnings.map { .string($0.description) })),
+            .init("notes", .array(trainer.notes.map { .string($0) })),
         ]
         return String(JSONValue.object(members).serialized().dropLast())
     }

@@ -3,8 +3,12 @@ internal import Nibble
 /// A comparison as text, as Markdown and as JSON.
 struct ComparisonReport {
     private let result: ModelComparison
+    private let warnings: [String]
 
-    init(_ result: ModelComparison) { self.result = result }
+    init(_ result: ModelComparison, warnings: [String] = []) {
+        self.result = result
+        self.warnings = warnings
+    }
 
     // MARK: - Tables
 
@@ -74,6 +78,7 @@ struct ComparisonReport {
             "complete": .bool(result.isComplete),
             "missing": .array(result.missing.map { .string($0) }),
             "models": .array(result.rows.map(Self.json)),
+            "warnings": .array(warnings.map { .string($0) }),
         ])
         return String(document.serialized().dropLast())
     }

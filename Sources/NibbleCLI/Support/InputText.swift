@@ -8,4 +8,14 @@ enum InputText {
         // The mapping ends with the object, whose last use would otherwise be before the copy.
         return withExtendedLifetime(file) { Array(file.bytes) }
     }
+
+    /// The text of standard input, without the newline at its end.
+    static func line() throws(CheckpointError) -> String {
+        var bytes = try read("-")
+        if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw CheckpointError(.malformed, path: "standard input", "is not valid UTF-8")
+        }
+        return text
+    }
 }

@@ -31,7 +31,7 @@ struct InspectionReport {
         facts.append(["grid", Self.text(inspection.grid)])
         if let obstacle = inspection.obstacle { facts.append(["not convertible", "\(obstacle)"]) }
         if let obstacle = inspection.computationObstacle { facts.append(["not computed", "\(obstacle)"]) }
-        facts += inspection.notes.map { ["note", "\($0)"] }
+        facts += inspection.notes.map { ["warning", "\($0)"] }
         if let problem = inspection.provenanceProblem { facts.append(["training unknown", "\(problem)"]) }
         var sections = [Text.table(facts), typeTable]
         if let provenance = inspection.provenance { sections.append(ProvenanceReport(provenance).text) }
@@ -123,7 +123,7 @@ struct InspectionReport {
             .init("tokenizer_problem", inspection.tokenizerProblem.map { .string("\($0)") } ?? .null),
             .init("not_convertible", inspection.obstacle.map { .string("\($0)") } ?? .null),
             .init("not_computed", inspection.computationObstacle.map { .string("\($0)") } ?? .null),
-            .init("notes", .array(inspection.notes.map { .string("\($0)") })),
+            .init("warnings", .array(inspection.notes.map { .string("\($0)") })),
             .init("provenance", inspection.provenance.map { ProvenanceReport($0).json } ?? .null),
             .init("provenance_problem", inspection.provenanceProblem.map { .string("\($0)") } ?? .null),
             .init("types", .array(inspection.typeShares.map(Self.json))),

@@ -3,8 +3,12 @@ internal import Nibble
 /// An evaluation as text and as JSON.
 struct PerplexityReport {
     private let result: PerplexityResult
+    private let warnings: [String]
 
-    init(_ result: PerplexityResult) { self.result = result }
+    init(_ result: PerplexityResult, warnings: [String] = []) {
+        self.result = result
+        self.warnings = warnings
+    }
 
     /// `PPL = 17.1134 +/- 0.51234`, as llama-perplexity's final estimate.
     static func text(_ estimate: PerplexityEstimate) -> String {
@@ -97,6 +101,7 @@ struct PerplexityReport {
             .init("tokens_per_second", .real(result.tokensPerSecond)),
             .init("estimate", result.pooled.json),
             .init("texts", .array(result.texts.map(Self.json))),
+            .init("warnings", .array(warnings.map { .string($0) })),
         ]
         if let divergence = result.divergence { members.append(.init("divergence", divergence.json)) }
         return String(JSONValue.object(members).serialized().dropLast())

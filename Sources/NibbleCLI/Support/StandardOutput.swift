@@ -62,7 +62,8 @@ enum StandardStreams {
         signal(SIGXFSZ, SIG_IGN)
         for descriptor in [STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO]
         where fcntl(descriptor, F_GETFD) < 0 && errno == EBADF {
-            // The lowest free number is this one. Opened the wrong way round, so that its use stays an error.
+            // The lowest free number is this one. It is opened for reading where it would be written, and the other way
+            // round, so that using it is still an error.
             _ = open("/dev/null", descriptor == STDIN_FILENO ? O_WRONLY : O_RDONLY)
         }
     }

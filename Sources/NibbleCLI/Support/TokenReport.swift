@@ -35,7 +35,10 @@ struct TokenReport {
             }
             if buffer.count >= Self.bufferSize { try flush(&buffer) }
         }
-        if format == .json { buffer += Array("]}\n".utf8) }
+        if format == .json {
+            let warnings = JSONValue.array(tokenizer.vocabulary.notes.map { .string($0.description) })
+            buffer += Array("],\"warnings\":\(warnings.serialized(pretty: false))}\n".utf8)
+        }
         try flush(&buffer)
         StandardError.write("\(tokens.count) tokens\n")
     }

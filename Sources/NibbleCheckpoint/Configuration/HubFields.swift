@@ -34,6 +34,15 @@ struct HubFields {
         return number
     }
 
+    /// A finite number, 0 or above.
+    func nonNegative(_ name: String) throws(CheckpointError) -> Double? {
+        guard let value = value(name) else { return nil }
+        guard let number = value.real, number >= 0, number.isFinite else {
+            throw error(.malformed, name, "is \(value.serialized(pretty: false)), expected 0 or more")
+        }
+        return number
+    }
+
     func flag(_ name: String) throws(CheckpointError) -> Bool? {
         guard let value = value(name) else { return nil }
         guard let flag = value.flag else { throw error(.malformed, name, "is neither true nor false") }

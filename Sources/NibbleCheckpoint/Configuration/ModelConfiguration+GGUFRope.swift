@@ -52,6 +52,9 @@ extension ModelConfiguration {
         attentionFactor: Double, _ fields: GGUFFields, _ key: String
     ) throws(CheckpointError) {
         guard attentionFactor != 1 else { return }
+        guard attentionFactor > 0 else {
+            throw fields.error(.unsupported, key, "is \(attentionFactor), expected a number above 0")
+        }
         if case .yarn(var yarn)? = ropeScaling, architecture != .gemma3 {
             yarn.attentionFactor = attentionFactor * yarn.usualAttentionFactor
             ropeScaling = .yarn(yarn)

@@ -26,9 +26,10 @@ extension ModelConfiguration {
             headCount: heads,
             keyValueHeadCount: try fields.count("num_key_value_heads") ?? (isGemma ? 4 : heads),
             headDimension: try fields.count("head_dim") ?? (isGemma ? 256 : width / heads),
-            normEpsilon: try fields.positive("rms_norm_eps") ?? 1e-6,
+            normEpsilon: try fields.nonNegative("rms_norm_eps") ?? 1e-6,
             ropeBase: isGemma ? 1_000_000 : 10_000,
-            tiesEmbeddings: try fields.flag("tie_word_embeddings") ?? wholeTies ?? isGemma,
+            // The outer one counts in multimodal models, and is true where it is not stated.
+            tiesEmbeddings: wholeTies ?? isGemma,
             vocabularySize: try fields.required(
                 "vocab_size", try fields.count("vocab_size") ?? (isGemma ? 262208 : nil)))
         guard layerCount <= Self.maximumLayerCount else {
@@ -96,7 +97,10 @@ extension ModelConfiguration {
         // Gemma's sets keep the bases that `rope_scaling` does not touch.
         if scalesOldWay, architecture != .gemma3 { full = nil }
         let oldBase = try fields.positive("rope_theta")
-        ropeBase = try full?.positive("rope_theta") ?? oldBase ?? ropeBase
+        var scaledBase: Double?
+        if scalesOldWay { scaledBase = try oldScaling?.positive("rope_theta") }
+        let fullBase = try full?.positive("rope_theta")
+        ropeBase = scaledBase ?? fullBase ?? oldBase ?? ropeBase
         if architecture == .gemma3 {
             let local = try parameters?.object("sliding_attention")
             let oldLocalBase = try fields.positive("rope_local_base_freq")
@@ -130,7 +134,7 @@ extension ModelConfiguration {
             }
             ropeScaling = .llama3(
                 factor: try scaling.positive("factor") ?? 8, lowFrequency: low, highFrequency: high,
-                originalContext: try scaling.count("original_max_position_embeddings") ?? 8192)
+                originalContext: try originalContext(scaling, fields) ?? 8192)
         case "yarn": ropeScaling = .yarn(try yarn(scaling, fields))
         default:
             throw scaling.error(
@@ -139,19 +143,23 @@ extension ModelConfiguration {
         }
     }
 
+    /// What stands outside of the scaling counts before what stands in it.
+    private func originalContext(_ scaling: HubFields, _ fields: HubFields) throws(CheckpointError) -> Int? {
+        let inner = try scaling.count("original_max_position_embeddings")
+        return try fields.count("original_max_position_embeddings") ?? inner
+    }
+
     /// `_compute_yarn_parameters` of `transformers` (modeling_rope_utils.py).
     private func yarn(_ scaling: HubFields, _ fields: HubFields) throws(CheckpointError) -> YaRN {
-        let outer = try fields.count("original_max_position_embeddings")
-        let inner = try scaling.count("original_max_position_embeddings")
-        let original = outer ?? inner
+        let original = try originalContext(scaling, fields)
         let ratio = original.map { Double(contextLength) / Double($0) }
         var yarn = YaRN(
             factor: try scaling.required("factor", try scaling.positive("factor") ?? ratio),
             originalContext: original ?? contextLength)
-        let (scale, scaleAll) = (try scaling.positive("mscale"), try scaling.positive("mscale_all_dim"))
+        let (scale, scaleAll) = (try scaling.nonNegative("mscale"), try scaling.nonNegative("mscale_all_dim"))
         if let stated = try scaling.positive("attention_factor") {
             yarn.attentionFactor = stated
-        } else if let scale, let scaleAll {
+        } else if let scale, let scaleAll, scale > 0, scaleAll > 0 {
             let usual = yarn.usualAttentionFactor - 1
             yarn.attentionFactor = (scale * usual + 1) / (scaleAll * usual + 1)
         }

@@ -11,11 +11,13 @@ extension ModelConfiguration {
     ///   - hasAttentionBias: Whether the attention of a Llama has biases; Qwen 2's always has.
     ///   - hasFeedForwardBias: Whether the feed-forward layers of a Llama have biases.
     ///   - quantization: What stands as `quantization_config`; nil leaves it out.
-    /// - Precondition: ``ropeScaling`` is one that `config.json` can say.
+    ///   - path: Where the model comes from, for errors.
+    /// - Throws: ``CheckpointError`` where `config.json` cannot say what the model computes, or Nibble does not know it.
     public func hubConfiguration(
         type: GGMLType, vocabulary: Vocabulary?, hasAttentionBias: Bool = false,
-        hasFeedForwardBias: Bool = false, quantization: JSONValue? = nil
-    ) -> JSONValue {
+        hasFeedForwardBias: Bool = false, quantization: JSONValue? = nil, path: String = "config.json"
+    ) throws(CheckpointError) -> JSONValue {
+        try checkHub(path: path)
         var members: [JSONValue.Member] = []
         func add(_ name: String, _ value: JSONValue) { members.append(.init(name, value)) }
         add("architectures", .array([.string(hubClass)]))
@@ -122,7 +124,7 @@ extension ModelConfiguration {
             members.append(.init("rope_type", "yarn"))
             if !yarn.truncates { members.append(.init("truncate", false)) }
             return .object(members)
-        case .divisors: preconditionFailure("refused by checkHub(path:)")
+        case .divisors: return .null
         }
     }
 
@@ -132,7 +134,8 @@ extension ModelConfiguration {
         if case .divisors = ropeScaling {
             throw CheckpointError(
                 .unsupported, path: path, subject: "tensor 'rope_freqs.weight'",
-                "holds divisors that are not those of Llama 3's rotary scaling, which config.json could name")
+                "holds divisors that no constants of Llama 3's rotary scaling were found for, so that config.json cannot say them"
+            )
         }
         guard rotaryMagnitude == 1 else {
             throw CheckpointError(

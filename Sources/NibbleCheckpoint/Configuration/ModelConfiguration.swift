@@ -28,7 +28,7 @@ public struct ModelConfiguration: Sendable, Equatable {
     /// Scaling of rotary positions (of the global layers, where there are two kinds).
     public var ropeScaling: RopeScaling?
     /// What cosines and sines of all layers are multiplied with, YaRN's own factor aside.
-    public var rotaryMagnitude = 1.0
+    public internal(set) var rotaryMagnitude = 1.0
     /// Keys that a local layer sees, the current token included; nil where all layers are global.
     public var slidingWindow: Int?
     /// Which layers are global; nil where ``slidingWindow`` is.
@@ -44,7 +44,7 @@ public struct ModelConfiguration: Sendable, Equatable {
 
     /// What computing the model would need and Nibble does not have. Nothing of it keeps a GGUF file from being
     /// quantized: its keys are carried over.
-    public var obstacles: [CheckpointError] = []
+    public internal(set) var obstacles: [CheckpointError] = []
 
     /// Whether all blocks, and keys and values, are alike, so that ``shape(of:)`` can tell the shapes of their matrices.
     var hasUniformBlocks = true

@@ -49,6 +49,20 @@ package enum FilePath {
         return path.hasPrefix(folder == "/" ? folder : folder + "/")
     }
 
+    /// The absolute path, `.` and `..` taken out by their names; there need be nothing.
+    package static func absolute(_ path: String) -> String {
+        var start = path
+        if !path.hasPrefix("/"), let folder = getcwd(nil, 0) {
+            start = String(cString: folder) + "/" + path
+            free(folder)
+        }
+        var parts: [Substring] = []
+        for part in start.split(separator: "/") where part != "." {
+            if part == ".." { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return "/" + parts.joined(separator: "/")
+    }
+
     /// `path` without the slashes at its end.
     package static func trimmingSlashes(_ path: String) -> String {
         var path = path
@@ -85,6 +99,22 @@ extension FilePath {
         guard let resolved = realpath(path, nil) else { return nil }
         defer { free(resolved) }
         return String(cString: resolved)
+    }
+
+    /// Whether another file system begins at a folder.
+    package static func isMountPoint(_ folder: String) -> Bool {
+        var (own, outer) = (stat(), stat())
+        guard stat(folder, &own) == 0, stat(join(folder, ".."), &outer) == 0 else { return false }
+        return own.st_dev != outer.st_dev
+    }
+
+    /// The folder that a link leads to; any other path as it is.
+    package static func followingLink(_ path: String) -> String {
+        var status = stat()
+        guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFLNK, isFolder(path) else {
+            return path
+        }
+        return resolved(path) ?? path
     }
 
     /// Bytes that may still be written to the disk of a folder; nil where the system does not say.

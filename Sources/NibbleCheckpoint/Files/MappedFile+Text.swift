@@ -37,10 +37,17 @@ extension MappedFile {
             var count = 0
             let start = bytes.count
             bytes.append(contentsOf: repeatElement(0, count: size))
-            bytes.withUnsafeMutableBytes { count = read(descriptor, $0.baseAddress.map { $0 + start }, size) }
+            var number: Int32 = 0
+            bytes.withUnsafeMutableBytes {
+                count = read(descriptor, $0.baseAddress.map { $0 + start }, size)
+                number = errno
+            }
             bytes.removeLast(size - max(count, 0))
             if count == 0 { break }
-            if count < 0, errno != EINTR { throw .system("cannot read", path: path) }
+            if count < 0, number != EINTR {
+                errno = number
+                throw .system("cannot read", path: path)
+            }
         }
         try self.init(copying: bytes, path: path)
     }

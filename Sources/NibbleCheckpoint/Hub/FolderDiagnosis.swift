@@ -17,9 +17,9 @@ struct FolderDiagnosis {
     /// The folder has a `config.json`, but no weights under a name that is read.
     var noWeights: CheckpointError {
         let expected = SafetensorsCheckpoint.fileName
-        if names.contains(expected) || names.contains(SafetensorsCheckpoint.indexName) {
+        if let name = [SafetensorsCheckpoint.indexName, expected].first(where: names.contains) {
             return error(
-                "has a link called \(expected) to a file that is not there", "the download may be incomplete")
+                "has a link called \(name) to a file that is not there", "the download may be incomplete")
         }
         if let index = names.first(where: {
             $0.hasPrefix("model.") && $0.contains("index") && $0.hasSuffix(".json")

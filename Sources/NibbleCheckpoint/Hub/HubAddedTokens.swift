@@ -9,15 +9,16 @@ struct HubAddedTokens {
         var content: String
         /// Whether it is left out when tokens become text.
         var isSpecial: Bool
-        /// Whether spaces beside it belong to it, or it is found between words only; llama.cpp has no such tokens.
-        var isParticular = false
+        /// Whether it takes spaces beside it along, or is found between words only (`lstrip`, `rstrip`, `single_word`);
+        /// llama.cpp has no such tokens.
+        var hasMatchingOptions = false
     }
 
     /// Tokens by number, in order.
     private(set) var tokens: [(id: Int, token: Token)] = []
     /// The texts of the tokens with a role, by its name: `bos`, `eos`.
     private(set) var names: [String: String] = [:]
-    /// Tokens whose number is not the one that a file states.
+    /// Tokens whose number is not the one that a file states, in order.
     private(set) var moved: [(content: String, stated: Int, id: Int)] = []
 
     private static let roles = ["bos", "eos", "unk", "sep", "pad", "cls", "mask"]
@@ -33,36 +34,38 @@ struct HubAddedTokens {
         _ files: HubTokenizerFiles, tokenizerClass: TokenizerClass?, vocabularyCount: Int,
         vocabularyID: (Set<ExactText>) -> [ExactText: Int]
     ) {
-        var named = Named(files.configuration)
-        let listed = Self.listed(files, &named)
-        named.fill(defaultsOf: tokenizerClass)
-        for role in Self.roles { names[role] = named.roles[role] }
-        let first = files.tokenizer == nil ? [] : files.added.map { ($0.id, Token($0)) }
-        let named1 = Set(named.all.map(ExactText.init))
-        var later = listed.sorted { $0.key < $1.key }.map(\.value)
-        var have = Set((first.map(\.1) + later).map { ExactText($0.content) })
-        for index in later.indices where named1.contains(ExactText(later[index].content)) {
-            later[index].isSpecial = true
-        }
-        for text in named.all + named.extra where have.insert(ExactText(text)).inserted {
-            later.append(Token(content: text, isSpecial: true))
-        }
-        var last: [Token] = []
+        var roles = RoleTexts(files.configuration)
+        let configured = Self.configured(files, &roles)
+        roles.fill(defaultsOf: tokenizerClass)
+        for role in Self.roles { names[role] = roles.texts[role] }
+        let stated = files.tokenizer == nil ? [] : files.added.map { ($0.id, $0.token) }
+        var batches = [stated.map(\.1), Self.marked(configured.map(\.1), roles, after: stated.map(\.1))]
+        // The class of Qwen 2 takes the tokens with roles once more, as special ones.
         if tokenizerClass == .qwen2 {
-            last = (named.all + named.extra).map { Token(content: $0, isSpecial: true) }
+            batches.append(roles.all.map { Token(content: $0, isSpecial: true) })
         }
-        let known = vocabularyID(Set((first.map(\.1) + later + last).map { ExactText($0.content) }))
-        add(first.map(\.1), known, vocabularyCount)
-        add(later, known, vocabularyCount)
-        add(last, known, vocabularyCount)
+        let known = vocabularyID(Set(batches.joined().map { ExactText($0.content) }))
+        for batch in batches { add(batch, known, vocabularyCount) }
         tokens = added.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
-        for (stated, token) in first + listed.map({ ($0.key, $0.value) }) {
-            guard let id = ids[ExactText(token.content)], id != stated,
-                !moved.contains(where: { $0.content == token.content })
-            else { continue }
-            moved.append((token.content, stated, id))
+        findMoved(stated + configured)
+    }
+
+    /// The number of a token with this text; nil where no file adds one.
+    func id(of text: String) -> Int? { ids[ExactText(text)] }
+
+    /// Configured tokens as they are added: special where they have a role, and behind them the tokens of roles that no
+    /// file lists.
+    private static func marked(_ configured: [Token], _ roles: RoleTexts, after stated: [Token]) -> [Token] {
+        let named = Set(roles.ofRoles.map(ExactText.init))
+        var tokens = configured
+        for index in tokens.indices where named.contains(ExactText(tokens[index].content)) {
+            tokens[index].isSpecial = true
         }
-        moved.sort { $0.id < $1.id }
+        var seen = Set((stated + tokens).map { ExactText($0.content) })
+        for text in roles.all where seen.insert(ExactText(text)).inserted {
+            tokens.append(Token(content: text, isSpecial: true))
+        }
+        return tokens
     }
 
     /// A batch of `add_tokens`.
@@ -83,40 +86,55 @@ struct HubAddedTokens {
         }
     }
 
-    /// What `added_tokens_decoder` lists or, where that is not there, `added_tokens.json` and `tokenizer.json`.
-    private static func listed(_ files: HubTokenizerFiles, _ named: inout Named) -> [Int: Token] {
+    private mutating func findMoved(_ statements: [(Int, Token)]) {
+        var seen: Set<ExactText> = []
+        for (stated, token) in statements {
+            let text = ExactText(token.content)
+            guard let id = ids[text], id != stated, seen.insert(text).inserted else { continue }
+            moved.append((token.content, stated, id))
+        }
+        moved.sort { $0.id < $1.id }
+    }
+
+    /// What `added_tokens_decoder` lists or, where that is not there, `added_tokens.json` and `tokenizer.json`, by the
+    /// numbers that they state.
+    private static func configured(_ files: HubTokenizerFiles, _ roles: inout RoleTexts) -> [(Int, Token)] {
         var listed: [Int: Token] = [:]
         if let decoder = files.configuration?["added_tokens_decoder"]?.members {
             for member in decoder {
                 guard let id = Int(member.name), let token = Token(member.value) else { continue }
                 listed[id] = token
             }
-            return listed
+        } else {
+            roles.take(files.specialTokensMap)
+            let special = Set(roles.all.map(ExactText.init))
+            for member in files.addedTokens?.members ?? [] {
+                guard let id = member.value.integer else { continue }
+                listed[id] = Token(content: member.name, isSpecial: special.contains(ExactText(member.name)))
+            }
+            for token in files.added { listed[token.id] = token.token }
         }
-        named.take(files.specialTokensMap)
-        let special = Set((named.all + named.extra).map(ExactText.init))
-        for member in files.addedTokens?.members ?? [] {
-            guard let id = member.value.integer else { continue }
-            listed[id] = Token(content: member.name, isSpecial: special.contains(ExactText(member.name)))
-        }
-        for token in files.added { listed[token.id] = Token(token) }
-        return listed
+        return listed.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     }
 
     /// Texts of tokens that the configuration of a tokenizer names.
-    private struct Named {
-        var roles: [String: String] = [:]
+    private struct RoleTexts {
+        var texts: [String: String] = [:]
         /// Roles that the configuration states, if only as null.
         private var stated: Set<String> = []
         /// `image_token` and the like, in order.
         private var others: [(role: String, text: String)] = []
         /// `extra_special_tokens`, or `additional_special_tokens` as it was called.
-        var extra: [String] = []
+        private var extra: [String] = []
+        private var extraTexts: Set<ExactText> = []
 
         init(_ settings: JSONValue?) { take(settings) }
 
-        /// All but the extra ones: the standard roles first.
-        var all: [String] { HubAddedTokens.roles.compactMap { roles[$0] } + others.map(\.text) }
+        /// Those of roles, the standard ones first.
+        var ofRoles: [String] { HubAddedTokens.roles.compactMap { texts[$0] } + others.map(\.text) }
+
+        /// Those of roles, then the extra ones.
+        var all: [String] { ofRoles + extra }
 
         mutating func take(_ settings: JSONValue?) {
             for member in settings?.members ?? [] where member.name.hasSuffix("_token") {
@@ -127,7 +145,7 @@ struct HubAddedTokens {
                     continue
                 }
                 stated.insert(role)
-                roles[role] = text
+                texts[role] = text
             }
             let list = settings?["extra_special_tokens"]
             for member in list?.members ?? [] {
@@ -136,9 +154,9 @@ struct HubAddedTokens {
             let isFilled = list?.elements?.isEmpty == false
             let elements = isFilled ? list?.elements : settings?["additional_special_tokens"]?.elements
             for element in elements ?? [] {
-                guard let text = element.text ?? element["content"]?.text, !extra.contains(text) else {
-                    continue
-                }
+                guard let text = element.text ?? element["content"]?.text,
+                    extraTexts.insert(ExactText(text)).inserted
+                else { continue }
                 extra.append(text)
             }
         }
@@ -153,7 +171,7 @@ struct HubAddedTokens {
 
         mutating func fill(defaultsOf tokenizerClass: TokenizerClass?) {
             for (role, text) in tokenizerClass?.defaults ?? [:] where !stated.contains(role) {
-                roles[role] = text
+                texts[role] = text
             }
         }
     }
@@ -164,37 +182,6 @@ extension HubAddedTokens.Token {
         guard let content = json["content"]?.text else { return nil }
         self.content = content
         isSpecial = json["special"]?.flag ?? false
-        isParticular = ["lstrip", "rstrip", "single_word"].contains { json[$0]?.flag == true }
-    }
-
-    init(_ token: HubTokenizerFiles.AddedToken) {
-        content = token.content
-        isSpecial = token.isSpecial
-        isParticular = token.isParticular
-    }
-}
-
-/// The classes of `transformers` for byte-level BPE that have tokens of their own for roles which are not filled.
-enum TokenizerClass {
-    case qwen2
-    case gpt2
-
-    /// The class that `transformers` takes for a folder (models/auto/tokenization_auto.py): for Qwen 2 always its own.
-    init?(_ settings: JSONValue?, _ architecture: Architecture) {
-        let stated = settings?["tokenizer_class"]?.text
-        let name = stated.map { $0.hasSuffix("Fast") ? String($0.dropLast(4)) : $0 }
-        switch (architecture, name) {
-        case (.qwen2, _), (.qwen3, nil), (_, "Qwen2Tokenizer"): self = .qwen2
-        case (_, "GPT2Tokenizer"): self = .gpt2
-        default: return nil
-        }
-    }
-
-    var defaults: [String: String] {
-        let text = "<|endoftext|>"
-        return switch self {
-        case .qwen2: ["unk": text, "eos": text, "pad": text]
-        case .gpt2: ["bos": text, "eos": text, "unk": text]
-        }
+        hasMatchingOptions = ["lstrip", "rstrip", "single_word"].contains { json[$0]?.flag == true }
     }
 }

@@ -45,8 +45,7 @@ public struct HubDescription: Sendable {
         metadata.set(GGUFKey.quantizationVersion, .uint32(2))
         let tokenizer = try HubTokenizer(self)
         for (key, value) in tokenizer.entries { metadata.set(key, value) }
-        notes +=
-            tokenizer.notes + tokenizer.outputNotes + Vocabulary.notes(ggufMetadata: metadata, path: path)
+        notes += tokenizer.notes + tokenizer.outputNotes
         return metadata
     }
 
@@ -59,7 +58,7 @@ public struct HubDescription: Sendable {
         let tokenizer = try HubTokenizer(self)
         for (key, value) in tokenizer.entries { metadata.set(key, value) }
         var vocabulary = try Vocabulary(ggufMetadata: metadata, path: folder)
-        vocabulary.notes = tokenizer.notes + Vocabulary.notes(ggufMetadata: metadata, path: path)
+        vocabulary.notes = tokenizer.notes
         return vocabulary
     }
 }

@@ -13,6 +13,9 @@ public struct HubFile: Sendable, Equatable {
         self.contents = contents
     }
 
+    /// The folder of named chat templates.
+    static let additionalTemplates = "additional_chat_templates"
+
     init(name: String, _ json: JSONValue) {
         self.init(name: name, contents: Array(json.serialized().utf8))
     }
@@ -39,13 +42,12 @@ extension HubFile {
         hasAttentionBias: Bool = false, hasFeedForwardBias: Bool = false, quantization: JSONValue? = nil,
         metadata: GGUFMetadata? = nil, path: String = "vocabulary"
     ) throws(CheckpointError) -> [HubFile] {
-        try configuration.checkHub(path: path)
         var files = [
             HubFile(
                 name: "config.json",
-                configuration.hubConfiguration(
+                try configuration.hubConfiguration(
                     type: type, vocabulary: vocabulary, hasAttentionBias: hasAttentionBias,
-                    hasFeedForwardBias: hasFeedForwardBias, quantization: quantization)),
+                    hasFeedForwardBias: hasFeedForwardBias, quantization: quantization, path: path)),
             HubFile(name: "generation_config.json", try generation(vocabulary, metadata)),
         ]
         files += try vocabulary.hubFiles(

@@ -37,20 +37,21 @@ struct HubMergesFile {
     /// Two parts a line; lines that begin with `#version` are none (tokenizers, models/bpe, `read_file`).
     private static func merges(_ path: String) throws(CheckpointError) -> [JSONValue] {
         let file = try MappedFile(path: path)
-        guard let text = String(validating: file.bytes, as: UTF8.self) else {
-            throw CheckpointError(.malformed, path: path, "is not valid UTF-8")
-        }
         var merges: [JSONValue] = []
-        var lines = text.split(omittingEmptySubsequences: false) { $0 == "\n" || $0 == "\r\n" }
-        if lines.last == "" { lines.removeLast() }
-        for (index, line) in lines.enumerated() where !line.hasPrefix("#version") {
-            let parts = line.split(separator: " ", omittingEmptySubsequences: false)
-            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty else {
+        var lines = file.bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        if lines.last?.isEmpty == true { lines.removeLast() }
+        for (index, bytes) in lines.enumerated() where !bytes.starts(with: "#version".utf8) {
+            let line = bytes.last == UInt8(ascii: "\r") ? bytes.dropLast() : bytes
+            let parts = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
+            guard parts.count == 2, !parts[0].isEmpty, !parts[1].isEmpty,
+                let text = String(validating: line, as: UTF8.self)
+            else {
                 throw CheckpointError(
                     .malformed, path: path, subject: "line \(index + 1)",
-                    "is '\(line.prefix(40))', expected two parts and a space between")
+                    "is '\(String(decoding: line.prefix(40), as: UTF8.self))', expected two parts in UTF-8 and a space "
+                        + "between")
             }
-            merges.append(.string(String(line)))
+            merges.append(.string(text))
         }
         return merges
     }

@@ -12,9 +12,14 @@ struct HubSpecialTokens {
     /// What was overruled or is out of range.
     private(set) var notes: [CheckpointNote] = []
 
-    /// - Parameter limit: ids from here on do not count; nil for no limit.
-    init(_ files: HubTokenizerFiles, configuration: JSONValue, limit: Int?) throws(CheckpointError) {
-        tokenCount = limit ?? Int.max
+    /// - Parameters:
+    ///   - tokens: of the folder.
+    ///   - configuration: `config.json`.
+    init(
+        _ files: HubTokenizerFiles, _ tokens: HubTokens, configuration: JSONValue
+    ) throws(CheckpointError) {
+        // Only of SentencePiece the converter checks ids; others are written as they are.
+        tokenCount = tokens.scores == nil ? Int.max : tokens.tokens.count
         if let settings = files.configuration {
             for role in roles + ["eot", "eom"] { names[role] = Self.content(settings["\(role)_token"]) }
         }
@@ -29,52 +34,94 @@ struct HubSpecialTokens {
                 {
                     additions.append((role, adds))
                 }
-                guard let name = names[role] else { continue }
-                let match = files.added.first { $0.content.utf8.elementsEqual(name.utf8) }
-                setID(match?.id, for: role)
+                guard let name = names[role],
+                    let match = files.added.first(where: { ExactText($0.token.content) == ExactText(name) })
+                else { continue }
+                setID(tokens.added?.id(of: name) ?? match.id, for: role)
             }
         }
-        for role in roles {
-            let field = "\(role)_token_id"
-            let value =
-                configuration[field].flatMap { $0.isNull ? nil : $0 } ?? configuration["text_config"]?[field]
-            setID(value?.integer, for: role)
-            // Only SentencePiece has a limit; other ids are written, and read as none where they are out of range.
-            if let id = value?.integer, let limit, id < 0 || id >= limit {
-                notes.append(
-                    CheckpointNote(
-                        path: FilePath.join(files.folder, "config.json"), subject: "'\(field)'",
-                        "is \(id), there are \(limit) tokens; read as none"))
-            }
-        }
-        try noteEnds(files, configuration)
+        for role in roles { setID(Self.stated(role, configuration)?.integer, for: role) }
+        fill(from: tokens)
+        noteRange(files, tokens, configuration)
+        try noteEnds(files, tokens, configuration)
     }
+
+    /// The field of config.json for the token of a role; of a multimodal model's text model where it is not outside.
+    private static func stated(_ role: String, _ configuration: JSONValue) -> JSONValue? {
+        let field = "\(role)_token_id"
+        return [configuration[field], configuration["text_config"]?[field]].compactMap(\.self).first {
+            !$0.isNull
+        }
+    }
+
+    private func id(_ role: String) -> Int? { ids.first { $0.role == role }?.id }
 
     /// Gives the tokens for the beginning and the end that the configuration names, and llama.cpp's converter does not
     /// find in `tokenizer.json`, their numbers in the vocabulary, where a reader would take others for granted.
-    mutating func fill(from tokens: HubTokens) {
+    private mutating func fill(from tokens: HubTokens) {
         let isSentencePiece = tokens.scores != nil
         for (role, usual) in [("bos", isSentencePiece ? 1 : nil), ("eos", isSentencePiece ? 2 : nil)] {
-            guard !ids.contains(where: { $0.role == role }), let name = tokens.names[role] ?? names[role],
-                let id = tokens.tokens.firstIndex(where: { ExactText($0) == ExactText(name) }), id != usual
+            guard id(role) == nil, let name = tokens.added?.names[role] ?? names[role],
+                let id = tokens.number(of: name), id != usual
             else { continue }
             ids.append((role, id))
         }
     }
 
-    /// Ends of a text that the files do not agree on, which decides whether a generation ends.
-    private mutating func noteEnds(_ files: HubTokenizerFiles, _ configuration: JSONValue)
-        throws(CheckpointError)
-    {
-        guard let end = ids.first(where: { $0.role == "eos" })?.id else { return }
+    /// Notes ids that no token has. They are written, and read as none.
+    private mutating func noteRange(
+        _ files: HubTokenizerFiles, _ tokens: HubTokens, _ configuration: JSONValue
+    ) {
+        let count = tokens.tokens.count
+        for role in roles {
+            // A number below 0 is a way to say none.
+            guard let stated = Self.stated(role, configuration)?.integer, stated >= count else { continue }
+            let own = id(role).flatMap { $0 < count ? $0 : nil }
+            notes.append(
+                CheckpointNote(
+                    path: FilePath.join(files.folder, "config.json"), subject: "'\(role)_token_id'",
+                    "is \(stated), there are \(count) tokens; "
+                        + (own.map { "the tokenizer's own, \($0), counts" } ?? "read as none")))
+        }
+        for role in ["bos", "eos"] {
+            guard let id = id(role), id < count, tokens.kinds[id] == .normal || tokens.kinds[id] == .byte
+            else {
+                continue
+            }
+            notes.append(
+                CheckpointNote(
+                    path: files.folder, subject: "'\(role)_token_id'",
+                    "is \(id), '\(tokens.tokens[id])', which is a token of text and no special one"))
+        }
+        for (role, id) in ids where id >= count && Self.stated(role, configuration)?.integer != id {
+            notes.append(
+                CheckpointNote(
+                    path: files.folder, subject: "'\(role)_token'",
+                    "has the number \(id), there are \(count) tokens; read as none"))
+        }
+    }
+
+    /// Notes ends of a text that the files do not agree on, which decides whether a generation ends.
+    private mutating func noteEnds(
+        _ files: HubTokenizerFiles, _ tokens: HubTokens, _ configuration: JSONValue
+    ) throws(CheckpointError) {
+        guard let end = id("eos") else { return }
+        if let name = tokens.added?.names["eos"], let own = tokens.number(of: name), own != end {
+            notes.append(
+                CheckpointNote(
+                    path: FilePath.join(files.folder, "tokenizer_config.json"), subject: "'eos_token'",
+                    "is '\(name)', number \(own), which tokenizer.json does not list; \(end), from config.json, counts, as "
+                        + "in llama.cpp"))
+        }
         let generation = try HubTokenizerFiles.parse(files.folder, "generation_config.json")
-        let text = configuration["text_config"]
         let stated = [
-            ("config.json", configuration["eos_token_id"] ?? text?["eos_token_id"]),
+            ("config.json", Self.stated("eos", configuration)),
             ("generation_config.json", generation?["eos_token_id"]),
         ].compactMap { name, value in Self.numbers(value).map { (name, $0) } }
-        // One of them may know more ends than the tokenizer, which names one.
-        guard !stated.isEmpty, !stated.contains(where: { $0.1.contains(end) }) else { return }
+        // One of them may know more ends than the tokenizer, which names one; of ids out of range see above.
+        guard !stated.isEmpty, !stated.contains(where: { $0.1.contains(end) }),
+            stated.contains(where: { $0.1.contains { $0 < tokens.tokens.count } })
+        else { return }
         let others = stated.map { name, ids in "\(ids.map(String.init).joined(separator: ", ")) in \(name)" }
         notes.append(
             CheckpointNote(
@@ -175,7 +222,7 @@ struct HubSpecialTokens {
             try noteTemplates(files)
         } else if let source = try HubTokenizerFiles.text(files.folder, "chat_template.jinja") {
             templates = [.init(source: source)]
-            let folder = FilePath.join(files.folder, "additional_chat_templates")
+            let folder = FilePath.join(files.folder, HubFile.additionalTemplates)
             for name in FilePath.names(in: folder) where name.hasSuffix(".jinja") {
                 guard let source = try HubTokenizerFiles.text(folder, name) else { continue }
                 templates.append(.init(name: String(name.dropLast(6)).keyName, source: source))

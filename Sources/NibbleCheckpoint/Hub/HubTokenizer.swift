@@ -6,7 +6,7 @@ struct HubTokenizer {
     /// What a file that is written of it has and the folder has not.
     let outputNotes: [CheckpointNote]
     /// Tokens that the files name and the embedding has no row for, by their numbers.
-    let withoutRows: [(id: Int, text: String)]
+    let withoutRows: [Int: String]
 
     init(_ description: HubDescription) throws(CheckpointError) {
         let (folder, configuration, json) = (description.folder, description.configuration, description.json)
@@ -54,9 +54,7 @@ struct HubTokenizer {
     private mutating func special(
         _ files: HubTokenizerFiles, _ json: JSONValue, _ tokens: HubTokens
     ) throws(CheckpointError) -> [(key: String, value: GGUFValue)] {
-        var special = try HubSpecialTokens(
-            files, configuration: json, limit: tokens.scores == nil ? nil : tokens.tokens.count)
-        special.fill(from: tokens)
+        let special = try HubSpecialTokens(files, tokens, configuration: json)
         notes += special.notes
         var entries: [(key: String, value: GGUFValue)] = []
         for (role, id) in special.ids {

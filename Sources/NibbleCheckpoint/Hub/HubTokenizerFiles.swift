@@ -70,20 +70,15 @@ struct HubTokenizerFiles {
     var added: [AddedToken] { (tokenizer?["added_tokens"]?.elements ?? []).compactMap(AddedToken.init) }
 
     struct AddedToken {
+        /// As the file states it.
         var id: Int
-        var content: String
-        var isSpecial: Bool
-        /// See ``HubAddedTokens/Token/isParticular``.
-        var isParticular: Bool
+        var token: HubAddedTokens.Token
 
         init?(_ json: JSONValue) {
-            guard let id = json["id"]?.integer, id >= 0, let content = json["content"]?.text else {
+            guard let id = json["id"]?.integer, id >= 0, let token = HubAddedTokens.Token(json) else {
                 return nil
             }
-            self.id = id
-            self.content = content
-            isSpecial = json["special"]?.flag ?? false
-            isParticular = ["lstrip", "rstrip", "single_word"].contains { json[$0]?.flag == true }
+            (self.id, self.token) = (id, token)
         }
     }
 }

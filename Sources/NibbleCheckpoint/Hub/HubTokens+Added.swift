@@ -3,12 +3,48 @@ extension HubTokens {
     /// Whether the embedding has a row for a token that a file names.
     mutating func hasRow(_ id: Int, _ text: String) -> Bool {
         if tokens.indices.contains(id) { return true }
-        if id >= 0, !withoutRows.contains(where: { $0.id == id }) { withoutRows.append((id, text)) }
+        if id >= 0 { withoutRows[id] = text }
         return false
+    }
+
+    /// The number of the token with a text; nil where there is none.
+    func number(of text: String) -> Int? {
+        let text = ExactText(text)
+        return tokens.firstIndex { ExactText($0) == text }
     }
 
     mutating func note(_ path: String, subject: String? = nil, _ text: String) {
         notes.append(CheckpointNote(path: path, subject: subject, text))
+    }
+
+    /// Whether an added token may take a row of a SentencePiece vocabulary: not where it is a piece of another row already,
+    /// which keeps its number then.
+    mutating func isFree(_ id: Int, _ text: String, _ pieces: TokenIndex) -> Bool {
+        if let other = pieces.token(text), other != id {
+            clashes.repeated.append("'\(text)' \(id) -> \(other)")
+            return false
+        }
+        let isRenamed =
+            tokens.indices.contains(id) && kinds[id] != .unused && ExactText(tokens[id]) != ExactText(text)
+            && ExactText(tokens[id].withSpaces) != ExactText(text.withSpaces)
+        if isRenamed { clashes.renamed.append("\(id) '\(tokens[id])' -> '\(text)'") }
+        return true
+    }
+
+    mutating func noteClashes(_ files: HubTokenizerFiles) {
+        let path = files.sentencePiecePath ?? files.folder
+        if !clashes.renamed.isEmpty {
+            note(
+                path,
+                "added tokens take the numbers of pieces (\(clashes.renamed.count)), as in llama.cpp: "
+                    + clashes.renamed.listed(3))
+        }
+        if !clashes.repeated.isEmpty {
+            note(
+                path,
+                "added tokens are pieces already, and keep the piece's number (\(clashes.repeated.count)), as in "
+                    + "transformers: \(clashes.repeated.listed(3))")
+        }
     }
 
     /// Puts added tokens in their places.
@@ -17,7 +53,7 @@ extension HubTokens {
         noteList(list, files)
     }
 
-    private mutating func place(_ token: HubAddedTokens.Token, at id: Int) {
+    mutating func place(_ token: HubAddedTokens.Token, at id: Int) {
         let isControl = token.isSpecial || token.content.looksSpecial
         tokens[id] = isControl ? token.content : token.content.withSpaces
         scores?[id] = -1000
@@ -32,15 +68,26 @@ extension HubTokens {
                 "\(list.moved.count) added tokens have other numbers than their files state (\(moved)), as in "
                     + "transformers, which goes by their order")
         }
-        let particular = list.tokens.filter(\.token.isParticular)
-        if !particular.isEmpty {
+        let matching = list.tokens.filter(\.token.hasMatchingOptions)
+        if !matching.isEmpty {
             note(
                 files.folder,
-                "\(particular.count) added tokens take spaces beside them along, or stand between words only (lstrip, "
-                    + "rstrip, single_word: \(particular.map { "'\($0.token.content)'" }.listed(3))); llama.cpp has no such "
+                "\(matching.count) added tokens take spaces beside them along, or stand between words only (lstrip, "
+                    + "rstrip, single_word: \(matching.map { "'\($0.token.content)'" }.listed(3))); llama.cpp has no such "
                     + "tokens, and takes them as they are")
         }
-        let flags = Dictionary(files.added.map { (ExactText($0.content), $0.isSpecial) }) { first, _ in first
+        let decoder = files.configuration?["added_tokens_decoder"]?.members ?? []
+        let listed = Set(decoder.compactMap { $0.value["content"]?.text.map(ExactText.init) })
+        let unlisted = files.added.filter { !listed.contains(ExactText($0.token.content)) }
+        if !decoder.isEmpty, !unlisted.isEmpty {
+            note(
+                files.tokenizerPath,
+                "adds tokens that added_tokens_decoder in tokenizer_config.json lacks (\(unlisted.count)): "
+                    + "\(unlisted.map { "'\($0.token.content)'" }.listed(3)); they are kept (transformers leaves them out "
+                    + "for some classes of tokenizers)")
+        }
+        let flags = Dictionary(files.added.map { (ExactText($0.token.content), $0.token.isSpecial) }) {
+            first, _ in first
         }
         let differing = list.tokens.filter { item in
             flags[ExactText(item.token.content)].map { $0 != item.token.isSpecial } ?? false
@@ -64,7 +111,7 @@ extension HubTokens {
         } else {
             list = HubAddedTokens(files, pieces)
         }
-        names = list.names
+        added = list
         let present = TokenIndex(tokens)
         var filled: [String] = []
         var control: [String] = []
@@ -101,8 +148,8 @@ extension HubTokens {
             "tokens are control tokens, as in transformers, which llama.cpp's converter would take for text")
         add(
             userDefined,
-            "special tokens are user-defined ones, as llama.cpp's converter has those of added_tokens.json: they are cut "
-                + "out of every text, and shown")
+            "special tokens of added_tokens.json are written as user-defined tokens, as llama.cpp's converter does, "
+                + "rather than as control tokens")
         let defined = pieces.prefix(tokens.count).enumerated().filter {
             $1.kind == .userDefined && kinds[$0] == .normal
         }
@@ -152,12 +199,17 @@ extension HubTokens {
     /// - Throws: ``CheckpointError`` where most rows have no token: the tokenizer is another model's.
     mutating func checkPadding(_ files: HubTokenizerFiles) throws(CheckpointError) {
         if !withoutRows.isEmpty {
-            withoutRows.sort { $0.id < $1.id }
-            let names = withoutRows.map { "\($0.id) '\($0.text)'" }.listed()
+            let names = withoutRows.sorted { $0.key < $1.key }.map { "\($0.key) '\($0.value)'" }.listed()
+            guard withoutRows.count < tokens.count else {
+                throw CheckpointError(
+                    .inconsistent, path: files.folder,
+                    "names \(withoutRows.count) tokens beyond 'vocab_size', which is \(tokens.count): \(names)",
+                    advice: "tokenizer and model may belong to different checkpoints")
+            }
             note(
                 files.folder,
-                "\(withoutRows.count) tokens of the tokenizer have no row in the embedding, which ends at "
-                    + "\(tokens.count - 1), and are left out: \(names)")
+                "\(withoutRows.count) tokens of the tokenizer lie beyond 'vocab_size', which is \(tokens.count), so that they have "
+                    + "no row in the embedding; left out: \(names)")
         }
         let padding = tokens.indices.filter { kinds[$0] == .unused && tokens[$0] == "[PAD\($0)]" }
         guard let first = padding.first, let last = padding.last else { return }
@@ -175,31 +227,5 @@ extension HubTokens {
                 path: files.folder,
                 "\(padding.count) of \(tokens.count) rows of the embedding have no token, and get names: \(range)"
             ))
-    }
-}
-
-extension HubAddedTokens {
-    /// Beside the vocabulary of `tokenizer.json`.
-    init(_ files: HubTokenizerFiles, _ tokenizer: JSONValue, _ tokenizerClass: TokenizerClass?) {
-        let vocabulary = tokenizer["model"]?["vocab"]?.members ?? []
-        self.init(files, tokenizerClass: tokenizerClass, vocabularyCount: vocabulary.count) { texts in
-            var ids: [ExactText: Int] = [:]
-            for member in vocabulary {
-                let text = ExactText(member.name)
-                if texts.contains(text), let id = member.value.integer { ids[text] = id }
-            }
-            return ids
-        }
-    }
-
-    /// Beside the pieces of `tokenizer.model`.
-    init(_ files: HubTokenizerFiles, _ pieces: [SentencePieceModel.Piece]) {
-        self.init(files, tokenizerClass: nil, vocabularyCount: pieces.count) { texts in
-            var ids: [ExactText: Int] = [:]
-            for (id, piece) in pieces.enumerated() where texts.contains(ExactText(piece.text)) {
-                ids[ExactText(piece.text)] = id
-            }
-            return ids
-        }
     }
 }

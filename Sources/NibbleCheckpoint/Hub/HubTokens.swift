@@ -13,22 +13,24 @@ struct HubTokens {
     /// Whether a space is put before a text, where the folder says so otherwise than by `add_prefix_space`.
     var addsSpacePrefix: Bool?
     /// Tokens that the files name and the embedding has no row for, by their numbers.
-    var withoutRows: [(id: Int, text: String)] = []
+    var withoutRows: [Int: String] = [:]
+    /// Pieces that added tokens take the numbers of, and added tokens that are pieces already.
+    var clashes: (renamed: [String], repeated: [String]) = ([], [])
     /// What was left out or overruled, so that texts may be cut otherwise than in other programs.
     var notes: [CheckpointNote] = []
-    /// What a file that is written of them has and the folder has not, or the other way round.
+    /// What is made up for a file that is written, or otherwise in it than in the folder.
     var outputNotes: [CheckpointNote] = []
-    /// Texts of the tokens with a role, by its name.
-    var names: [String: String] = [:]
+    /// The tokens that files add.
+    var added: HubAddedTokens?
 
     /// - Parameter configuration: of the model; its vocabulary has as many tokens, and those that the files do not name
     ///   become `[PADn]`.
     init(_ files: HubTokenizerFiles, _ configuration: ModelConfiguration) throws(CheckpointError) {
         let count = configuration.vocabularySize
+        if let tokenizer = files.tokenizer { try Self.checkNumbers(tokenizer, files) }
         if files.sentencePiecePath != nil {
             try self.init(sentencePiece: files, count)
         } else if let tokenizer = files.tokenizer {
-            try Self.checkModel(tokenizer, files)
             if !PreTokenizerRecognition.isByteLevel(tokenizer),
                 tokenizer["model"]?["byte_fallback"]?.flag == true
             {
@@ -44,14 +46,17 @@ struct HubTokens {
         try check(files)
     }
 
-    /// llama.cpp has no other tokenizers of these architectures than byte-pair encoding.
-    private static func checkModel(_ tokenizer: JSONValue, _ files: HubTokenizerFiles) throws(CheckpointError)
-    {
-        guard let type = tokenizer["model"]?["type"]?.text, type != "BPE" else { return }
-        throw CheckpointError(
-            .unsupported, path: files.tokenizerPath, subject: "'model.type'",
-            "is '\(type)'; tokenizers of this architecture are read as BPE",
-            advice: type == "Unigram" ? "llama.cpp's converter refuses the model as well" : nil)
+    /// Checks that the tokens of the vocabulary are numbered as tokens are; `transformers` refuses others, too.
+    private static func checkNumbers(
+        _ tokenizer: JSONValue, _ files: HubTokenizerFiles
+    ) throws(CheckpointError) {
+        for member in tokenizer["model"]?["vocab"]?.members ?? [] {
+            guard let id = member.value.integer, (0..<Int(Int32.max)).contains(id) else {
+                throw CheckpointError(
+                    .malformed, path: files.tokenizerPath, subject: "token '\(member.name)'",
+                    "has number \(member.value.serialized(pretty: false)), expected a whole number from 0 on")
+            }
+        }
     }
 
     private init(padding count: Int, model: String, preTokenizer: String, hasScores: Bool) {
@@ -70,33 +75,32 @@ struct HubTokens {
         let pieces = model.pieces
         notes += model.notes
         if !model.addsDummyPrefix { addsSpacePrefix = false }
-        if pieces.count > count {
-            note(
-                path,
-                "has \(pieces.count) pieces, 'vocab_size' is \(count): the last \(pieces.count - count) are left out"
-            )
-            withoutRows += (count..<pieces.count).map { ($0, pieces[$0].text) }
-        }
+        for (id, piece) in pieces.enumerated().dropFirst(count) { withoutRows[id] = piece.text }
         for (id, piece) in pieces.prefix(count).enumerated() {
             tokens[id] = piece.text
             scores?[id] = piece.score
             // User-defined pieces count as normal until tokenizer_config.json names them.
             kinds[id] = piece.kind == .userDefined ? .normal : piece.kind
         }
+        let index = TokenIndex(pieces.map(\.text))
         for member in files.addedTokens?.members ?? [] {
-            guard let id = member.value.integer, hasRow(id, member.name) else { continue }
+            guard let id = member.value.integer, isFree(id, member.name, index), hasRow(id, member.name)
+            else {
+                continue
+            }
             tokens[id] = member.name
             scores?[id] = -1000
             kinds[id] = .userDefined
         }
         for member in files.configuration?["added_tokens_decoder"]?.members ?? [] {
-            guard let id = Int(member.name), let content = member.value["content"]?.text, hasRow(id, content)
+            guard let id = Int(member.name), let content = member.value["content"]?.text,
+                isFree(id, content, index), hasRow(id, content)
             else { continue }
-            let isControl = member.value["special"]?.flag == true || content.looksSpecial
-            tokens[id] = isControl ? content : content.withSpaces
-            scores?[id] = -1000
-            kinds[id] = isControl ? .control : .userDefined
+            place(
+                HubAddedTokens.Token(content: content, isSpecial: member.value["special"]?.flag == true),
+                at: id)
         }
+        noteClashes(files)
         takeAdded(files, pieces)
     }
 
@@ -107,10 +111,11 @@ struct HubTokens {
         mergesAsScores files: HubTokenizerFiles, _ tokenizer: JSONValue, _ count: Int
     ) throws(CheckpointError) {
         self.init(padding: count, model: "llama", preTokenizer: "default", hasScores: true)
+        try PreTokenizerRecognition.checkModel(tokenizer, path: files.tokenizerPath)
         addsSpacePrefix =
             try MetaspaceRecognition.addsPrefix(tokenizer, path: files.tokenizerPath) ? nil : false
         let list = HubAddedTokens(files, tokenizer, nil)
-        names = list.names
+        added = list
         var ids: [ExactText: Int] = [:]
         for member in tokenizer["model"]?["vocab"]?.members ?? [] {
             guard let id = member.value.integer, hasRow(id, member.name) else { continue }
@@ -121,7 +126,7 @@ struct HubTokens {
         }
         // Runs of spaces and newlines merge before all else; as user-defined tokens they have no rank.
         var ranked = [Bool](repeating: false, count: count)
-        for (id, _) in list.tokens where id < count { ranked[id] = true }
+        for (id, _) in list.tokens where ranked.indices.contains(id) { ranked[id] = true }
         var rank = 0
         func assignRank(_ id: Int) {
             guard !ranked[id] else { return }
@@ -129,11 +134,8 @@ struct HubTokens {
             scores?[id] = -Float(rank)
             rank += 1
         }
-        for merge in tokenizer["model"]?["merges"]?.elements ?? [] {
-            guard let (left, right) = merge.mergeHalves, let id = ids[ExactText(left + right)] else {
-                continue
-            }
-            assignRank(id)
+        try Self.forEachMerge(tokenizer, files) { merge, _ in
+            if let (left, right) = merge.mergeHalves, let id = ids[ExactText(left + right)] { assignRank(id) }
         }
         // No merge makes a single character, so its score decides nothing: any behind all merges will do.
         for id in tokens.indices where kinds[id] == .normal && tokens[id].unicodeScalars.count == 1 {
@@ -157,7 +159,7 @@ struct HubTokens {
             guard (0..<count).contains(id) else {
                 throw CheckpointError(
                     .inconsistent, path: path, subject: "token '\(member.name)'",
-                    "has number \(id), the embedding has \(count) rows (numbered from 0)",
+                    "has number \(id), 'vocab_size' is \(count), with numbers from 0 on",
                     advice: "tokenizer and model may belong to different checkpoints")
             }
             tokens[id] = member.name
@@ -165,23 +167,30 @@ struct HubTokens {
         }
         let list = HubAddedTokens(
             files, tokenizer, TokenizerClass(files.configuration, configuration.architecture))
-        names = list.names
+        added = list
         place(list, files)
         var lines: [String] = []
-        for (index, merge) in (tokenizer["model"]?["merges"]?.elements ?? []).enumerated() {
-            guard let line = merge.mergeLine else {
-                throw CheckpointError(
-                    .malformed, path: path, subject: "'model.merges'",
-                    "has the element \(merge.serialized(pretty: false)) at \(index), expected two parts and a space "
-                        + "between")
-            }
-            lines.append(line)
-        }
+        try Self.forEachMerge(tokenizer, files) { _, line in lines.append(line) }
         guard !lines.isEmpty else {
             throw CheckpointError(.missing, path: path, subject: "'model.merges'", "is missing or empty")
         }
         merges = lines
         noteMerging(tokenizer, files)
+    }
+
+    /// Calls `body` with each merge, as it is and as GGUF stores it.
+    private static func forEachMerge(
+        _ tokenizer: JSONValue, _ files: HubTokenizerFiles, _ body: (JSONValue, String) -> Void
+    ) throws(CheckpointError) {
+        for (index, merge) in (tokenizer["model"]?["merges"]?.elements ?? []).enumerated() {
+            guard let line = merge.mergeLine else {
+                throw CheckpointError(
+                    .malformed, path: files.tokenizerPath, subject: "'model.merges'",
+                    "has the element \(merge.serialized(pretty: false)) at \(index), expected two parts and a space "
+                        + "between")
+            }
+            body(merge, line)
+        }
     }
 
     private mutating func check(_ files: HubTokenizerFiles) throws(CheckpointError) {

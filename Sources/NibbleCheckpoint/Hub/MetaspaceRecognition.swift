@@ -2,7 +2,7 @@
 enum MetaspaceRecognition {
     /// Whether a space is put before the text, as SentencePiece does unless told otherwise.
     ///
-    /// - Throws: ``CheckpointError`` for steps that SentencePiece as llama.cpp has it does not take.
+    /// - Throws: ``CheckpointError`` for steps that llama.cpp's SentencePiece does not take.
     static func addsPrefix(_ tokenizer: JSONValue, path: String) throws(CheckpointError) -> Bool {
         var adds = false
         for step in steps(tokenizer["normalizer"], "normalizers") {
@@ -36,7 +36,7 @@ enum MetaspaceRecognition {
     private static func unsupported(_ name: String, _ step: JSONValue, _ path: String) -> CheckpointError {
         CheckpointError(
             .unsupported, path: path, subject: "'\(name)'",
-            "changes the text by \(step.serialized(pretty: false).prefix(80)), which SentencePiece as llama.cpp has it "
+            "changes the text by \(step.serialized(pretty: false).prefix(80)), which llama.cpp's SentencePiece "
                 + "does not", advice: "tokens would not be those that the model was trained on")
     }
 }

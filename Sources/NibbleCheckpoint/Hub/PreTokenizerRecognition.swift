@@ -7,6 +7,7 @@ enum PreTokenizerRecognition {
     ///
     /// - Throws: ``CheckpointError`` that shows the expressions where they are not known.
     static func name(_ tokenizer: JSONValue, path: String) throws(CheckpointError) -> String {
+        try checkModel(tokenizer, path: path)
         try refuseUnsupported(tokenizer, path: path)
         let steps = steps(tokenizer["pre_tokenizer"])
         switch steps {
@@ -22,30 +23,42 @@ enum PreTokenizerRecognition {
         }
     }
 
-    /// What changes the tokens of a byte-level tokenizer and has no counterpart in llama.cpp.
-    private static func refuseUnsupported(_ tokenizer: JSONValue, path: String) throws(CheckpointError) {
-        func refuse(_ name: String, _ problem: String) -> CheckpointError {
-            CheckpointError(
-                .unsupported, path: path, subject: "'\(name)'", problem,
-                advice: "tokens would not be those that the model was trained on")
-        }
-        let normalizers = Self.normalizers(tokenizer["normalizer"])
-        // llama.cpp normalizes no text, of Qwen either, whose tokenizers ask for NFC.
-        if let other = normalizers.first(where: { $0 != "NFC" }) {
-            throw refuse("normalizer", "changes the text by \(other), which llama.cpp does not")
+    /// Checks what llama.cpp takes for granted of the model of a tokenizer: byte-pair encoding without prefixes,
+    /// suffixes and chance.
+    static func checkModel(_ tokenizer: JSONValue, path: String) throws(CheckpointError) {
+        if let type = tokenizer["model"]?["type"]?.text, type != "BPE" {
+            throw CheckpointError(
+                .unsupported, path: path, subject: "'model.type'",
+                "is '\(type)'; for this architecture only BPE is supported, as in llama.cpp")
         }
         for name in ["continuing_subword_prefix", "end_of_word_suffix"] {
             guard let text = tokenizer["model"]?[name]?.text, !text.isEmpty else { continue }
-            throw refuse("model.\(name)", "is '\(text)', which llama.cpp does not add")
+            throw unsupported("model.\(name)", "is '\(text)', which llama.cpp does not add", path)
         }
         if let dropout = tokenizer["model"]?["dropout"]?.real, dropout != 0 {
-            throw refuse("model.dropout", "is \(dropout), which makes tokens random")
+            throw unsupported("model.dropout", "is \(dropout), which makes tokens random", path)
+        }
+    }
+
+    private static func unsupported(_ name: String, _ problem: String, _ path: String) -> CheckpointError {
+        CheckpointError(
+            .unsupported, path: path, subject: "'\(name)'", problem,
+            advice: "tokens would not be those that the model was trained on")
+    }
+
+    /// What changes the tokens of a byte-level tokenizer and has no counterpart in llama.cpp.
+    private static func refuseUnsupported(_ tokenizer: JSONValue, path: String) throws(CheckpointError) {
+        let normalizers = Self.normalizers(tokenizer["normalizer"])
+        // llama.cpp normalizes no text, of Qwen either, whose tokenizers ask for NFC.
+        if let other = normalizers.first(where: { $0 != "NFC" }) {
+            throw unsupported("normalizer", "changes the text by \(other), which llama.cpp does not", path)
         }
         if Self.byteLevels(tokenizer["pre_tokenizer"]).contains(where: {
             $0["add_prefix_space"]?.flag == true
         }) {
-            throw refuse(
-                "pre_tokenizer", "puts a space before the text (add_prefix_space), which llama.cpp does not")
+            throw unsupported(
+                "pre_tokenizer", "puts a space before the text (add_prefix_space), which llama.cpp does not",
+                path)
         }
     }
 

@@ -92,7 +92,7 @@ public struct CheckpointInspection: Sendable {
             architecture = model?.configuration.architecture.rawValue
             name = nil
             let vocabulary: Vocabulary?
-            (vocabulary, tokenizerProblem) = Self.vocabulary { () throws(CheckpointError) -> Vocabulary? in
+            (vocabulary, tokenizerProblem) = Self.reading { () throws(CheckpointError) -> Vocabulary? in
                 guard case .hub(let description)? = model?.source else { return nil }
                 return try description.vocabulary()
             }
@@ -110,7 +110,7 @@ public struct CheckpointInspection: Sendable {
             architecture = try file.metadata.value(GGUFKey.architecture)?.text
             name = try file.metadata.value("general.name")?.text
             let vocabulary: Vocabulary?
-            (vocabulary, tokenizerProblem) = Self.vocabulary { () throws(CheckpointError) -> Vocabulary? in
+            (vocabulary, tokenizerProblem) = Self.reading { () throws(CheckpointError) -> Vocabulary? in
                 guard file.metadata.contains(TokenizerKey.model) else { return nil }
                 return try Vocabulary(ggufMetadata: file.metadata, path: path)
             }
@@ -120,15 +120,9 @@ public struct CheckpointInspection: Sendable {
         grid = Grid(tensors)
     }
 
-    private static func reading(
-        _ read: () throws(CheckpointError) -> Provenance?
-    ) -> (Provenance?, CheckpointError?) {
-        do throws(CheckpointError) { return (try read(), nil) } catch { return (nil, error) }
-    }
-
-    private static func vocabulary(
-        _ read: () throws(CheckpointError) -> Vocabulary?
-    ) -> (Vocabulary?, CheckpointError?) {
+    private static func reading<Value>(
+        _ read: () throws(CheckpointError) -> Value?
+    ) -> (Value?, CheckpointError?) {
         do throws(CheckpointError) { return (try read(), nil) } catch { return (nil, error) }
     }
 

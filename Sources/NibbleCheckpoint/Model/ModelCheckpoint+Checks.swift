@@ -52,7 +52,8 @@ extension ModelCheckpoint {
         guard found == expected else {
             throw CheckpointError(
                 .inconsistent, path: tensor.entry.file.path, subject: "tensor '\(tensor.entry.name)'",
-                "is \(tensor.entry.shape.extents) (rows x columns), \(source.place) makes it \(expected.extents)"
+                "is \(tensor.entry.shape.extents)\(expected.count == 2 ? " (rows x columns)" : ""), "
+                    + "\(source.place) makes it \(expected.extents)"
             )
         }
     }

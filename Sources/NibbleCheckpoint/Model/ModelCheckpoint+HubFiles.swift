@@ -16,7 +16,6 @@ extension ModelCheckpoint {
     package func hubFiles(
         type: GGMLType, quantization: JSONValue? = nil, notes: inout [CheckpointNote]
     ) throws(CheckpointError) -> [HubFile] {
-        try configuration.checkHub(path: path)
         let hasAttentionBias = tensors.contains {
             $0.role.part == .bias && $0.role.kind == .attentionQuery
         }
@@ -32,9 +31,9 @@ extension ModelCheckpoint {
         case .hub(let description):
             let vocabulary = try description.vocabulary()
             notes += vocabulary.notes
-            let json = configuration.hubConfiguration(
+            let json = try configuration.hubConfiguration(
                 type: type, vocabulary: vocabulary, hasAttentionBias: hasAttentionBias,
-                hasFeedForwardBias: hasFeedForwardBias, quantization: quantization
+                hasFeedForwardBias: hasFeedForwardBias, quantization: quantization, path: path
             ).keepingTokens(of: description.json)
             let folder = FilePath.isFolder(path) ? path : FilePath.folder(of: path)
             return [HubFile(name: "config.json", json)] + (try Self.copies(from: folder))
@@ -49,15 +48,12 @@ extension ModelCheckpoint {
         "vocab.json",
     ]
 
-    /// The folder of named chat templates.
-    private static let additionalTemplates = "additional_chat_templates"
-
     private static func copies(from folder: String) throws(CheckpointError) -> [HubFile] {
         var files: [HubFile] = []
-        let templates = FilePath.names(in: FilePath.join(folder, additionalTemplates)).filter {
+        let templates = FilePath.names(in: FilePath.join(folder, HubFile.additionalTemplates)).filter {
             $0.hasSuffix(".jinja")
         }
-        let names = copiedNames + templates.map { FilePath.join(additionalTemplates, $0) }
+        let names = copiedNames + templates.map { FilePath.join(HubFile.additionalTemplates, $0) }
         for name in names where FilePath.exists(FilePath.join(folder, name)) {
             let file = try MappedFile(path: FilePath.join(folder, name))
             // The mapping ends with the object, whose last use would otherwise be before the copy.

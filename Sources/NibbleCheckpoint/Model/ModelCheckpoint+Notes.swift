@@ -1,11 +1,3 @@
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
-
 // Where the parts of a hub folder contradict each other in what matters.
 extension ModelCheckpoint {
     /// Notes what config.json says otherwise than the tensors.
@@ -22,15 +14,11 @@ extension ModelCheckpoint {
     private func entry(_ role: TensorRole) -> TensorEntry? { tensors.first { $0.role == role }?.entry }
 
     private mutating func noteHead(_ path: String) {
-        guard let head = entry(TensorRole(.output)), let embedding = entry(TensorRole(.tokenEmbedding)) else {
-            return
-        }
-        let relation = head.holdsSameBytes(as: embedding) ? "equals" : "differs from"
+        guard let head = entry(TensorRole(.output)) else { return }
         notes.append(
             CheckpointNote(
                 path: path, subject: "'tie_word_embeddings'",
-                "is true, but '\(head.name)' is there and \(relation) '\(embedding.name)'; it is taken as the "
-                    + "vocabulary head"))
+                "is true, but '\(head.name)' is there; it is taken as the vocabulary head"))
     }
 
     /// `transformers` leaves out biases that the configuration does not announce; llama.cpp takes what is there.
@@ -56,12 +44,12 @@ extension ModelCheckpoint {
         let rows = configuration.vocabularySize
         if let found = entry(TensorRole(.tokenEmbedding))?.shape.first, found > rows,
             // What is wrong with the tokenizer otherwise is said when it is needed.
-            let lost = (try? HubTokenizer(description))?.withoutRows.filter({ $0.id < found }), !lost.isEmpty
+            let lost = (try? HubTokenizer(description))?.withoutRows.filter({ $0.key < found }), !lost.isEmpty
         {
             throw CheckpointError(
                 .inconsistent, path: description.path, subject: "'vocab_size'",
                 "is \(rows), the embedding has \(found) rows, and the tokenizer names \(lost.count) of those beyond: "
-                    + lost.map { "\($0.id) '\($0.text)'" }.listed(),
+                    + lost.sorted { $0.key < $1.key }.map { "\($0.key) '\($0.value)'" }.listed(),
                 advice: "set vocab_size to \(found) if these tokens were trained")
         }
         for role in [TensorRole(.tokenEmbedding), TensorRole(.output)] {
@@ -90,15 +78,5 @@ extension TensorRole.Kind {
     /// Whether the tensor belongs to a matrix of the feed-forward layer.
     var isFeedForward: Bool {
         self == .feedForwardGate || self == .feedForwardUp || self == .feedForwardDown
-    }
-}
-
-extension TensorEntry {
-    /// Whether another tensor of the same type and shape has the same bytes.
-    fileprivate func holdsSameBytes(as other: TensorEntry) -> Bool {
-        guard type == other.type, shape == other.shape, let mine = bytes.baseAddress,
-            let others = other.bytes.baseAddress
-        else { return false }
-        return memcmp(mine, others, bytes.count) == 0
     }
 }

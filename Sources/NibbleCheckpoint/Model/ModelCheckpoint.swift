@@ -118,7 +118,7 @@ public struct ModelCheckpoint: Sendable {
             if let foreign = file.foreign.first(where: { HubNames.reasonToLeaveOut($0.name) == nil }) {
                 throw CheckpointError(
                     .unsupported, path: file.file.path, subject: "tensor '\(foreign.name)'",
-                    "has elements of type \(foreign.type); weights must be F32, F16 or BF16",
+                    "has elements of type \(foreign.type); weights must be F64, F32, F16 or BF16",
                     advice: "the checkpoint may be quantized already: start from the original")
             }
         }

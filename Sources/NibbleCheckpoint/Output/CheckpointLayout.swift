@@ -139,7 +139,8 @@ extension CheckpointLayout {
     ) throws(CheckpointError) -> CheckpointLayout {
         let runs = runs(tensors, limit: splitSize, alignment: 1)
         var layout = CheckpointLayout(
-            folder: FilePath.trimmingSlashes(path), isFolder: true, files: [], placements: [],
+            folder: FilePath.followingLink(FilePath.trimmingSlashes(path)), isFolder: true, files: [],
+            placements: [],
             companions: companions)
         var map: [JSONValue.Member] = []
         for (number, run) in runs.enumerated() {

@@ -7,6 +7,8 @@ package struct OutputPlace {
     private let targets: [String]
     /// The folder that they are in.
     private let parent: String
+    /// What the output is called: `a .gguf file or a folder`.
+    private var kind = "a .gguf file or a folder"
 
     init(_ layout: CheckpointLayout) {
         path = layout.path
@@ -30,13 +32,14 @@ package struct OutputPlace {
         isFolder = false
         targets = [path]
         parent = FilePath.folder(of: path)
+        kind = "a file"
     }
 
     /// - Parameter replacing: whether an existing output may be replaced.
     /// - Throws: ``CheckpointError`` where the path is empty, the folder around it does not exist or cannot be written,
     ///   or what exists may not be replaced. An empty folder may always be.
     package func check(replacing: Bool) throws(CheckpointError) {
-        try Self.checkName(path)
+        try Self.checkName(path, kind: kind)
         guard FilePath.isFolder(parent) else {
             throw CheckpointError(.inputOutput, path: parent, "no such folder", advice: "create it first")
         }
@@ -45,15 +48,22 @@ package struct OutputPlace {
     }
 
     /// - Throws: ``CheckpointError`` where `path` names no file and no folder.
-    package static func checkName(_ path: String) throws(CheckpointError) {
+    package static func checkName(
+        _ path: String, kind: String = "a .gguf file or a folder"
+    ) throws(CheckpointError) {
         guard !path.isEmpty else {
             throw CheckpointError(
-                .invalidRequest, path: "output", "the path is empty", advice: "name a .gguf file or a folder")
+                .invalidRequest, path: "output", "the path is empty", advice: "name \(kind)")
+        }
+        guard ![".", ".."].contains(FilePath.name(of: path)) else {
+            throw CheckpointError(
+                .invalidRequest, path: path, "is a folder without a name of its own here",
+                advice: "name it from the folder around it")
         }
         guard path != "-" else {
             throw CheckpointError(
-                .invalidRequest, path: "output", "'-' is no place: a checkpoint is not written to a pipe",
-                advice: "name a .gguf file or a folder; ./- is a folder of that name")
+                .invalidRequest, path: "output", "'-' is no place: it is not written to a pipe",
+                advice: "name \(kind)")
         }
     }
 
@@ -62,7 +72,7 @@ package struct OutputPlace {
             CheckpointError(.invalidRequest, path: target, problem, advice: advice)
         }
         if FilePath.isSpecial(target) {
-            throw refuse("is a device or a pipe, which a checkpoint cannot replace", "choose another output")
+            throw refuse("is a device or a pipe, which is not replaced", "choose another output")
         }
         guard isFolder == FilePath.isFolder(target) else {
             throw refuse(
@@ -70,10 +80,14 @@ package struct OutputPlace {
                     ? "is a file, and a folder is to be written" : "is a folder, and a file is to be written",
                 "choose another output")
         }
+        if isFolder, FilePath.isMountPoint(target) {
+            throw refuse(
+                "is a mount point, which cannot be replaced as a whole", "choose a folder inside it")
+        }
         let names = isFolder ? try FilePath.contents(of: target) : []
         if isFolder, names.isEmpty { return }
         // A folder is replaced as a whole, so that nothing may be in it that belongs to no checkpoint.
-        let others = names.filter { !HubFile.isPartOfCheckpoint($0) }
+        let others = names.filter { !HubFile.isPartOfCheckpoint($0, in: target) }
         guard others.isEmpty else {
             throw refuse(
                 "holds what is not part of a checkpoint: \(others.listed()); nothing was replaced",
@@ -85,14 +99,21 @@ package struct OutputPlace {
 
 extension HubFile {
     private static let namesOfCheckpoints: Set<String> = [
-        "README.md", "added_tokens.json", "additional_chat_templates", "chat_template.jinja",
+        "README.md", "added_tokens.json", "chat_template.jinja",
         "chat_template.json", "config.json", "generation_config.json", "merges.txt",
         "special_tokens_map.json", "tokenizer.json", "tokenizer.model", "tokenizer_config.json", "vocab.json",
     ]
 
     /// Whether a file of a folder is one of those that a conversion writes, and may therefore replace.
-    static func isPartOfCheckpoint(_ name: String) -> Bool {
-        namesOfCheckpoints.contains(name) || name == SafetensorsCheckpoint.fileName
+    static func isPartOfCheckpoint(_ name: String, in folder: String) -> Bool {
+        let path = FilePath.join(folder, name)
+        if name == additionalTemplates {
+            return FilePath.names(in: path).allSatisfy {
+                $0.hasSuffix(".jinja") && !FilePath.isFolder(FilePath.join(path, $0))
+            }
+        }
+        guard !FilePath.isFolder(path) else { return false }
+        return namesOfCheckpoints.contains(name) || name == SafetensorsCheckpoint.fileName
             || name == SafetensorsCheckpoint.indexName
             || SafetensorsCheckpoint.ShardName(name)?.prefix == "model"
     }

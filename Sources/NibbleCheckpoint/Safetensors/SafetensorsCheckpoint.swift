@@ -32,13 +32,23 @@ public struct SafetensorsCheckpoint: Sendable {
         let (index, single) = (FilePath.join(path, Self.indexName), FilePath.join(path, Self.fileName))
         if FilePath.exists(index) {
             try self.init(index: index)
+            let listed = Set(files.map { FilePath.name(of: $0.file.path) })
             // As llama.cpp's converter does.
-            if FilePath.exists(single), !files.contains(where: { $0.file.path == single }) {
+            if FilePath.exists(single), !listed.contains(Self.fileName) {
                 notes.append(
                     CheckpointNote(
                         path: single,
                         "is left out: the weights are those that \(Self.indexName) lists (transformers would take "
                             + "this file)"))
+            }
+            let others = try FilePath.contents(of: path).filter {
+                ShardName($0) != nil && !listed.contains($0)
+            }
+            if !others.isEmpty {
+                notes.append(
+                    CheckpointNote(
+                        path: index,
+                        "does not list all shards; left out (\(others.count)): \(others.listed(3))"))
             }
         } else if FilePath.exists(single) {
             try self.init(path: single, files: [try SafetensorsFile(path: single)])

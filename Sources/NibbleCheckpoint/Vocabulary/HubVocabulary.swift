@@ -46,10 +46,9 @@ struct HubVocabulary {
         return vocabulary.scores.map { $0[token] == padScore } ?? true
     }
 
-    /// Whether tokenizer.json lists a token: byte-level vocabularies have no text for rows without a token.
-    func isWritten(_ token: Int) -> Bool {
-        token < count && (vocabulary.isSentencePiece || !Self.isPad(vocabulary, token))
-    }
+    /// Whether tokenizer.json lists a token. Rows without one are listed as well where tokens follow: libraries number
+    /// what is added by how many there are.
+    func isWritten(_ token: Int) -> Bool { token < count }
 
     /// Whether a token is cut out of a text before it is tokenized.
     func isAdded(_ token: Int) -> Bool {

@@ -45,10 +45,8 @@ extension Vocabulary {
             guard key.hasPrefix(TokenizerKey.prefix), key.hasSuffix("_token_id"),
                 let id = try? ggufMetadata.value(key)?.integer, id >= count
             else { return nil }
-            // In a folder the key is a field of config.json.
-            let field = key.dropFirst(TokenizerKey.prefix.count)
             return CheckpointNote(
-                path: path, subject: path.hasSuffix(".json") ? "'\(field)'" : "key '\(key)'",
+                path: path, subject: "key '\(key)'",
                 "is \(id), there are \(count) tokens; read as none")
         }
     }

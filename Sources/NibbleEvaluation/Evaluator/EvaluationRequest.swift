@@ -49,18 +49,20 @@ extension Evaluator {
     ///   compute in the precision asked for.
     public convenience init(_ request: EvaluationRequest) throws(CheckpointError) {
         precondition(!request.models.isEmpty, "no models")
-        try Self.checkSavedLogits(request)
         let compute = try Compute.checked(
             threads: request.threads, precision: request.precision, path: request.models[0])
         var models: [LanguageModel] = []
         var tokenizers: [Tokenizer] = []
         var notes: [CheckpointNote] = []
+        var files = request.texts
         for path in request.models {
             let checkpoint = try ModelCheckpoint(path: path)
             models.append(try LanguageModel(checkpoint, compute: compute))
             tokenizers.append(try Tokenizer(checkpoint))
             notes += checkpoint.notes + (tokenizers.last?.vocabulary.notes ?? [])
+            files += checkpoint.files
         }
+        try Self.checkSavedLogits(request, inputs: files)
         let bos = tokenizers[0].addsBeginning ? tokenizers[0].beginning : nil
         if let logits = request.logits {
             try self.init(
@@ -68,6 +70,10 @@ extension Evaluator {
                 bos: bos)
             self.notes = notes + self.notes
             return
+        }
+        guard request.texts.count(where: { $0 == "-" }) < 2 else {
+            throw CheckpointError(
+                .invalidRequest, path: "standard input", "is named twice, and can be read once")
         }
         var texts: [(name: String, tokens: [Int32])] = []
         for path in request.texts {
@@ -82,10 +88,11 @@ extension Evaluator {
     }
 
     /// Files of logits are written beside their place and renamed: what is there is gone, so that it must be no input.
-    private static func checkSavedLogits(_ request: EvaluationRequest) throws(CheckpointError) {
+    private static func checkSavedLogits(
+        _ request: EvaluationRequest, inputs: [String]
+    ) throws(CheckpointError) {
         guard let path = request.savedLogits else { return }
         try OutputPlace(file: path).check(replacing: request.replacesLogits)
-        let inputs = request.models + request.texts
         guard let identity = FileIdentity(path: path),
             let input = inputs.first(where: { FileIdentity(path: $0) == identity })
         else { return }

@@ -26,6 +26,8 @@ public struct ConversionSummary: Sendable {
     /// What quantizing the output again would make of trained blocks; nil where it is no folder or nothing was
     /// replaced by quantized rows.
     public var export: ExportReport?
+    /// What the user should know of the source: ``Converter/notes``.
+    public var notes: [CheckpointNote] = []
 }
 
 extension Converter {
@@ -75,7 +77,7 @@ extension Converter {
         try writer.commit(flush: request.flushes)
         return ConversionSummary(
             sourceBytes: total, outputBytes: layout.totalSize, elapsed: start.duration(to: .now),
-            export: exportReport(counts.withLock { $0 }))
+            export: exportReport(counts.withLock { $0 }), notes: notes)
     }
 
     private func exportReport(_ counts: [Int: ReencodingCounts]) -> ExportReport? {

@@ -33,7 +33,7 @@ package struct WeightFault: Sendable {
         case .scaleOverflow(let block):
             let start = block * codec.blockSize
             // The largest of the block is the one that makes its scale too large.
-            let elements = start..<min(start + codec.blockSize, values.count)
+            let elements = min(start, values.count)..<min(start + codec.blockSize, values.count)
             index = elements.max { values[$0].magnitude < values[$1].magnitude } ?? start
             let value = values.indices.contains(index) ? Self.text(values[index]) : "a weight"
             problem = "is \(value), " + Self.limit(codec)

@@ -122,10 +122,8 @@ extension RunExport {
                 .invalidRequest, path: output, "is the teacher, or holds it; an export cannot replace it",
                 advice: "choose another --export")
         }
-        let (folder, run) = (
-            FilePath.trimmingSlashes(FilePath.folder(of: output)), FilePath.trimmingSlashes(run)
-        )
-        guard FilePath.trimmingSlashes(output) != run else {
+        let (folder, run) = (FilePath.absolute(FilePath.folder(of: output)), FilePath.absolute(run))
+        guard FilePath.absolute(output) != run else {
             throw CheckpointError(
                 .invalidRequest, path: output, "is the run folder, which holds more than the export",
                 advice: "choose another --export, such as \(FilePath.join(run, "model"))")

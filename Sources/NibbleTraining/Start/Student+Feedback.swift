@@ -89,7 +89,15 @@ extension Student {
                 try feedback.round(
                     rows, of: matrix, scales: scales, searches: options.searches, level: compute.level)
             } catch {
-                throw matrix.fault(error, in: rows)
+                // Blocks are numbered in the order of the feedback here.
+                throw CheckpointError(
+                    .invalidValue, path: matrix.source.path,
+                    subject:
+                        "tensor '\(matrix.source.tensor)', rows \(rows.lowerBound) to \(rows.upperBound - 1)",
+                    "a weight is too large for \(matrix.quantizer.codec.name), or not a number",
+                    advice:
+                        "give the tensor another type with quantization.tensor_types, as '\(matrix.name)=bf16'"
+                )
             }
             try matrix.encode(rows, level: compute.level)
         }

@@ -1,4 +1,4 @@
-internal import NibbleCheckpoint
+public import NibbleCheckpoint
 public import NibbleModel
 internal import NibbleNumerics
 internal import NibbleQuantization
@@ -36,6 +36,8 @@ public final class Trainer {
     /// What the user should know: a teacher that is quantized, a start that is dithered, a damaged checkpoint; once it
     /// runs, matrices that begin without error feedback.
     public internal(set) var notes: [String] = []
+    /// What is left out of the teacher's checkpoint, and which of two parts that contradict each other counts.
+    public private(set) var warnings: [CheckpointNote] = []
     let heldOut: HeldOutText?
     /// The teacher's probabilities, where the recipe has them cached.
     let cachedTeacher: CachedTeacher?
@@ -94,7 +96,7 @@ public final class Trainer {
             ? try CachedTeacher(
                 teacher, identity, recipe, batches, path: request.teacherCache ?? folder.teacherCachePath,
                 preparing: preparing, isCancelled: isCancelled) : nil
-        notes += (checkpoint.notes + tokenizer.vocabulary.notes).map(\.description)
+        warnings = checkpoint.notes + tokenizer.vocabulary.notes
         noteTeacher(checkpoint)
         noteRates()
         noteSpace()
