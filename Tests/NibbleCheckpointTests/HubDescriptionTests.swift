@@ -83,7 +83,10 @@ struct HubDescriptionTests {
         let key = field.prefix { $0 != ":" }
         members.removeAll { $0.hasPrefix(key + ":") }
         try folder.write("{\((members + [field]).joined(separator: ", "))}".utf8, to: "config.json")
-        let error = #expect(throws: CheckpointError.self) { _ = try HubDescription(folder: folder.path) }
+        let error = #expect(throws: CheckpointError.self) {
+            let description = try HubDescription(folder: folder.path)
+            _ = try description.ggufMetadata(parameterCount: 1, fileType: 0)
+        }
         #expect(error?.subject == "'\(name)'")
     }
 

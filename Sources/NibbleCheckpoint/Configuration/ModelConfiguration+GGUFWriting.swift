@@ -6,6 +6,7 @@ extension ModelConfiguration {
     func ggufEntries(fileType: UInt32, path: String) throws(CheckpointError) -> [(
         key: String, value: GGUFValue
     )] {
+        if let obstacle = obstacles.first { throw obstacle }
         let prefix = architecture.rawValue
         var entries: [(key: String, value: GGUFValue)] = []
         func add(_ name: String, _ value: GGUFValue) { entries.append((prefix + "." + name, value)) }

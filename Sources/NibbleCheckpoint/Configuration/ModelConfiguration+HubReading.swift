@@ -2,8 +2,8 @@ extension ModelConfiguration {
     /// Reads `config.json` of a hub folder, in the spellings of `transformers` 4 and 5; fields that a
     /// configuration leaves out have the defaults of `transformers`.
     ///
-    /// - Throws: ``CheckpointError`` where a field is missing or senseless, or says something that GGUF cannot
-    ///   express.
+    /// - Throws: ``CheckpointError`` where a field is missing or senseless, or the checkpoint is of another kind. What is
+    ///   neither computed nor expressed in GGUF stands in ``obstacles``.
     public init(hubConfiguration: JSONValue, path: String) throws(CheckpointError) {
         let whole = HubFields(json: hubConfiguration, path: path)
         let architecture = try Self.architecture(whole)
@@ -38,9 +38,10 @@ extension ModelConfiguration {
                 "is \(layerCount), at most \(Self.maximumLayerCount) are possible")
         }
         statesHeadDimension = architecture != .qwen2 || fields.value("head_dim") != nil
+        try checkHeads(fields)
         try readRope(fields)
         if isGemma { try readGemma3(fields) }
-        try refuseUnsupported(fields)
+        try noteUnsupported(fields)
     }
 
     /// An object without members says nothing, and is what some programs leave behind.
@@ -106,13 +107,15 @@ extension ModelConfiguration {
             let oldLocalBase = try fields.positive("rope_local_base_freq")
             ropeLocalBase = try local?.positive("rope_theta") ?? oldLocalBase ?? 10_000
             if let local, try Self.ropeType(local) != "default" {
-                throw local.error(
-                    .unsupported, "sliding_attention",
-                    "scales the positions of sliding layers, which GGUF cannot say")
+                obstacles.append(
+                    local.error(
+                        .unsupported, "sliding_attention",
+                        "scales the positions of sliding layers, which GGUF cannot say"))
             }
         }
         guard let scaling = scalesOldWay ? oldScaling : full ?? oldScaling else { return }
-        try readScaling(scaling, fields)
+        try tolerate { configuration throws(CheckpointError) in try configuration.readScaling(scaling, fields)
+        }
     }
 
     private static func ropeType(_ scaling: HubFields) throws(CheckpointError) -> String {
@@ -206,7 +209,7 @@ extension ModelConfiguration {
         return isUsual ? .period(6) : .layers(sliding)
     }
 
-    private func refuseUnsupported(_ fields: HubFields) throws(CheckpointError) {
+    private func checkHeads(_ fields: HubFields) throws(CheckpointError) {
         guard headCount.isMultiple(of: keyValueHeadCount) else {
             throw fields.error(
                 .inconsistent, "num_key_value_heads",
@@ -221,43 +224,54 @@ extension ModelConfiguration {
             }
             throw fields.error(.unsupported, "head_dim", "is \(headDimension), expected an even number")
         }
-        try refuseOtherAttention(fields)
-        if fields.value("attn_logit_softcapping") != nil {
-            throw fields.error(
-                .unsupported, "attn_logit_softcapping", "cannot be expressed in GGUF for this model")
-        }
-        // Each family of `transformers` reads one of the two names, and has a default for it.
-        let name = architecture == .gemma3 ? "hidden_activation" : "hidden_act"
-        let expected = architecture == .gemma3 ? ["gelu_pytorch_tanh"] : ["silu", "swish"]
-        if let activation = try fields.text(name), !expected.contains(activation) {
-            throw fields.error(.unsupported, name, "is '\(activation)', expected \(expected[0])")
-        }
         for count in ["num_local_experts", "num_experts"] where (try fields.count(count) ?? 1) > 1 {
             throw fields.error(
                 .unsupported, count, "says that this is a mixture of experts, which is not supported")
         }
     }
 
+    /// Fields that change the computation in a way that is not followed here.
+    private mutating func noteUnsupported(_ fields: HubFields) throws(CheckpointError) {
+        if fields.value("attn_logit_softcapping") != nil {
+            obstacles.append(
+                fields.error(
+                    .unsupported, "attn_logit_softcapping", "cannot be expressed in GGUF for this model"))
+        }
+        // Each family of `transformers` reads one of the two names, and has a default for it.
+        let name = architecture == .gemma3 ? "hidden_activation" : "hidden_act"
+        let expected = architecture == .gemma3 ? ["gelu_pytorch_tanh"] : ["silu", "swish"]
+        if let activation = try fields.text(name), !expected.contains(activation) {
+            obstacles.append(
+                fields.error(.unsupported, name, "is '\(activation)', expected \(expected[0])"))
+        }
+        try noteOtherAttention(fields)
+    }
+
     /// Masks other than the causal one of the architecture.
-    private func refuseOtherAttention(_ fields: HubFields) throws(CheckpointError) {
+    private mutating func noteOtherAttention(_ fields: HubFields) throws(CheckpointError) {
         if architecture != .gemma3 {
             if try fields.flag("use_sliding_window") == true {
-                throw fields.error(
-                    .unsupported, "use_sliding_window", "is true, which llama.cpp does not follow")
+                obstacles.append(
+                    fields.error(
+                        .unsupported, "use_sliding_window", "is true, which llama.cpp does not follow"))
             }
             let types = fields.value("layer_types")?.elements ?? []
             if let other = types.first(where: { $0.text != "full_attention" }) {
-                throw fields.error(
-                    .unsupported, "layer_types",
-                    "has an element \(other.serialized(pretty: false)), which llama.cpp does not follow")
+                obstacles.append(
+                    fields.error(
+                        .unsupported, "layer_types",
+                        "has an element \(other.serialized(pretty: false)), which llama.cpp does not follow"))
             }
         }
         if try fields.flag("use_bidirectional_attention") == true {
-            throw fields.error(
-                .unsupported, "use_bidirectional_attention", "is true; only causal models are supported")
+            obstacles.append(
+                fields.error(
+                    .unsupported, "use_bidirectional_attention",
+                    "is true; only causal models are supported"))
         }
         if try fields.flag("is_causal") == false {
-            throw fields.error(.unsupported, "is_causal", "is false; only causal models are supported")
+            obstacles.append(
+                fields.error(.unsupported, "is_causal", "is false; only causal models are supported"))
         }
     }
 }

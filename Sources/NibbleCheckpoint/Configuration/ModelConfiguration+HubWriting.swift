@@ -18,6 +18,17 @@ extension ModelConfiguration {
         hasFeedForwardBias: Bool = false, quantization: JSONValue? = nil, path: String = "config.json"
     ) throws(CheckpointError) -> JSONValue {
         try checkHub(path: path)
+        return .object(
+            hubMembers(
+                type: type, vocabulary: vocabulary, hasAttentionBias: hasAttentionBias,
+                hasFeedForwardBias: hasFeedForwardBias, quantization: quantization))
+    }
+
+    /// The same, in order, whether or not all of the model can be said so.
+    func hubMembers(
+        type: GGMLType, vocabulary: Vocabulary?, hasAttentionBias: Bool, hasFeedForwardBias: Bool,
+        quantization: JSONValue?
+    ) -> [JSONValue.Member] {
         var members: [JSONValue.Member] = []
         func add(_ name: String, _ value: JSONValue) { members.append(.init(name, value)) }
         add("architectures", .array([.string(hubClass)]))
@@ -30,7 +41,7 @@ extension ModelConfiguration {
         add("initializer_range", 0.02)
         add("intermediate_size", .integer(feedForwardLength))
         add("max_position_embeddings", .integer(contextLength))
-        add("model_type", .string(architecture == .gemma3 ? "gemma3_text" : architecture.rawValue))
+        add("model_type", .string(hubType))
         add("num_attention_heads", .integer(headCount))
         add("num_hidden_layers", .integer(layerCount))
         add("num_key_value_heads", .integer(keyValueHeadCount))
@@ -61,10 +72,14 @@ extension ModelConfiguration {
             add("sliding_window", .null)
             add("use_sliding_window", false)
         }
-        return .object(members.sorted { $0.name < $1.name })
+        return members.sorted { $0.name < $1.name }
     }
 
-    private var hubClass: String {
+    /// The class of the configuration.
+    var hubType: String { architecture == .gemma3 ? "gemma3_text" : architecture.rawValue }
+
+    /// The class of the model.
+    var hubClass: String {
         switch architecture {
         case .gemma3: "Gemma3ForCausalLM"
         case .llama: "LlamaForCausalLM"
@@ -147,7 +162,7 @@ extension ModelConfiguration {
 
 extension GGMLType {
     /// The element type as PyTorch calls it.
-    fileprivate var hubName: String {
+    var hubName: String {
         switch self {
         case .f32: return "float32"
         case .f16: return "float16"

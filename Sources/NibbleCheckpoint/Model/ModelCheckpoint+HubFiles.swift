@@ -31,12 +31,10 @@ extension ModelCheckpoint {
         case .hub(let description):
             let vocabulary = try description.vocabulary()
             notes += vocabulary.notes
-            let json = try configuration.hubConfiguration(
-                type: type, vocabulary: vocabulary, hasAttentionBias: hasAttentionBias,
-                hasFeedForwardBias: hasFeedForwardBias, quantization: quantization, path: path
-            ).keepingTokens(of: description.json)
-            let folder = FilePath.isFolder(path) ? path : FilePath.folder(of: path)
-            return [HubFile(name: "config.json", json)] + (try Self.copies(from: folder))
+            let json = textConfiguration(
+                of: description, vocabulary, type: type, hasAttentionBias: hasAttentionBias,
+                hasFeedForwardBias: hasFeedForwardBias, quantization: quantization)
+            return [HubFile(name: "config.json", json)] + (try Self.copies(from: description.folder))
         }
     }
 
@@ -62,17 +60,35 @@ extension ModelCheckpoint {
         }
         return files
     }
-}
 
-extension JSONValue {
-    /// A configuration with the ids of special tokens that another one has, such as lists of ends.
-    fileprivate func keepingTokens(of other: JSONValue) -> JSONValue {
-        let text = other["text_config"]
-        return .object(
-            (members ?? []).map { member in
-                guard member.name.hasSuffix("_token_id") else { return member }
-                let stated = [other[member.name], text?[member.name]].compactMap(\.self).first { !$0.isNull }
-                return stated.map { .init(member.name, $0) } ?? member
-            })
+    /// `config.json` of a folder for its text model alone: as it is, but for what the conversion changes; what it leaves
+    /// to the defaults of a class is stated.
+    private func textConfiguration(
+        of description: HubDescription, _ vocabulary: Vocabulary, type: GGMLType, hasAttentionBias: Bool,
+        hasFeedForwardBias: Bool,
+        quantization: JSONValue?
+    ) -> JSONValue {
+        let text = description.json["text_config"]
+        var members: [String: JSONValue] = [:]
+        let known = configuration.hubMembers(
+            type: type, vocabulary: vocabulary, hasAttentionBias: hasAttentionBias,
+            hasFeedForwardBias: hasFeedForwardBias, quantization: quantization)
+        for member in known { members[member.name] = member.value }
+        for member in text?.members ?? description.json.members ?? [] { members[member.name] = member.value }
+        // Ends and beginnings stand outside of the text model, too.
+        for member in description.json.members ?? []
+        where member.name.hasSuffix("_token_id") && text?[member.name]?.isNull != false {
+            members[member.name] = member.value
+        }
+        members["architectures"] = .array([.string(configuration.hubClass)])
+        members["model_type"] = .string(configuration.hubType)
+        members["dtype"] = .string(type.hubName)
+        members["torch_dtype"] = .string(type.hubName)
+        members["tie_word_embeddings"] = .bool(configuration.tiesEmbeddings)
+        members["vocab_size"] = .integer(configuration.vocabularySize)
+        members["quantization_config"] = quantization
+        if hasAttentionBias, configuration.architecture != .qwen2 { members["attention_bias"] = true }
+        if hasFeedForwardBias { members["mlp_bias"] = true }
+        return .object(members.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) })
     }
 }
