@@ -231,12 +231,19 @@ final class ConversionWorker {
         let fault = WeightFault(
             error, values: UnsafeBufferPointer(rebasing: floats[..<elements.count]), columns: elements.count,
             codec: codec,
-            advice: request.outputScheme == .hub
-                ? "choose bf16 or f32"
-                : "keep it in another type, as --tensor-type '\(job.name)=bf16' does, or the whole file with --type bf16"
-        )
+            advice: largeAdvice(job))
         return invalid(
             job, element: elements.lowerBound + fault.column, fault.problem, advice: fault.advice)
+    }
+
+    /// What to do about a weight that is too large for its type.
+    private func largeAdvice(_ job: TensorJob) -> String {
+        // Overrides do not reach the plain types.
+        guard request.outputScheme == .gguf, request.plan.type.defaultType.isQuantized else {
+            return "choose bf16 or f32"
+        }
+        return
+            "keep it in another type, as --tensor-type '\(job.name)=bf16' does, or the whole file with --type bf16"
     }
 
     private var request: ConversionRequest { converter.request }

@@ -36,7 +36,7 @@ package struct WeightFault: Sendable {
             let elements = min(start, values.count)..<min(start + codec.blockSize, values.count)
             index = elements.max { values[$0].magnitude < values[$1].magnitude } ?? start
             let value = values.indices.contains(index) ? Self.text(values[index]) : "a weight"
-            problem = "is \(value), " + Self.limit(codec)
+            problem = "is \(value)" + Self.limit(codec)
             self.advice = advice
         }
         (row, column) = (firstRow + index / max(columns, 1), index % max(columns, 1))
@@ -47,12 +47,12 @@ package struct WeightFault: Sendable {
 
     private static func limit(_ codec: any Codec) -> String {
         switch codec.name {
-        case GGMLType.f16.description: "too large for F16, which ends at 65504"
-        case GGMLType.bf16.description: "too large for BF16"
+        case GGMLType.f16.description: ", too large for F16, which ends at 65504"
+        case GGMLType.bf16.description: ", too large for BF16"
         default:
             codec.blockSize == 1
-                ? "too large for \(codec.name)"
-                : "so that its block of \(codec.name) needs a scale beyond 65504, where F16 ends, which holds it"
+                ? ", too large for \(codec.name)"
+                : ": the scale of its block of \(codec.name) would exceed 65504, the largest that F16 holds"
         }
     }
 
