@@ -78,7 +78,7 @@ struct CheckpointWriterTests {
                 companions: [HubFile(name: "config.json", contents: Array(text.utf8))], splitSize: nil)
             let writer = try CheckpointWriter(layout, replacing: number == 1)
             try write(writer, 1)
-            try writer.commit(flush: false)
+            try writer.commit(flush: number == 1)
             #expect(try contents(path + "/config.json") == Array(text.utf8))
             #expect(try folder.names == ["model"])
             #expect(throws: Never.self) { _ = try SafetensorsCheckpoint(path: path) }

@@ -124,7 +124,10 @@ struct GGUFVocabularyTests {
         metadata.set("tokenizer.chat_template", .string("D"))
         #expect(try Self.json("tokenizer_config.json", metadata)["chat_template"] == .string("D"))
         metadata.set("tokenizer.chat_templates", .strings(["tool_use"]))
-        #expect(throws: CheckpointError.self) { try Self.read(metadata) }
+        // One that is not there takes no other along.
+        let found = try Self.read(metadata)
+        #expect(found.chatTemplates == [.init(source: "D")])
+        #expect(found.notes.map(\.subject) == ["key 'tokenizer.chat_template.tool_use'"])
         metadata.set("tokenizer.chat_template.tool_use", .string("T"))
         #expect(
             try Self.read(metadata).chatTemplates == [
@@ -173,7 +176,6 @@ struct GGUFVocabularyTests {
         ),
         ("tokenizer.ggml.eos_token_id", .int32(1), .malformed, "expected uint32"),
         ("tokenizer.ggml.add_bos_token", .uint32(1), .malformed, "expected bool"),
-        ("tokenizer.chat_template", .bool(true), .malformed, "expected string"),
     ]
 
     @Test("A flaw is an error that names the key", arguments: flaws)
@@ -201,6 +203,15 @@ struct GGUFVocabularyTests {
         #expect(vocabulary.notes[0].text == "is 5, there are 5 tokens; read as none")
         metadata.set(key, .uint32(4))
         #expect(try Self.read(metadata).notes.isEmpty)
+    }
+
+    @Test("A chat template of another type counts as none, with a note: it cuts no text")
+    func template() throws {
+        var metadata = Self.sentencePiece(["a", "b"])
+        metadata.set("tokenizer.chat_template", .bool(true))
+        let vocabulary = try Self.read(metadata)
+        #expect(vocabulary.chatTemplates.isEmpty)
+        #expect(vocabulary.notes.map(\.text) == ["has type bool, expected string; read as none"])
     }
 
     // Not among the flaws: their values are printed.

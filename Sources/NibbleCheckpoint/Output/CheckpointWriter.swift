@@ -123,6 +123,25 @@ public final class CheckpointWriter: @unchecked Sendable {
         }
     }
 
+    private func flushWritten(_ companion: HubFile) throws(CheckpointError) {
+        // Opened again: there may be as many as there are chat templates.
+        let file = Self.openAgain(staging.path(of: companion.name))
+        defer { close(file) }
+        guard file >= 0, fsync(file) == 0 else {
+            throw .system("cannot flush", path: FilePath.join(layout.folder, companion.name))
+        }
+    }
+
+    private static func openAgain(_ path: String) -> Int32 {
+        #if canImport(Darwin)
+            Darwin.open(path, O_RDONLY | O_CLOEXEC)
+        #elseif canImport(Musl)
+            Musl.open(path, O_RDONLY | O_CLOEXEC)
+        #else
+            Glibc.open(path, O_RDONLY | O_CLOEXEC)
+        #endif
+    }
+
     /// Moves everything to its place.
     ///
     /// - Parameter flush: whether to wait until the bytes are on disk, so that a power cut leaves the old or
@@ -136,6 +155,7 @@ public final class CheckpointWriter: @unchecked Sendable {
                         "cannot flush", path: FilePath.join(layout.folder, file.name))
                 }
             }
+            for companion in layout.companions where flush { try flushWritten(companion) }
             try closeWritten()
             try staging.moveIntoPlace()
             if flush { staging.flushParent() }

@@ -34,8 +34,9 @@ extension Vocabulary {
         special.addsBeginning = try fields.flag(TokenizerKey.addsBeginning)
         special.addsEnd = try fields.flag(TokenizerKey.addsEnd)
         addsSpacePrefix = try fields.flag(TokenizerKey.addsSpacePrefix)
-        chatTemplates = try Self.chatTemplates(fields)
         notes = Self.notes(ggufMetadata: ggufMetadata, path: path)
+        chatTemplates = []
+        readChatTemplates(fields)
     }
 
     /// Notes the special tokens of all roles that are out of range.
@@ -150,16 +151,33 @@ extension Vocabulary {
         return token
     }
 
-    private static func chatTemplates(_ fields: GGUFFields) throws(CheckpointError) -> [ChatTemplate] {
-        var templates: [ChatTemplate] = []
-        if let source = try fields.text(TokenizerKey.chatTemplate) {
-            templates.append(ChatTemplate(source: source))
+    /// Reads the templates that can be read, and notes the others: no text is cut by them.
+    private mutating func readChatTemplates(_ fields: GGUFFields) {
+        func read<Value>(_ value: () throws(CheckpointError) -> Value?, _ notes: inout [CheckpointNote])
+            -> Value?
+        {
+            do throws(CheckpointError) {
+                return try value()
+            } catch {
+                notes.append(
+                    CheckpointNote(path: error.path, subject: error.subject, error.problem + "; read as none")
+                )
+                return nil
+            }
         }
-        for name in try fields.texts(TokenizerKey.chatTemplateNames) ?? [] where name != "default" {
+        if let source = read(
+            { () throws(CheckpointError) in try fields.text(TokenizerKey.chatTemplate) }, &notes)
+        {
+            chatTemplates.append(ChatTemplate(source: source))
+        }
+        let names = read(
+            { () throws(CheckpointError) in try fields.texts(TokenizerKey.chatTemplateNames) }, &notes)
+        for name in names ?? [] where name != "default" {
             let key = "\(TokenizerKey.chatTemplate).\(name)"
-            templates.append(ChatTemplate(name: name, source: try fields.required(key, try fields.text(key))))
+            let source = read(
+                { () throws(CheckpointError) in try fields.required(key, try fields.text(key)) }, &notes)
+            if let source { chatTemplates.append(ChatTemplate(name: name, source: source)) }
         }
-        return templates
     }
 }
 
