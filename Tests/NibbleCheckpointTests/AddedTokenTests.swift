@@ -125,6 +125,19 @@ struct AddedTokenTests {
         #expect(vocabulary.tokens[end] == "<|im_end|>")
     }
 
+    @Test("An end out of range is one note, whatever the class of the tokenizer takes for granted")
+    func endOutOfRange() throws {
+        let folder = try HubFolder("qwen2")
+        try folder.edit("tokenizer_config.json") {
+            $0["eos_token"] = nil
+            $0["added_tokens_decoder"] = nil
+        }
+        try folder.editConfiguration { $0["eos_token_id"] = 99999 }
+        guard case .hub(let description) = try ModelCheckpoint(path: folder.path).source else { return }
+        let notes = try description.vocabulary().notes
+        #expect(notes.map(\.subject) == ["'eos_token_id'"], "\(notes)")
+    }
+
     /// The decoder that the fixture's tokenizer.json stands for.
     private func folderDecoder() throws -> [String: any Sendable] {
         let json = try JSONParser.parse(path: Fixtures.path("hub/qwen2/tokenizer.json"))

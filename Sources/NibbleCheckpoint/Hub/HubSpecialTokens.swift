@@ -106,7 +106,7 @@ struct HubSpecialTokens {
         _ files: HubTokenizerFiles, _ tokens: HubTokens, _ configuration: JSONValue
     ) throws(CheckpointError) {
         guard let end = id("eos") else { return }
-        if let name = tokens.added?.names["eos"], let own = tokens.number(of: name), own != end {
+        if end < tokens.tokens.count, let name = names["eos"], let own = tokens.number(of: name), own != end {
             notes.append(
                 CheckpointNote(
                     path: FilePath.join(files.folder, "tokenizer_config.json"), subject: "'eos_token'",
