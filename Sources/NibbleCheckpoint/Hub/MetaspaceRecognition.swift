@@ -5,7 +5,7 @@ enum MetaspaceRecognition {
     /// - Throws: ``CheckpointError`` for steps that llama.cpp's SentencePiece does not take.
     static func addsPrefix(_ tokenizer: JSONValue, path: String) throws(CheckpointError) -> Bool {
         var adds = false
-        for step in steps(tokenizer["normalizer"], "normalizers") {
+        for step in tokenizer["normalizer"].steps("normalizers") {
             switch step["type"]?.text {
             case "Prepend" where step["prepend"]?.text == "\u{2581}": adds = true
             case "Replace"
@@ -14,7 +14,7 @@ enum MetaspaceRecognition {
             default: throw unsupported("normalizer", step, path)
             }
         }
-        for step in steps(tokenizer["pre_tokenizer"], "pretokenizers") {
+        for step in tokenizer["pre_tokenizer"].steps("pretokenizers") {
             switch step["type"]?.text {
             // Words are cut at spaces, which no piece of such a vocabulary reaches across.
             case "Split" where step["pattern"]?["String"]?.text == " ": break
@@ -25,12 +25,6 @@ enum MetaspaceRecognition {
             }
         }
         return adds
-    }
-
-    private static func steps(_ value: JSONValue?, _ list: String) -> [JSONValue] {
-        guard let value, !value.isNull else { return [] }
-        guard value["type"]?.text == "Sequence" else { return [value] }
-        return (value[list]?.elements ?? []).flatMap { steps($0, list) }
     }
 
     private static func unsupported(_ name: String, _ step: JSONValue, _ path: String) -> CheckpointError {

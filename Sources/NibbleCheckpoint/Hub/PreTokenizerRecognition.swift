@@ -9,7 +9,7 @@ enum PreTokenizerRecognition {
     static func name(_ tokenizer: JSONValue, path: String) throws(CheckpointError) -> String {
         try checkModel(tokenizer, path: path)
         try refuseUnsupported(tokenizer, path: path)
-        let steps = steps(tokenizer["pre_tokenizer"])
+        let steps = tokenizer["pre_tokenizer"].steps("pretokenizers").compactMap(name(ofStep:))
         switch steps {
         case [llama3, "ByteLevel"]: return "llama-bpe"
         case [qwen2, "ByteLevel"]: return "qwen2"
@@ -48,36 +48,24 @@ enum PreTokenizerRecognition {
 
     /// What changes the tokens of a byte-level tokenizer and has no counterpart in llama.cpp.
     private static func refuseUnsupported(_ tokenizer: JSONValue, path: String) throws(CheckpointError) {
-        let normalizers = Self.normalizers(tokenizer["normalizer"])
+        let normalizers = tokenizer["normalizer"].steps("normalizers").compactMap { $0["type"]?.text }
         // llama.cpp normalizes no text, of Qwen either, whose tokenizers ask for NFC.
         if let other = normalizers.first(where: { $0 != "NFC" }) {
             throw unsupported("normalizer", "changes the text by \(other), which llama.cpp does not", path)
         }
-        if Self.byteLevels(tokenizer["pre_tokenizer"]).contains(where: {
-            $0["add_prefix_space"]?.flag == true
-        }) {
+        if byteLevels(tokenizer).contains(where: { $0["add_prefix_space"]?.flag == true }) {
             throw unsupported(
                 "pre_tokenizer", "puts a space before the text (add_prefix_space), which llama.cpp does not",
                 path)
         }
     }
 
-    private static func normalizers(_ value: JSONValue?) -> [String] {
-        guard let value, let type = value["type"]?.text else { return [] }
-        guard type == "Sequence" else { return [type] }
-        return (value["normalizers"]?.elements ?? []).flatMap(normalizers)
-    }
-
-    private static func byteLevels(_ value: JSONValue?) -> [JSONValue] {
-        guard let value, let type = value["type"]?.text else { return [] }
-        guard type == "Sequence" else { return type == "ByteLevel" ? [value] : [] }
-        return (value["pretokenizers"]?.elements ?? []).flatMap(byteLevels)
+    private static func byteLevels(_ tokenizer: JSONValue) -> [JSONValue] {
+        tokenizer["pre_tokenizer"].steps("pretokenizers").filter { $0["type"]?.text == "ByteLevel" }
     }
 
     /// Whether a tokenizer maps bytes to characters before it merges.
-    static func isByteLevel(_ tokenizer: JSONValue) -> Bool {
-        !byteLevels(tokenizer["pre_tokenizer"]).isEmpty
-    }
+    static func isByteLevel(_ tokenizer: JSONValue) -> Bool { !byteLevels(tokenizer).isEmpty }
 
     private static let gpt2 = #"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"#
     private static let llama3 =
@@ -85,16 +73,15 @@ enum PreTokenizerRecognition {
     static let qwen2 =
         #"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"#
 
-    /// The steps in order: the expressions of splits, the names of others.
-    private static func steps(_ value: JSONValue?) -> [String] {
-        guard let value, let type = value["type"]?.text else { return [] }
+    /// The expression of a split, the name of another step.
+    private static func name(ofStep step: JSONValue) -> String? {
+        guard let type = step["type"]?.text else { return nil }
         switch type {
-        case "Sequence": return (value["pretokenizers"]?.elements ?? []).flatMap { steps($0) }
         case "Split":
-            return [value["pattern"]?["Regex"]?.text ?? value["pattern"]?["String"]?.text ?? "Split"]
-        case "ByteLevel": return [value["use_regex"]?.flag ?? true ? "ByteLevel+regex" : "ByteLevel"]
-        case "Digits": return [value["individual_digits"]?.flag == true ? "Digits" : "Digits in runs"]
-        default: return [type]
+            return step["pattern"]?["Regex"]?.text ?? step["pattern"]?["String"]?.text ?? "Split"
+        case "ByteLevel": return step["use_regex"]?.flag ?? true ? "ByteLevel+regex" : "ByteLevel"
+        case "Digits": return step["individual_digits"]?.flag == true ? "Digits" : "Digits in runs"
+        default: return type
         }
     }
 }
