@@ -139,7 +139,7 @@ struct HubAddedTokens {
         mutating func take(_ settings: JSONValue?) {
             for member in settings?.members ?? [] where member.name.hasSuffix("_token") {
                 let role = String(member.name.dropLast(6))
-                let text = member.value.text ?? member.value["content"]?.text
+                let text = member.value.tokenText
                 guard HubAddedTokens.roles.contains(role) else {
                     if let text, !role.hasPrefix("add_") { set(role, text) }
                     continue
@@ -149,12 +149,12 @@ struct HubAddedTokens {
             }
             let list = settings?["extra_special_tokens"]
             for member in list?.members ?? [] {
-                if let text = member.value.text ?? member.value["content"]?.text { set(member.name, text) }
+                if let text = member.value.tokenText { set(member.name, text) }
             }
             let isFilled = list?.elements?.isEmpty == false
             let elements = isFilled ? list?.elements : settings?["additional_special_tokens"]?.elements
             for element in elements ?? [] {
-                guard let text = element.text ?? element["content"]?.text,
+                guard let text = element.tokenText,
                     extraTexts.insert(ExactText(text)).inserted
                 else { continue }
                 extra.append(text)
@@ -184,4 +184,9 @@ extension HubAddedTokens.Token {
         isSpecial = json["special"]?.flag ?? false
         hasMatchingOptions = ["lstrip", "rstrip", "single_word"].contains { json[$0]?.flag == true }
     }
+}
+
+extension JSONValue {
+    /// The text of a token, given as such or as an added token.
+    var tokenText: String? { text ?? self["content"]?.text }
 }

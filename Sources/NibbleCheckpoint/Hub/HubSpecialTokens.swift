@@ -21,7 +21,7 @@ struct HubSpecialTokens {
         // Only of SentencePiece the converter checks ids; others are written as they are.
         tokenCount = tokens.scores == nil ? Int.max : tokens.tokens.count
         if let settings = files.configuration {
-            for role in roles + ["eot", "eom"] { names[role] = Self.content(settings["\(role)_token"]) }
+            for role in roles + ["eot", "eom"] { names[role] = settings["\(role)_token"]?.tokenText }
         }
         if let tokenizer = files.tokenizer {
             readPostProcessor(tokenizer, hasSettings: files.configuration != nil)
@@ -135,9 +135,6 @@ struct HubSpecialTokens {
         if let id = value.integer { return [id] }
         return value.elements?.compactMap(\.integer)
     }
-
-    /// The text of a token, given as such or as an added token.
-    private static func content(_ value: JSONValue?) -> String? { value?.text ?? value?["content"]?.text }
 
     private mutating func setID(_ id: Int?, for role: String) {
         guard let id, id >= 0, id < tokenCount, !ids.contains(where: { $0.role == role }) else { return }

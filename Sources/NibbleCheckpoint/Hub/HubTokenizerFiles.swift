@@ -13,6 +13,8 @@ struct HubTokenizerFiles {
     let specialTokensMap: JSONValue?
     /// The path of `tokenizer.model`, where it exists and is one of SentencePiece.
     let sentencePiecePath: String?
+    /// The added tokens of `tokenizer.json`.
+    let added: [AddedToken]
 
     init(folder: String, architecture: Architecture) throws(CheckpointError) {
         self.folder = folder
@@ -33,6 +35,7 @@ struct HubTokenizerFiles {
             tokenizer = stated
             tokenizerPath = FilePath.join(folder, "tokenizer.json")
         }
+        added = (tokenizer?["added_tokens"]?.elements ?? []).compactMap(AddedToken.init)
     }
 
     /// Lines of a token in base64, a space and a number.
@@ -65,9 +68,6 @@ struct HubTokenizerFiles {
         }
         return text
     }
-
-    /// The added tokens of `tokenizer.json`.
-    var added: [AddedToken] { (tokenizer?["added_tokens"]?.elements ?? []).compactMap(AddedToken.init) }
 
     struct AddedToken {
         /// As the file states it.
