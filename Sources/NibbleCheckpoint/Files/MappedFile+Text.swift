@@ -29,6 +29,14 @@ extension MappedFile {
         try self.init(reading: descriptor, path: path)
     }
 
+    /// Checks that at most one of the paths is `-`.
+    package static func checkStandardInput(_ paths: [String]) throws(CheckpointError) {
+        guard paths.count(where: { $0 == "-" }) < 2 else {
+            throw CheckpointError(
+                .invalidRequest, path: "standard input", "is named twice, and can be read once")
+        }
+    }
+
     /// Reads to the end of what `descriptor` gives.
     private convenience init(reading descriptor: Int32, path: String) throws(CheckpointError) {
         var bytes: [UInt8] = []

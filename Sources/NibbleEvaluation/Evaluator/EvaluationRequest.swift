@@ -71,10 +71,7 @@ extension Evaluator {
             self.notes = notes + self.notes
             return
         }
-        guard request.texts.count(where: { $0 == "-" }) < 2 else {
-            throw CheckpointError(
-                .invalidRequest, path: "standard input", "is named twice, and can be read once")
-        }
+        try MappedFile.checkStandardInput(request.texts)
         var texts: [(name: String, tokens: [Int32])] = []
         for path in request.texts {
             let text = try EvaluationText(path: path)

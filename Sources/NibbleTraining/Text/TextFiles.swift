@@ -33,10 +33,7 @@ enum TextFiles {
 
     /// Checks that all paths are there, without reading: what is written or computed before may take hours.
     static func checkPresence(_ paths: [String]) throws(CheckpointError) {
-        guard paths.count(where: { $0 == "-" }) < 2 else {
-            throw CheckpointError(
-                .invalidRequest, path: "standard input", "is named twice, and can be read once")
-        }
+        try MappedFile.checkStandardInput(paths)
         for path in paths where path != "-" && !FilePath.exists(path) {
             throw .system("cannot open", path: path)
         }
