@@ -62,15 +62,14 @@ extension ModelCheckpoint {
         }
     }
 
-    /// Tensors that are carried over, but not computed.
-    var computationObstacles: [CheckpointError] {
-        tensors.first { $0.role.part == .bias && $0.role.kind.isFeedForward }.map { tensor in
-            [
-                CheckpointError(
-                    .unsupported, path: tensor.entry.file.path, subject: "tensor '\(tensor.entry.name)'",
-                    "is a bias of a feed-forward layer, which is converted, but not computed")
-            ]
-        } ?? []
+    /// Adds the first tensor that is carried over, but not computed, to ``obstacles``.
+    mutating func noteUncomputed() {
+        guard let tensor = tensors.first(where: { $0.role.part == .bias && $0.role.kind.isFeedForward })
+        else { return }
+        obstacles.append(
+            CheckpointError(
+                .unsupported, path: tensor.entry.file.path, subject: "tensor '\(tensor.entry.name)'",
+                "is a bias of a feed-forward layer, which is converted, but not computed"))
     }
 }
 

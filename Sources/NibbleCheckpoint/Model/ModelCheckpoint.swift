@@ -92,7 +92,7 @@ public struct ModelCheckpoint: Sendable {
         files = checkpoint.files.map(\.file.path)
         weightsMetadata = [:]
         try checkTensors()
-        obstacles += computationObstacles
+        noteUncomputed()
     }
 
     private init(hub path: String) throws(CheckpointError) {
@@ -137,7 +137,7 @@ public struct ModelCheckpoint: Sendable {
         files = weights.files.map(\.file.path) + [FilePath.join(folder, "config.json")]
         weightsMetadata = weights.metadata
         try checkTensors()
-        obstacles += computationObstacles
+        noteUncomputed()
         notes = weights.notes
         try noteContradictions(description, statesTie: statesTie)
     }

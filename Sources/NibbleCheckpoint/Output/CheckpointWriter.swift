@@ -67,7 +67,7 @@ public final class CheckpointWriter: @unchecked Sendable {
         let path = staging.path(of: file.name)
         // Errors name what the caller asked for.
         let place = FilePath.join(layout.folder, file.name)
-        let descriptor = Self.openForWriting(path)
+        let descriptor = Self.open(path, Self.newFile)
         guard descriptor >= 0 else { throw .system("cannot create", path: place) }
         guard ftruncate(descriptor, off_t(file.size)) == 0 else {
             let error = CheckpointError.system("cannot take \(file.size) bytes", path: place)
@@ -77,13 +77,15 @@ public final class CheckpointWriter: @unchecked Sendable {
         return descriptor
     }
 
-    private static func openForWriting(_ path: String) -> Int32 {
+    private static let newFile = O_WRONLY | O_CREAT | O_EXCL
+
+    private static func open(_ path: String, _ flags: Int32) -> Int32 {
         #if canImport(Darwin)
-            Darwin.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+            Darwin.open(path, flags | O_CLOEXEC, 0o644)
         #elseif canImport(Musl)
-            Musl.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+            Musl.open(path, flags | O_CLOEXEC, 0o644)
         #else
-            Glibc.open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o644)
+            Glibc.open(path, flags | O_CLOEXEC, 0o644)
         #endif
     }
 
@@ -115,7 +117,7 @@ public final class CheckpointWriter: @unchecked Sendable {
         guard FilePath.isFolder(parent) || mkdir(parent, 0o755) == 0 else {
             throw .system("cannot create", path: FilePath.folder(of: place))
         }
-        let descriptor = Self.openForWriting(path)
+        let descriptor = Self.open(path, Self.newFile)
         guard descriptor >= 0 else { throw .system("cannot create", path: place) }
         defer { close(descriptor) }
         try companion.contents.span.withUnsafeBytes { bytes throws(CheckpointError) in
@@ -125,21 +127,11 @@ public final class CheckpointWriter: @unchecked Sendable {
 
     private func flushWritten(_ companion: HubFile) throws(CheckpointError) {
         // Opened again: there may be as many as there are chat templates.
-        let file = Self.openAgain(staging.path(of: companion.name))
+        let file = Self.open(staging.path(of: companion.name), O_RDONLY)
         defer { close(file) }
         guard file >= 0, fsync(file) == 0 else {
             throw .system("cannot flush", path: FilePath.join(layout.folder, companion.name))
         }
-    }
-
-    private static func openAgain(_ path: String) -> Int32 {
-        #if canImport(Darwin)
-            Darwin.open(path, O_RDONLY | O_CLOEXEC)
-        #elseif canImport(Musl)
-            Musl.open(path, O_RDONLY | O_CLOEXEC)
-        #else
-            Glibc.open(path, O_RDONLY | O_CLOEXEC)
-        #endif
     }
 
     /// Moves everything to its place.
