@@ -38,26 +38,33 @@ let package = Package(
             dependencies: ["NibbleCheckpoint", "NibbleNumerics", "NibbleTensor", "NibbleTokenizer"]),
         .target(name: "NibbleQuantization", dependencies: ["NibbleCheckpoint", "NibbleNumerics"]),
 
-        // Floor 5: training toward the unquantized model, and what quantization cost.
+        // Floor 5: codes and scales chosen from data without training, and what quantization cost.
         .target(
-            name: "NibbleTraining",
+            name: "NibbleCalibration",
             dependencies: [
-                "NibbleNumerics", "NibbleCheckpoint", "NibbleTensor", "NibbleTokenizer", "NibbleModel",
-                "NibbleQuantization",
-                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
-                .product(name: "Yams", package: "Yams"),
-            ],
-            exclude: ["RunFolder/Proto/event.proto"]),
+                "NibbleNumerics", "NibbleCheckpoint", "NibbleTensor", "NibbleModel", "NibbleQuantization",
+            ]),
         .target(
             name: "NibbleEvaluation",
             dependencies: ["NibbleCheckpoint", "NibbleModel", "NibbleTensor", "NibbleTokenizer"]),
 
-        // Floor 6: the doors.
+        // Floor 6: training toward the unquantized model.
+        .target(
+            name: "NibbleTraining",
+            dependencies: [
+                "NibbleNumerics", "NibbleCheckpoint", "NibbleTensor", "NibbleTokenizer", "NibbleModel",
+                "NibbleQuantization", "NibbleCalibration", "NibbleEvaluation",
+                .product(name: "SwiftProtobuf", package: "swift-protobuf"),
+                .product(name: "Yams", package: "Yams"),
+            ],
+            exclude: ["RunFolder/Proto/event.proto"]),
+
+        // Floor 7: the doors.
         .target(
             name: "Nibble",
             dependencies: [
                 "NibbleNumerics", "NibbleCheckpoint", "NibbleTokenizer", "NibbleTensor", "NibbleModel",
-                "NibbleQuantization", "NibbleTraining", "NibbleEvaluation",
+                "NibbleQuantization", "NibbleCalibration", "NibbleEvaluation", "NibbleTraining",
             ]
         ),
         .executableTarget(
@@ -85,10 +92,18 @@ let package = Package(
         .testTarget(
             name: "NibbleQuantizationTests", dependencies: ["NibbleQuantization", "NibbleTestSupport"]),
         .testTarget(
+            name: "NibbleCalibrationTests",
+            dependencies: [
+                "NibbleCalibration", "NibbleCheckpoint", "NibbleModel", "NibbleNumerics",
+                "NibbleQuantization",
+                "NibbleTensor", "NibbleTraining", "NibbleTestSupport",
+            ]),
+        .testTarget(
             name: "NibbleTrainingTests",
             dependencies: [
-                "NibbleCheckpoint", "NibbleModel", "NibbleNumerics", "NibbleQuantization", "NibbleTensor",
-                "NibbleTokenizer", "NibbleTraining", "NibbleTestSupport",
+                "NibbleCalibration", "NibbleCheckpoint", "NibbleModel", "NibbleNumerics",
+                "NibbleQuantization", "NibbleTensor", "NibbleTokenizer", "NibbleTraining",
+                "NibbleTestSupport",
             ]),
         .testTarget(
             name: "NibbleEvaluationTests",
@@ -96,7 +111,8 @@ let package = Package(
                 "NibbleEvaluation", "NibbleModel", "NibbleNumerics", "NibbleQuantization", "NibbleTensor",
                 "NibbleTestSupport",
             ]),
-        .testTarget(name: "NibbleCLITests", dependencies: ["NibbleCLI", "NibbleTestSupport"]),
+        .testTarget(
+            name: "NibbleCLITests", dependencies: ["NibbleCLI", "NibbleNumerics", "NibbleTestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

@@ -106,7 +106,7 @@ printf '%s\n' "$prompt$continuation"
 
 log "== Training toward the probabilities of the unquantized model, $steps steps"
 "$nibble" qat "$bf16" --text "$training" --output "$folder/run" --export "$trained" --steps "$steps" \
-    --recipe "$ROOT/Recipes/$model.yaml" --set start.importance_sequences=64 --force
+    --recipe "$ROOT/Recipes/$model.yaml" --set calibration.sequences=64 --force
 
 log "== What the 4 bits cost, before and after"
 "$nibble" compare "$bf16" "$output" "$trained" --text "$text" --chunks 16

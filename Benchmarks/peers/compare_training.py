@@ -48,7 +48,7 @@ def nibble(arguments, precision):
                    "--sequence-length", str(arguments.sequence_length),
                    "--precision", {"fp32": "f32"}.get(precision, precision), "--json",
                    # What PyTorch's side does not have: a start of its own, and held-out text.
-                   "--set", "start.weights=teacher", "--set", "start.scales=codec", "--set", "evaluation.every=0"]
+                   "--set", "calibration.method=nearest", "--set", "calibration.scales=codec", "--set", "evaluation.every=0"]
         return measure(command, arguments)
 
 

@@ -8,6 +8,7 @@
 ///     input: "gemma-3-270m", output: "gemma.q4_0.gguf", plan: QuantizationPlan(.q4_0), threads: 2)
 /// try Converter(request).run()
 /// ```
+@_exported public import NibbleCalibration
 @_exported public import NibbleCheckpoint
 @_exported public import NibbleEvaluation
 @_exported public import NibbleModel

@@ -1,13 +1,11 @@
 /// A training run that cannot be made, or cannot go on, as asked: where, what is wrong, and what to do about it.
 ///
-/// What concerns a checkpoint or a file as such is a `CheckpointError`.
+/// What concerns a checkpoint or a file as such is a `CheckpointError`, what concerns a text a `TextError`.
 public struct TrainingError: Error, Sendable, Equatable {
     /// The kinds of failure that a caller may want to tell apart.
     public enum Code: String, Sendable, Equatable {
         /// A recipe with an unknown field, a value out of range, or values that contradict each other.
         case invalidRecipe
-        /// Text that training cannot be made from.
-        case unusableText
         /// A run folder, a saved state or a teacher's cache that belongs to something else.
         case mismatch
         /// NaN, infinity, or a loss that ran away.

@@ -58,10 +58,10 @@ struct InspectCommandTests {
         request.provenance = Provenance(
             teacherName: "tiny", teacherDigest: "ab12", plan: "q4_0", recipeDigest: "cd34",
             textDigest: "ef56", steps: 3, tokens: 1536, seed: 7, nibbleVersion: "0.3.0",
-            perplexities: ["after": 24.5])
+            perplexities: ["trained": 24.5])
         try Converter(request).run()
         let text = try CommandLineTool.run(["inspect", request.output])
-        for part in ["trained toward", "tiny (sha256 ab12)", "3 steps", "seed 7", "after 24.5"] {
+        for part in ["trained toward", "tiny (sha256 ab12)", "3 steps", "seed 7", "trained 24.5"] {
             #expect(text.output.contains(part), "\(part) in \(text.output)")
         }
         let result = try CommandLineTool.run(["inspect", request.output, "--json"])
@@ -69,7 +69,7 @@ struct InspectCommandTests {
             try JSONSerialization.jsonObject(with: Data(result.output.utf8)) as? [String: Any])
         let provenance = try #require(object["provenance"] as? [String: Any])
         #expect(provenance["tokens"] as? Int == 1536)
-        #expect((provenance["perplexity"] as? [String: Any])?["after"] as? Double == 24.5)
+        #expect((provenance["perplexity"] as? [String: Any])?["trained"] as? Double == 24.5)
     }
 
     @Test("An unknown architecture is shown, with the reason why it cannot be converted")

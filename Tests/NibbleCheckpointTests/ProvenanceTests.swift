@@ -7,8 +7,16 @@ struct ProvenanceTests {
     static let example = Provenance(
         teacherName: "gemma-3-270m", teacherDigest: "ab12", plan: "q4_0", recipeDigest: "cd34",
         textDigest: "ef56", steps: 400, tokens: 204_800, seed: .max, nibbleVersion: "0.3.0",
-        perplexities: ["teacher": 21.9906, "after": 24.000000000000004, "before": 30.37],
-        heldOutTextDigest: "9876")
+        perplexities: ["teacher": 21.9906, "trained": 24.000000000000004, "rounded": 30.37],
+        heldOutTextDigest: "9876",
+        calibration: .init(
+            tokens: 131_072, textDigest: "ef56",
+            methods: [
+                .init(tensor: "blk.0.attn_k.weight", methods: "gptaq+gptq+yaqa+coordinate_descent"),
+                .init(
+                    tensor: "blk.0.ffn_up.weight",
+                    methods: "gptaq+gptq+coordinate_descent, no yaqa: it has 6912 rows, more than 4096"),
+            ]))
 
     private let folder: TemporaryFolder
 
@@ -29,8 +37,9 @@ struct ProvenanceTests {
                 "nibble.qat.teacher.name", "nibble.qat.teacher.sha256", "nibble.qat.plan",
                 "nibble.qat.recipe.sha256", "nibble.qat.text.sha256", "nibble.qat.steps",
                 "nibble.qat.tokens", "nibble.qat.seed", "nibble.qat.version", "nibble.qat.held_out.sha256",
-                "nibble.qat.perplexity.after", "nibble.qat.perplexity.before",
-                "nibble.qat.perplexity.teacher",
+                "nibble.qat.perplexity.rounded", "nibble.qat.perplexity.teacher",
+                "nibble.qat.perplexity.trained", "nibble.qat.calibration.tokens",
+                "nibble.qat.calibration.text.sha256", "nibble.qat.calibration.methods",
             ])
         #expect(try metadata.value("nibble.qat.steps") == .uint64(400))
         #expect(try metadata.value("nibble.qat.seed") == .uint64(.max))
@@ -43,6 +52,7 @@ struct ProvenanceTests {
         var short = Self.example
         short.perplexities = [:]
         short.heldOutTextDigest = nil
+        short.calibration = nil
         for provenance in [Self.example, short] {
             #expect(try Provenance(ggufMetadata: metadata(provenance), path: "a.gguf") == provenance)
             let strings = Dictionary(uniqueKeysWithValues: provenance.safetensorsEntries)
@@ -56,7 +66,7 @@ struct ProvenanceTests {
     func replaced() throws {
         var metadata = metadata(Self.example)
         var second = Self.example
-        second.perplexities = ["after": 20]
+        second.perplexities = ["trained": 20]
         second.heldOutTextDigest = nil
         metadata.set(second)
         #expect(try Provenance(ggufMetadata: metadata, path: "a.gguf") == second)
@@ -67,7 +77,7 @@ struct ProvenanceTests {
         arguments: [
             ("nibble.qat.steps", GGUFValue.string("many")), ("nibble.qat.steps", .int32(-1)),
             ("nibble.qat.seed", .float64(1)), ("nibble.qat.teacher.name", .uint64(1)),
-            ("nibble.qat.perplexity.after", .string("low")), ("nibble.qat.tokens", .uint64(.max)),
+            ("nibble.qat.perplexity.trained", .string("low")), ("nibble.qat.tokens", .uint64(.max)),
         ])
     func wrongType(key: String, value: GGUFValue) throws {
         var metadata = metadata(Self.example)
@@ -77,7 +87,7 @@ struct ProvenanceTests {
         }
         #expect(error?.code == .malformed && error?.path == "a.gguf" && error?.subject == "key '\(key)'")
         metadata.remove(key)
-        guard key != "nibble.qat.perplexity.after" else { return }
+        guard key != "nibble.qat.perplexity.trained" else { return }
         let missing = #expect(throws: CheckpointError.self) {
             try Provenance(ggufMetadata: metadata, path: "a.gguf")
         }

@@ -8,7 +8,7 @@ import Testing
 struct ExportConventionTests {
     static let provenance = Provenance(
         teacherName: "tiny", teacherDigest: "ab12", plan: "q4_0", recipeDigest: "cd34", textDigest: "ef56",
-        steps: 3, tokens: 1536, seed: 7, nibbleVersion: "0.3.0", perplexities: ["after": 24.5])
+        steps: 3, tokens: 1536, seed: 7, nibbleVersion: "0.3.0", perplexities: ["trained": 24.5])
 
     private let folder: TemporaryFolder
 

@@ -21,7 +21,7 @@ struct QATTrainCommand: ParsableCommand {
                 nibble qat gemma-3-270m --text texts --output run --set optimizer.code_learning_rate=0.01
               Without any text: the checkpoint writes it:
                 nibble qat gemma-3-270m --text self --output run
-              Rounded with error feedback (GPTQ), as training begins, and no more: minutes:
+              Calibrated (GPTQ, YAQA), as training begins, and no more: minutes:
                 nibble qat gemma-3-270m --text wiki.train.txt --output run --steps 0
               On after an interrupt:
                 nibble qat gemma-3-270m --text texts --output run --resume
@@ -137,34 +137,33 @@ struct QATTrainCommand: ParsableCommand {
             if let export {
                 try RunExport.checkPlace(export, run: output, teacher: teacher, replacing: force)
             }
-            let trainer = try Trainer(
-                request,
-                preparing: {
+            let run = try Trainer(request).prepare(
+                progress: {
                     progress.update(elapsed: opening.duration(to: .now), TrainingReport.line($0))
                 }, isCancelled: { session.isInterrupted })
             progress.finish()
-            session.warn(trainer.warnings)
-            progress.note(TrainingReport.banner(trainer))
-            let notes = trainer.notes
+            session.warn(run.warnings)
+            progress.note(TrainingReport.banner(run))
+            let notes = run.notes
             for note in notes { progress.note("note: " + note) }
             let start = ContinuousClock.now
-            var summary = try trainer.run(
+            var summary = try run.train(
                 progress: { progress.update(elapsed: start.duration(to: .now), TrainingReport.line($0)) },
                 preparing: { progress.update(elapsed: start.duration(to: .now), TrainingReport.line($0)) },
                 isCancelled: { session.isInterrupted })
             progress.finish()
-            for note in trainer.notes.dropFirst(notes.count) { progress.note("note: " + note) }
+            for note in run.notes.dropFirst(notes.count) { progress.note("note: " + note) }
             guard summary.ending != .interrupted else {
-                let report = TrainingReport(trainer, summary, output: output)
+                let report = TrainingReport(run, summary, output: output)
                 progress.note(report.resumption)
                 if json { try StandardOutput.print(report.json(exported: nil)) }
                 return try session.endIfInterrupted()
             }
-            let written = try trainer.export(
+            let written = try run.export(
                 to: target, replacesOutput: true, isCancelled: { session.isInterrupted })
-            session.warn(written.notes.filter { !trainer.warnings.contains($0) })
-            summary.peakResidentBytes = trainer.peakResidentBytes
-            let report = TrainingReport(trainer, summary, output: output)
+            session.warn(written.notes.filter { !run.warnings.contains($0) })
+            summary.peakResidentBytes = run.peakResidentBytes
+            let report = TrainingReport(run, summary, output: output)
             try StandardOutput.print(
                 json ? report.json(exported: target) : report.text(exported: target, written))
         }

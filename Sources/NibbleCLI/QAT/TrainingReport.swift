@@ -2,30 +2,31 @@ internal import Nibble
 
 /// A training run as text and as JSON.
 struct TrainingReport {
-    private let trainer: Trainer
+    private let run: TrainingRun
     private let summary: TrainingSummary
     private let output: String
 
-    init(_ trainer: Trainer, _ summary: TrainingSummary, output: String) {
-        self.trainer = trainer
+    init(_ run: TrainingRun, _ summary: TrainingSummary, output: String) {
+        self.run = run
         self.summary = summary
         self.output = output
     }
 
     /// What is about to happen, with the memory it takes.
-    static func banner(_ trainer: Trainer) -> String {
-        let recipe = trainer.request.recipe
-        let text = trainer.batches.text
-        let memory = trainer.memory
-        let epochs = trainer.batches.epochs(steps: recipe.train.steps)
-        let start = memory.start > 0 ? "; before the last three \(Text.bytes(memory.start)) of the start" : ""
-        let from = trainer.resumedAt.map { ", resumed at step \($0)" } ?? ""
+    static func banner(_ run: TrainingRun) -> String {
+        let recipe = run.request.recipe
+        let text = run.batches.text
+        let memory = run.memory
+        let epochs = run.batches.epochs(steps: recipe.train.steps)
+        let start =
+            memory.start > 0 ? "; before the last three \(Text.bytes(memory.start)) of calibration" : ""
+        let from = run.resumedAt.map { ", resumed at step \($0)" } ?? ""
         return """
-            \(trainer.request.teacher) to \(recipe.quantization.type.rawValue): \(recipe.train.steps) steps of \
+            \(run.request.teacher) to \(recipe.quantization.type.rawValue): \(recipe.train.steps) steps of \
             \(recipe.train.sequencesPerStep) x \(recipe.train.sequenceLength) tokens\(from), seed \(recipe.train.seed)
             text: \(text.sequenceCount) sequences, \(Text.count(text.tokenCount)) tokens, \
             \(Text.fixed(epochs, 2)) epochs
-            trains \(Text.count(trainer.student.trainedCount)) weights; \(trainer.student.compute.summary)
+            trains \(Text.count(run.student.trainedCount)) weights; \(run.student.compute.summary)
             memory: \(Text.bytes(memory.resident)) (student \(Text.bytes(memory.student)), frozen \
             \(Text.bytes(memory.frozen)), gradients \(Text.bytes(memory.gradients)), activations \
             \(Text.bytes(memory.activations)), scratch \(Text.bytes(memory.scratch))\(start)), and \
@@ -34,8 +35,8 @@ struct TrainingReport {
     }
 
     /// How far the work before training is, in one line.
-    static func line(_ progress: PreparationProgress) -> String {
-        "\(progress.stage.rawValue): \(Text.count(progress.done)) of \(Text.count(progress.total)) "
+    static func line(_ progress: CalibrationProgress) -> String {
+        "\(progress.stage.name): \(Text.count(progress.done)) of \(Text.count(progress.total)) "
             + progress.stage.unit
     }
 
@@ -48,7 +49,7 @@ struct TrainingReport {
             + "\(Text.time(progress.remaining / .seconds(1))) left"
         if let score = progress.heldOut {
             line +=
-                "  held-out perplexity \(Text.fixed(score.perplexity, 2)) "
+                "  held-out perplexity at step \(score.step): \(Text.fixed(score.perplexity, 2)) "
                 + "(teacher \(Text.fixed(score.teacherPerplexity, 2)))"
         }
         return line
@@ -56,30 +57,24 @@ struct TrainingReport {
 
     /// How to go on after an interrupt.
     var resumption: String {
-        "stopped at step \(summary.step) of \(trainer.request.recipe.train.steps)"
+        "stopped at step \(summary.step) of \(run.request.recipe.train.steps)"
             + (summary.step > 0 ? ", which is saved" : "") + "; the same command with --resume goes on"
     }
 
     /// The held-out figures and the file.
     func text(exported: String, _ conversion: ConversionSummary) -> String {
         var sections: [String] = []
-        if let start = summary.start, let final = summary.final {
+        if let rounded = summary.rounded {
             var rows = [
                 ["", "perplexity", "divergence"],
-                ["unquantized", Text.fixed(start.teacherPerplexity, 4), ""],
-                ["rounded to nearest", Text.fixed(start.perplexity, 4), Text.fixed(start.divergence, 5)],
-                [
-                    final.step > 0 ? "trained, step \(final.step)" : "rounded with error feedback",
-                    Text.fixed(final.perplexity, 4),
-                    Text.fixed(final.divergence, 5),
-                ],
+                ["teacher", Text.fixed(rounded.teacherPerplexity, 4), ""],
+                Self.row("rounded to nearest", rounded),
             ]
-            if let betterState {
-                rows.append([
-                    "best, step \(betterState.step)", Text.fixed(betterState.perplexity, 4),
-                    Text.fixed(betterState.divergence, 5),
-                ])
+            if let calibrated = summary.calibrated { rows.append(Self.row("calibrated", calibrated)) }
+            if let final = summary.final, final.step > 0 {
+                rows.append(Self.row("trained, step \(final.step)", final))
             }
+            if let betterState { rows.append(Self.row("best, step \(betterState.step)", betterState)) }
             sections.append("held-out text:\n" + Text.table(rows, right: [1, 2]))
         }
         var closing = "\(exported): \(Text.bytes(conversion.outputBytes))"
@@ -98,6 +93,10 @@ struct TrainingReport {
         return sections.joined(separator: "\n\n")
     }
 
+    private static func row(_ name: String, _ score: HeldOutScore) -> [String] {
+        [name, Text.fixed(score.perplexity, 4), Text.fixed(score.divergence, 5)]
+    }
+
     /// The state that held-out text prefers to the one that was exported: a run that it ends exports its best state.
     private var betterState: HeldOutScore? {
         guard summary.ending == .finished, let best = summary.best, let final = summary.final else {
@@ -112,19 +111,20 @@ struct TrainingReport {
             .init("exported", exported.map { .string($0) } ?? .null),
             .init("ending", .string(summary.ending.rawValue)),
             .init("step", .integer(summary.step)),
-            .init("total_steps", .integer(trainer.request.recipe.train.steps)),
-            .init("recipe_digest", .string(trainer.request.recipe.digest)),
-            .init("threads", .integer(trainer.request.threads)),
+            .init("total_steps", .integer(run.request.recipe.train.steps)),
+            .init("recipe_digest", .string(run.request.recipe.digest)),
+            .init("threads", .integer(run.request.threads)),
             .init("tokens_per_second", .real(summary.tokensPerSecond)),
             .init("peak_resident_bytes", .integer(summary.peakResidentBytes)),
-            .init("planned_bytes", .integer(trainer.memory.resident)),
-            .init("start", Self.json(summary.start)),
+            .init("planned_bytes", .integer(run.memory.resident)),
+            .init("rounded", Self.json(summary.rounded)),
+            .init("calibrated", Self.json(summary.calibrated)),
             .init("final", Self.json(summary.final)),
             .init("best", Self.json(summary.best)),
             .init("recovered", summary.recovered.map { .real($0) } ?? .null),
             .init("losses", .array(summary.losses.map { .real($0) })),
-            .init("warnings", .array(trainer.warnings.map { .string($0.description) })),
-            .init("notes", .array(trainer.notes.map { .string($0) })),
+            .init("warnings", .array(run.warnings.map { .string($0.description) })),
+            .init("notes", .array(run.notes.map { .string($0) })),
         ]
         return String(JSONValue.object(members).serialized().dropLast())
     }
@@ -133,6 +133,7 @@ struct TrainingReport {
         guard let score else { return .null }
         return .members([
             "step": .integer(score.step), "perplexity": .real(score.perplexity),
+            "perplexity_error": .finite(score.perplexityError),
             "teacher_perplexity": .real(score.teacherPerplexity), "divergence": .real(score.divergence),
         ])
     }

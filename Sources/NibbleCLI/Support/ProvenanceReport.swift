@@ -27,7 +27,28 @@ struct ProvenanceReport {
             facts.append(["perplexity", values])
         }
         if let digest = provenance.heldOutTextDigest { facts.append(["on a text of", "sha256 \(digest)"]) }
+        if let calibration = provenance.calibration {
+            for (methods, count) in Self.counts(calibration) {
+                facts.append(["rounded by", "\(methods): \(count == 1 ? "1 matrix" : "\(count) matrices")"])
+            }
+            if let digest = calibration.textDigest {
+                facts.append(["on", "\(Text.count(calibration.tokens)) tokens of sha256 \(digest)"])
+            }
+        }
         return Text.table(facts)
+    }
+
+    /// The methods in the order in which they come first, with the matrices that each ran on.
+    private static func counts(_ calibration: Provenance.Calibration) -> [(methods: String, count: Int)] {
+        var counts: [(methods: String, count: Int)] = []
+        for entry in calibration.methods {
+            if let place = counts.firstIndex(where: { $0.methods == entry.methods }) {
+                counts[place].count += 1
+            } else {
+                counts.append((entry.methods, 1))
+            }
+        }
+        return counts
     }
 
     /// Four digits after the point.
@@ -54,6 +75,15 @@ struct ProvenanceReport {
                     .init($0.key, $0.value.isFinite ? .real($0.value) : .string("\($0.value)"))
                 }),
             "held_out_sha256": provenance.heldOutTextDigest.map { .string($0) } ?? .null,
+            "calibration": provenance.calibration.map(Self.json) ?? .null,
+        ])
+    }
+
+    private static func json(_ calibration: Provenance.Calibration) -> JSONValue {
+        .members([
+            "tokens": .integer(calibration.tokens),
+            "text_sha256": calibration.textDigest.map { .string($0) } ?? .null,
+            "methods": .object(calibration.methods.map { .init($0.tensor, .string($0.methods)) }),
         ])
     }
 }

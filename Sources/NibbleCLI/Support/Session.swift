@@ -31,6 +31,8 @@ final class Session: Sendable {
             throw failure(error, isCancelled: error.code == .cancelled)
         } catch let error as TrainingError {
             throw failure(error, isCancelled: error.code == .cancelled)
+        } catch let error as TextError {
+            throw failure(error)
         } catch let error as KernelLevelError {
             throw failure(error)
         } catch let error as EvaluationError {

@@ -13,6 +13,12 @@ extension Provenance {
         for (name, value) in perplexities.sorted(by: { $0.key < $1.key }) {
             entries.append((Key.perplexity + name, .float64(value)))
         }
+        if let calibration {
+            entries.append((Key.calibrationTokens, .uint64(UInt64(calibration.tokens))))
+            if let digest = calibration.textDigest { entries.append((Key.calibrationText, .string(digest))) }
+            let lines = calibration.methods.map { "\($0.tensor)\t\($0.methods)" }
+            entries.append((Key.calibrationMethods, .string(lines.joined(separator: "\n"))))
+        }
         return entries
     }
 
@@ -44,7 +50,8 @@ extension Provenance {
         try self.init(keys: metadata.keys.sorted(), path: path) { key in
             guard let text = metadata[key] else { return nil }
             switch key {
-            case ProvenanceKey.steps, ProvenanceKey.tokens, ProvenanceKey.seed:
+            case ProvenanceKey.steps, ProvenanceKey.tokens, ProvenanceKey.seed,
+                ProvenanceKey.calibrationTokens:
                 return UInt64(text).map { .uint64($0) } ?? .string(text)
             default:
                 guard key.hasPrefix(ProvenanceKey.perplexity) else { return .string(text) }
@@ -64,6 +71,7 @@ extension Provenance {
             perplexities[String(key.dropFirst(ProvenanceKey.perplexity.count))] = try fields.real(key)
         }
         let hasHeldOut = keys.contains(ProvenanceKey.heldOutTextDigest)
+        let isCalibrated = keys.contains(ProvenanceKey.calibrationTokens)
         self.init(
             teacherName: try fields.text(ProvenanceKey.teacherName),
             teacherDigest: try fields.text(ProvenanceKey.teacherDigest),
@@ -73,7 +81,22 @@ extension Provenance {
             steps: try fields.count(ProvenanceKey.steps), tokens: try fields.count(ProvenanceKey.tokens),
             seed: try fields.number(ProvenanceKey.seed),
             nibbleVersion: try fields.text(ProvenanceKey.nibbleVersion), perplexities: perplexities,
-            heldOutTextDigest: hasHeldOut ? try fields.text(ProvenanceKey.heldOutTextDigest) : nil)
+            heldOutTextDigest: hasHeldOut ? try fields.text(ProvenanceKey.heldOutTextDigest) : nil,
+            calibration: isCalibrated ? try Self.calibration(fields, keys) : nil)
+    }
+
+    private static func calibration(
+        _ fields: ProvenanceFields, _ keys: [String]
+    ) throws(CheckpointError) -> Calibration {
+        let lines = try fields.text(ProvenanceKey.calibrationMethods).split(separator: "\n")
+        let hasText = keys.contains(ProvenanceKey.calibrationText)
+        return Calibration(
+            tokens: try fields.count(ProvenanceKey.calibrationTokens),
+            textDigest: hasText ? try fields.text(ProvenanceKey.calibrationText) : nil,
+            methods: lines.map { line in
+                let parts = line.split(separator: "\t", maxSplits: 1).map(String.init)
+                return .init(tensor: parts.first ?? "", methods: parts.dropFirst().first ?? "")
+            })
     }
 }
 

@@ -27,10 +27,45 @@ public struct Provenance: Sendable, Equatable {
     public var seed: UInt64
     /// The version of Nibble that trained.
     public var nibbleVersion: String
-    /// Perplexities on the held-out text by what was measured: `teacher`, `before`, `after`.
+    /// Perplexities on the held-out text by what was measured: `teacher`; `rounded`, the teacher rounded to nearest;
+    /// `calibrated`, the weights before the first step; `trained`, these very weights.
     public var perplexities: [String: Double]
     /// SHA-256 of the text that ``perplexities`` were measured on; nil where nothing was measured.
     public var heldOutTextDigest: String?
+    /// How codes were chosen before the first step; nil where the file does not say.
+    public var calibration: Calibration?
+
+    /// How codes were chosen before the first step.
+    public struct Calibration: Sendable, Equatable {
+        /// Tokens of the calibration text; 0 where none was needed.
+        public var tokens: Int
+        /// SHA-256 of the calibration text, 64 hexadecimal digits; nil where none was needed.
+        public var textDigest: String?
+        /// What ran on each matrix, in the order of the file.
+        public var methods: [Tensor]
+
+        /// What ran on a matrix.
+        public struct Tensor: Sendable, Equatable {
+            /// Its GGUF name.
+            public var tensor: String
+            /// The methods, and one that did not run with its reason:
+            /// `gptaq+gptq+coordinate_descent, no yaqa: it has 6912 rows, more than 4096`.
+            public var methods: String
+
+            /// Creates an entry.
+            public init(tensor: String, methods: String) { (self.tensor, self.methods) = (tensor, methods) }
+        }
+
+        /// Creates a record.
+        ///
+        /// - Precondition: `tokens` is not negative, no name has a tab or newline, no text a newline.
+        public init(tokens: Int, textDigest: String?, methods: [Tensor]) {
+            precondition(tokens >= 0, "\(tokens) tokens, expected 0 or more")
+            self.tokens = tokens
+            self.textDigest = textDigest
+            self.methods = methods
+        }
+    }
 
     /// Creates a provenance.
     ///
@@ -38,7 +73,7 @@ public struct Provenance: Sendable, Equatable {
     public init(
         teacherName: String, teacherDigest: String, plan: String, recipeDigest: String, textDigest: String,
         steps: Int, tokens: Int, seed: UInt64, nibbleVersion: String, perplexities: [String: Double] = [:],
-        heldOutTextDigest: String? = nil
+        heldOutTextDigest: String? = nil, calibration: Calibration? = nil
     ) {
         precondition(steps >= 0 && tokens >= 0, "\(steps) steps and \(tokens) tokens, expected 0 or more")
         precondition(perplexities[""] == nil, "a perplexity of \(perplexities[""] ?? 0) has an empty name")
@@ -53,6 +88,7 @@ public struct Provenance: Sendable, Equatable {
         self.nibbleVersion = nibbleVersion
         self.perplexities = perplexities
         self.heldOutTextDigest = heldOutTextDigest
+        self.calibration = calibration
     }
 }
 
@@ -70,6 +106,10 @@ enum ProvenanceKey {
     static let seed = prefix + "seed"
     static let nibbleVersion = prefix + "version"
     static let heldOutTextDigest = prefix + "held_out.sha256"
+    static let calibrationTokens = prefix + "calibration.tokens"
+    static let calibrationText = prefix + "calibration.text.sha256"
+    /// A line for each matrix: name, tab, methods.
+    static let calibrationMethods = prefix + "calibration.methods"
     /// Followed by the name of the perplexity.
     static let perplexity = prefix + "perplexity."
 }

@@ -67,6 +67,27 @@ public final class Evaluator {
         try check(context: plans[0].plan.window)
     }
 
+    /// Evaluates sequences that were cut before, each a chunk of its own: all of one length, BOS included where the vocabulary
+    /// adds it.
+    ///
+    /// - Parameter name: what the text is called.
+    /// - Throws: ``CheckpointError`` where vocabularies differ in size.
+    package init(
+        _ models: [LanguageModel], sequences: [[Int32]], name: String
+    ) throws(CheckpointError) {
+        precondition(!models.isEmpty && !sequences.isEmpty, "nothing to evaluate")
+        self.models = models
+        plans = [
+            (
+                name,
+                ChunkPlan(cut: Array(sequences.joined()), context: sequences[0].count, bos: nil)
+            )
+        ]
+        recorded = nil
+        recorder = nil
+        try check(context: sequences[0].count)
+    }
+
     /// Compares a model with the base logits of a file, whose chunks it takes.
     public init(
         _ model: LanguageModel, logits: LogitsFileReader, chunkLimit: Int? = nil, bos: Int32?

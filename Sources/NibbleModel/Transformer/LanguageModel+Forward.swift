@@ -1,11 +1,11 @@
-public import NibbleCheckpoint
+internal import NibbleCheckpoint
 public import NibbleTensor
 
 /// Called with the residual stream after the embedding (layer -1) and after each block.
 public typealias PassInspection = (_ layer: Int, Tensor) throws(ModelError) -> Void
 
-/// Called with what flows into a matrix of a block: the token's features before they are multiplied.
-public typealias InputObservation = (_ kind: TensorRole.Kind, _ layer: Int, Tensor) -> Void
+/// Called with the input of some matrices of a block: the token's features before they are multiplied.
+public typealias InputObservation = (_ group: Sublayer.InputGroup, _ layer: Int, Tensor) -> Void
 
 extension LanguageModel {
     /// The residual stream after the last block, for sequences of equal length that begin at position 0 and are not
@@ -59,23 +59,28 @@ extension LanguageModel {
     }
 
     /// An ``InputObservation`` of one layer.
-    private typealias BlockObservation = (_ kind: TensorRole.Kind, Tensor) -> Void
+    typealias BlockObservation = (_ group: Sublayer.InputGroup, Tensor) -> Void
 
-    /// One block: h += attention(norm(h)); h += feedForward(norm(h)). In place unless there is a tape.
+    /// One block, a sublayer after the other. In place unless there is a tape.
     private func apply(
         _ block: TransformerBlock, to stream: Tensor, _ attention: BlockAttention, tape: Tape?,
         see: BlockObservation? = nil
     ) -> Tensor {
-        let x = normalize(stream, block.attentionNorm, tape: tape)
-        for kind in [TensorRole.Kind.attentionQuery, .attentionKey, .attentionValue] { see?(kind, x) }
-        let result = attend(block, x, attention, tape: tape)
-        see?(.attentionOutput, result)
-        let middle = add(result, through: .attention, of: block, to: stream, tape: tape)
-        let y = normalize(middle, block.feedForwardNorm, tape: tape)
-        for kind in [TensorRole.Kind.feedForwardGate, .feedForwardUp] { see?(kind, y) }
-        let inner = feedForward(block, y, tape: tape)
-        see?(.feedForwardDown, inner)
-        return add(inner, through: .feedForward, of: block, to: middle, tape: tape)
+        Sublayer.allCases.reduce(stream) {
+            apply($1, of: block, to: $0, attention, tape: tape, see: see)
+        }
+    }
+
+    /// One sublayer: h += last(inner(norm(h))). In place unless there is a tape.
+    func apply(
+        _ sublayer: Sublayer, of block: TransformerBlock, to stream: Tensor, _ attention: BlockAttention,
+        tape: Tape? = nil, see: BlockObservation? = nil
+    ) -> Tensor {
+        let x = normalize(stream, block.norm(of: sublayer), tape: tape)
+        see?(sublayer.groups[0], x)
+        let y = inner(sublayer, of: block, x, attention, tape: tape)
+        see?(sublayer.groups[1], y)
+        return add(y, through: sublayer, of: block, to: stream, tape: tape)
     }
 
     /// With the epsilon of the model's norms.
@@ -83,8 +88,20 @@ extension LanguageModel {
         compute.normalize(x, weight: weight, epsilon: Float(configuration.normEpsilon), tape: tape)
     }
 
-    /// What flows into the attention's output.
-    func attend(_ block: TransformerBlock, _ x: Tensor, _ attention: BlockAttention, tape: Tape?) -> Tensor {
+    /// The input of a sublayer's last matrix, given the normed stream.
+    func inner(
+        _ sublayer: Sublayer, of block: TransformerBlock, _ x: Tensor, _ attention: BlockAttention,
+        tape: Tape?
+    ) -> Tensor {
+        switch sublayer {
+        case .attention: attend(block, x, attention, tape: tape)
+        case .feedForward: feedForward(block, x, tape: tape)
+        }
+    }
+
+    private func attend(_ block: TransformerBlock, _ x: Tensor, _ attention: BlockAttention, tape: Tape?)
+        -> Tensor
+    {
         let operand = compute.operand(x, for: block.query.weight, block.key.weight, block.value.weight)
         var query = compute.linear(operand, block.query.weight, bias: block.query.bias, tape: tape)
         var key = compute.linear(operand, block.key.weight, bias: block.key.bias, tape: tape)
@@ -100,23 +117,18 @@ extension LanguageModel {
         return attention.apply(query, key, value, window: block.window, compute, tape: tape)
     }
 
-    /// What flows into down.
-    func feedForward(_ block: TransformerBlock, _ x: Tensor, tape: Tape?) -> Tensor {
+    private func feedForward(_ block: TransformerBlock, _ x: Tensor, tape: Tape?) -> Tensor {
         let operand = compute.operand(x, for: block.gate.weight, block.up.weight)
         return compute.gated(
             operand, gate: block.gate.weight, up: block.up.weight, activation: configuration.activation,
             tape: tape)
     }
 
-    /// The stream after one half of a block, given what flows into its last matrix. In place unless there is a tape.
+    /// The stream after a sublayer, given the input of its last matrix. In place unless there is a tape.
     func add(
-        _ x: Tensor, through half: BlockHalf, of block: TransformerBlock, to stream: Tensor, tape: Tape?
+        _ x: Tensor, through sublayer: Sublayer, of block: TransformerBlock, to stream: Tensor, tape: Tape?
     ) -> Tensor {
-        let (linear, norm) =
-            switch half {
-            case .attention: (block.output, block.attentionPostNorm)
-            case .feedForward: (block.down, block.feedForwardPostNorm)
-            }
+        let (linear, norm) = block.last(of: sublayer)
         var added = compute.linear(
             compute.operand(x, for: linear.weight), linear.weight, bias: linear.bias, tape: tape)
         if let norm { added = normalize(added, norm, tape: tape) }

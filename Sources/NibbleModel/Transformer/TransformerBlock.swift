@@ -31,6 +31,22 @@ struct TransformerBlock: Sendable {
 }
 
 extension TransformerBlock {
+    /// The norm that a sublayer begins with.
+    func norm(of sublayer: Sublayer) -> Vector {
+        switch sublayer {
+        case .attention: attentionNorm
+        case .feedForward: feedForwardNorm
+        }
+    }
+
+    /// The matrix that a sublayer ends with, and the norm of what it adds.
+    func last(of sublayer: Sublayer) -> (linear: Linear, norm: Vector?) {
+        switch sublayer {
+        case .attention: (output, attentionPostNorm)
+        case .feedForward: (down, feedForwardPostNorm)
+        }
+    }
+
     init(_ weights: WeightTable, layer: Int, _ configuration: ModelConfiguration) throws(CheckpointError) {
         func linear(_ kind: TensorRole.Kind) throws(CheckpointError) -> Linear {
             Linear(

@@ -16,7 +16,6 @@ extension ScaledBlocks {
     ) throws(CodecError) {
         check(values.count, scales: scales.count)
         precondition(values.count.isMultiple(of: importance.count), "weights for parts of rows")
-        guard let codec = type.codec else { preconditionFailure("\(type) has no codec") }
         let size = type.blockBytes
         var blocks = [UInt8](repeating: 0, count: scales.count * size)
         var span = blocks.mutableSpan

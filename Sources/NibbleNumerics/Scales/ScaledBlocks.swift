@@ -40,6 +40,12 @@ public struct ScaledBlocks: Sendable, Hashable {
     /// Codes of the type, that of zero being 0.
     package let codes: ClosedRange<Int>
 
+    /// The arithmetic of ``type``.
+    package var codec: any Codec {
+        guard let codec = type.codec else { preconditionFailure("\(type) has no codec") }
+        return codec
+    }
+
     /// Nil where `type` is none of ``types``.
     public init?(_ type: GGMLType) {
         switch type {
@@ -92,7 +98,6 @@ public struct ScaledBlocks: Sendable, Hashable {
         precondition(
             bytes.byteCount == blocks * type.blockBytes,
             "\(blocks) blocks of \(type) take \(blocks * type.blockBytes) bytes, not \(bytes.byteCount)")
-        guard let codec = type.codec else { preconditionFailure("\(type) has no codec") }
         try codec.checkFinite(values, level)
         guard blocks > 0 else { return }
         let invalid = unsafe bytes.withUnsafeMutableBytes { bytes in

@@ -7,7 +7,7 @@ extension ImportanceMatrix {
         let path = file.file.path
         guard let datasets = try file.metadata.value("imatrix.datasets")?.elements,
             let chunkCount = try file.metadata.value("imatrix.chunk_count")?.integer,
-            file.metadata.contains("imatrix.chunk_size")
+            let chunkSize = try file.metadata.value("imatrix.chunk_size")?.integer
         else {
             throw CheckpointError(
                 .missing, path: path,
@@ -31,6 +31,7 @@ extension ImportanceMatrix {
         self.path = path
         self.datasets = datasets.compactMap(\.text)
         self.chunkCount = chunkCount
+        self.chunkSize = chunkSize
         weights = [:]
         for (name, sum) in sums {
             guard let count = counts.removeValue(forKey: name), !count.isEmpty,

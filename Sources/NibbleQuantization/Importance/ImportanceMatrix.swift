@@ -1,9 +1,9 @@
 public import NibbleCheckpoint
 
-/// How much the error of each input column of each matrix matters: the mean square of what flows into it,
-/// as `llama-imatrix` measures it.
+/// How much the error of each input column of each matrix matters: the mean square of its input, as `llama-imatrix`
+/// measures it.
 ///
-/// Both of its file forms are read, GGUF and the older `.dat`.
+/// Both of its file forms are read, GGUF and the older `.dat`; GGUF is written.
 public struct ImportanceMatrix: Sendable {
     /// The file.
     public var path: String
@@ -13,13 +13,19 @@ public struct ImportanceMatrix: Sendable {
     public var datasets: [String]
     /// How many chunks of text; nil where the file does not say.
     public var chunkCount: Int?
+    /// Tokens of a chunk; nil where the file does not say.
+    public var chunkSize: Int?
 
     /// Creates a matrix from weights in memory; `path` is the name that files made with it will mention.
-    public init(path: String, weights: [String: [Float]], datasets: [String] = [], chunkCount: Int? = nil) {
+    public init(
+        path: String, weights: [String: [Float]], datasets: [String] = [], chunkCount: Int? = nil,
+        chunkSize: Int? = nil
+    ) {
         self.path = path
         self.weights = weights
         self.datasets = datasets
         self.chunkCount = chunkCount
+        self.chunkSize = chunkSize
     }
 
     /// Reads the file at `path`.

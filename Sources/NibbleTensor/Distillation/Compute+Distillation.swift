@@ -67,7 +67,7 @@ extension Compute {
             precondition(
                 cached.ids.allSatisfy { $0 >= 0 && Int($0) < vocabularySize },
                 "a cached token beyond a vocabulary of \(vocabularySize)")
-            precondition(loss.reverse == 0, "reverse divergence from a cached teacher")
+            precondition(loss.reverseKL == 0, "reverse divergence from a cached teacher")
             precondition(keepsLogits, "the logits of a cached teacher's entries have to be held")
         }
     }

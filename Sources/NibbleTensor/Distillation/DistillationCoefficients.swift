@@ -44,10 +44,10 @@ struct DistillationCoefficients {
         let distilled = scale * (1 - loss.crossEntropy) * loss.temperature
         self[.studentLogSum, token] = Float(sums.logSum(source: 1, token: token))
         self[.teacherLogSum, token] = Float(sums.logSum(source: 0, token: token))
-        self[.student, token] = distilled * (1 - loss.reverse)
+        self[.student, token] = distilled * (1 - loss.reverseKL)
         self[.distilled, token] = distilled
         if let reverse {
-            self[.reverse, token] = distilled * loss.reverse
+            self[.reverse, token] = distilled * loss.reverseKL
             self[.reverseMean, token] = Float(reverse.divergence(source: 1, token: token))
         }
         if let plain {
@@ -104,7 +104,7 @@ struct DistillationCoefficients {
                 plain_log_sum: row(.plainLogSum), student: row(.student), teacher: row(.student),
                 plain: row(.plain), reverse: row(.reverse), reverse_mean: row(.reverseMean),
                 temperature: loss.temperature, log_negligible: log(loss.negligible),
-                has_plain: loss.crossEntropy > 0 ? 1 : 0, has_reverse: loss.reverse > 0 ? 1 : 0)
+                has_plain: loss.crossEntropy > 0 ? 1 : 0, has_reverse: loss.reverseKL > 0 ? 1 : 0)
             body(&coefficients)
         }
     }

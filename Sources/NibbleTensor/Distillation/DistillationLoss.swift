@@ -9,7 +9,7 @@ public struct DistillationLoss: Sendable, Equatable {
     /// c, 0 to 1: the weight of the text's own next token.
     public var crossEntropy: Float = 0
     /// r, 0 to 1: the weight of the reverse divergence.
-    public var reverse: Float = 0
+    public var reverseKL: Float = 0
     /// Nats that a token contributes at most: the gradient of one with more is scaled down to that. Nil: no bound.
     public var tokenClip: Float?
     /// Weight of the distance of hidden states, added to the above: over all blocks the sum, over all tokens the mean

@@ -61,7 +61,7 @@ struct DistillationSlice {
     ) -> DistillationCoefficients {
         var coefficients = DistillationCoefficients(layout: layout)
         let reverseSums =
-            loss.reverse > 0
+            loss.reverseKL > 0
             ? VocabularySums([own.again(), other.again()], targets: targets, compute: compute)
             : nil
         let plainSums = plainSums(own)
@@ -233,7 +233,7 @@ struct DistillationSlice {
 extension DistillationLoss {
     /// A token's loss from its parts.
     func value(forward: Double, reverse: Double, crossEntropy: Double) -> Double {
-        let (c, r, t) = (Double(self.crossEntropy), Double(self.reverse), Double(temperature))
+        let (c, r, t) = (Double(self.crossEntropy), Double(self.reverseKL), Double(temperature))
         return (1 - c) * t * t * ((1 - r) * forward + r * reverse) + c * crossEntropy
     }
 }

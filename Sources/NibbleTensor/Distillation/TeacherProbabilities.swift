@@ -27,14 +27,6 @@ public struct TeacherProbabilities: Sendable, Equatable {
     /// Of no tokens yet.
     public init(top: Int) { self.init(top: top, ids: [], probabilities: [], tails: []) }
 
-    /// Those of a teacher that is not asked, for `count` tokens, where only the cross-entropy of the text counts: one entry
-    /// without probability.
-    public static func unasked(_ count: Int) -> TeacherProbabilities {
-        TeacherProbabilities(
-            top: 1, ids: Array(repeating: 0, count: count), probabilities: Array(repeating: 0, count: count),
-            tails: Array(repeating: 1, count: count))
-    }
-
     /// Tokens.
     public var count: Int { tails.count }
 

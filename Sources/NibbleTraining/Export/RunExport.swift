@@ -47,7 +47,7 @@ public struct RunExport: Sendable {
     ) throws -> ConversionSummary {
         let status = try RunStatus(path: path)
         let recipePath = FilePath.join(path, RunFolder.Name.recipe)
-        let recipe = try Recipe(path: recipePath)
+        var recipe = try Recipe(path: recipePath)
         // Before the teacher is read.
         if FilePath.isGGUF(output) { try recipe.quantization.type.checkOutput(output) }
         let source = teacher ?? status.identity.teacherPath
@@ -60,11 +60,11 @@ public struct RunExport: Sendable {
                     + "(\(digest))",
                 advice: "name the teacher with --teacher")
         }
-        var options = try StudentOptions(recipe, for: checkpoint)
-        // The start is replaced by what was saved, but for weights of which only the scales were trained.
-        if !options.freezesWeights { options.dithering = .never }
-        let compute = Compute(threads: threads, precision: .f32)
-        let student = try Student(checkpoint, options: options, compute: compute)
+        let scope = TrainingScope(recipe, try recipe.quantization.plan().assignments(for: checkpoint))
+        // The weights are replaced by those saved, but where only their scales were trained.
+        if !scope.freezesWeights { recipe.train.dither = .never }
+        let student = try Student(
+            checkpoint, recipe: recipe, compute: Compute(threads: threads, precision: .f32))
         let saved = try SavedCheckpoint(path: try savedPath(status))
         let state = try TrainingState(saved, into: student)
         var export = StudentExport(

@@ -1,3 +1,4 @@
+internal import NibbleCalibration
 internal import NibbleCheckpoint
 internal import NibbleModel
 internal import NibbleQuantization
@@ -19,11 +20,11 @@ struct StudentExport {
         to output: String, threads: Int, version: String,
         progress: @escaping @Sendable (ConversionProgress) -> Void,
         isCancelled: @escaping @Sendable () -> Bool
-    ) throws(CheckpointError) -> ConversionSummary {
+    ) throws -> ConversionSummary {
         let trained = recipe.quantization.type
         let source = student.checkpoint
         var request = ConversionRequest(
-            input: source.path, output: output, plan: student.options.plan, threads: threads)
+            input: source.path, output: output, plan: try recipe.quantization.plan(), threads: threads)
         if request.outputScheme == .hub {
             request.plan = QuantizationPlan(folderType ?? (trained.isGGUF ? .f32 : trained))
         }
@@ -33,13 +34,17 @@ struct StudentExport {
         return try Converter(request, source: source).run(progress: progress, isCancelled: isCancelled)
     }
 
+    /// Only what is true of these very weights: their perplexity is left out where it was not measured.
     private func provenance(version: String) -> Provenance {
         var perplexities: [String: Double] = [:]
-        if let start = state.start {
-            perplexities["teacher"] = start.teacherPerplexity
-            perplexities["rounded"] = start.perplexity
+        if let rounded = state.rounded {
+            perplexities["teacher"] = rounded.teacherPerplexity
+            perplexities["rounded"] = rounded.perplexity
         }
-        if let heldOut = state.heldOut { perplexities["trained"] = heldOut.perplexity }
+        if let calibrated = state.calibrated { perplexities["calibrated"] = calibrated.perplexity }
+        if state.step > 0, let measured = state.measured { perplexities["trained"] = measured.perplexity }
+        let methods = Dictionary(
+            (state.calibration?.matrices ?? []).map { ($0.name, $0.summary) }, uniquingKeysWith: { $1 })
         return Provenance(
             teacherName: FilePath.name(of: identity.teacherPath),
             teacherDigest: identity.teacherDigest, plan: recipe.quantization.type.rawValue,
@@ -47,7 +52,13 @@ struct StudentExport {
             steps: state.step,
             tokens: state.step * recipe.train.sequencesPerStep * recipe.train.sequenceLength,
             seed: recipe.train.seed, nibbleVersion: version, perplexities: perplexities,
-            heldOutTextDigest: perplexities.isEmpty ? nil : identity.heldOutDigest)
+            heldOutTextDigest: perplexities.isEmpty ? nil : identity.heldOutDigest,
+            calibration: Provenance.Calibration(
+                tokens: state.calibration?.tokens ?? 0,
+                textDigest: state.calibration.map { _ in identity.textDigest },
+                methods: student.matrices.map { matrix in
+                    .init(tensor: matrix.name, methods: methods[matrix.name] ?? "nearest")
+                }))
     }
 }
 

@@ -5,8 +5,7 @@ extension Student {
     /// Changes all masters by a step of AdamW, and encodes them anew.
     ///
     /// - Parameters:
-    ///   - gradients: those of the decoded weights; where values were clipped they are set to 0, if `options.config` says
-    ///     so.
+    ///   - gradients: those of the decoded weights; where values were clipped they are set to 0, if the recipe says so.
     ///   - steps: of each kind of parameter.
     ///   - isQuantized: whether the gradients were taken of ``quantized``. Those of ``unquantized`` are not masked, and
     ///     learned scales are then chosen from the weights as at the start.

@@ -1,8 +1,11 @@
+internal import NibbleCalibration
+internal import NibbleTensor
+
 extension Recipe {
     /// All fields, in the order in which they are written.
     static let fields: [RecipeField] =
         quantizationFields + trainingFields + optimizerFields + scheduleFields + lossFields + teacherFields
-        + startFields + evaluationFields + checkpointFields
+        + calibrationFields + evaluationFields + checkpointFields
 
     /// The sections, in the order in which they are written.
     static let sections: [String] = fields.reduce(into: []) { sections, field in
@@ -63,6 +66,13 @@ extension Recipe {
             "train", "recompute", \.train.recompute, .word,
             "Gradient checkpointing: what is computed again in the backward pass rather than kept; auto: blocks"
                 + " where memory would not suffice."),
+        RecipeField(
+            "train", "dither", \.train.dither, .word, former: "start.dither",
+            "Whether the student starts from weights drawn within the cells of the teacher's quantization grid;"
+                + " auto: where the teacher lies on one."),
+        RecipeField(
+            "train", "dither_seed", \.train.ditherSeed, .integer(0 ... .max), former: "start.dither_seed",
+            "What distinguishes one draw from another."),
     ]
 
     private static let optimizerFields: [RecipeField] = [
@@ -120,7 +130,7 @@ extension Recipe {
             "loss", "cross_entropy", \.loss.crossEntropy, .number(from: 0, to: 1),
             "Weight of the cross-entropy of the text itself, the divergence having the rest."),
         RecipeField(
-            "loss", "reverse", \.loss.reverse, .number(from: 0, to: 1),
+            "loss", "reverse_kl", \.loss.reverseKL, .number(from: 0, to: 1), former: "loss.reverse",
             "Weight of KL(student ‖ teacher) within the divergence, KL(teacher ‖ student) having the rest."),
         RecipeField(
             "loss", "hidden", \.loss.hidden, .number(from: 0),
@@ -136,38 +146,33 @@ extension Recipe {
             "Whether the teacher computes all probabilities in each step, or the largest were computed before."
         ),
         RecipeField(
-            "teacher", "top", \.teacher.top, .integer(1...65536),
+            "teacher", "top_k", \.teacher.topK, .integer(1...65536), former: "teacher.top",
             "Probabilities that are kept of a token, where they are cached."),
     ]
 
-    private static let startFields: [RecipeField] = [
+    private static let calibrationFields: [RecipeField] = [
         RecipeField(
-            "start", "dither", \.start.dither, .word,
-            "Whether the student starts from weights drawn within the cells of the teacher's quantization grid;"
-                + " auto: where the teacher lies on one."),
-        RecipeField(
-            "start", "dither_seed", \.start.ditherSeed, .integer(0 ... .max),
-            "What distinguishes one draw from another."),
-        RecipeField(
-            "start", "weights", \.start.weights, .word,
-            "What is rounded at first: the teacher's weights, or weights that took over what the rounding errors of"
-                + " those before them do to the output (GPTQ); auto: the latter where scales are learned."),
-        RecipeField(
-            "start", "scales", \.start.scales, .word,
-            "Where learned scales begin: at those that weigh the error of each column by what flows into it, as an"
-                + " importance matrix does, or at those that the codec chooses."),
-        RecipeField(
-            "start", "tokens", \.start.tokens, .word,
-            "How tokens weigh when weights are rounded with error feedback: by the size of the gradients that flow"
-                + " back to the output of each matrix, or equal."),
-        RecipeField(
-            "start", "compensation", \.start.compensation, .number(from: 0, to: 1),
-            "The part of what rounding loses before a matrix that its weights make up for, where they are rounded"
-                + " with error feedback; 0: none."),
-        RecipeField(
-            "start", "importance_sequences", \.start.importanceSequences, .integer(1...1_000_000),
-            "Sequences of the training text that the inputs of matrices are measured on, for scales and weights."
+            "calibration", "method", \.calibration.method, .word(former: ["teacher": .nearest]),
+            former: "start.weights",
+            "How weights are rounded before the first step: each to the nearest code, or by what the training text says"
+                + " of inputs and gradients (GPTQ, YAQA, coordinate descent); auto: the latter where scales are learned."
         ),
+        RecipeField(
+            "calibration", "scales", \.calibration.scales, .word, former: "start.scales",
+            "Where learned scales begin: at those that weigh the error of each column by the mean square of its input,"
+                + " as an importance matrix does, or at those that the codec chooses."),
+        RecipeField(
+            "calibration", "token_weights", \.calibration.tokenWeights, .word, former: "start.tokens",
+            "How tokens weigh in the Hessians of gptq: by the size of the loss' gradient by the outputs of each matrix"
+                + " (GuidedQuant), or equal; with equal weights YAQA is left out."),
+        RecipeField(
+            "calibration", "gptaq", \.calibration.gptaq, .number(from: 0, to: 1),
+            former: "start.compensation",
+            "The share of GPTAQ's correction for what was lost before a matrix, with gptq; 0: none."),
+        RecipeField(
+            "calibration", "sequences", \.calibration.sequences, .integer(1...1_000_000),
+            former: "start.importance_sequences",
+            "Sequences of the training text that calibration passes through the model."),
     ]
 
     private static let evaluationFields: [RecipeField] = [

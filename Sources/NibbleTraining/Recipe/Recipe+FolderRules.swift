@@ -1,4 +1,3 @@
-internal import NibbleNumerics
 internal import NibbleQuantization
 
 extension Recipe {
@@ -42,9 +41,4 @@ extension Recipe {
             )
         }
     }
-}
-
-extension WeightFormat {
-    /// Whether the scales of its blocks can be learned.
-    var learnsScales: Bool { ggmlType.flatMap(ScaledBlocks.init) != nil }
 }

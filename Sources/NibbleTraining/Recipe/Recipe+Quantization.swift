@@ -17,7 +17,7 @@ extension Recipe {
         /// Where the scales of the blocks come from.
         public var scales = Scales.automatic
         /// The gradient of rounding and clipping.
-        public var gradient = Gradient.identity
+        public var gradient = FakeQuantizeConfig.Gradient.identity
         /// Whether activations are quantized in training, too.
         public var activations = Activations.none
         /// Steps before fake quantization begins.
@@ -53,14 +53,6 @@ extension Recipe.Quantization {
         case recomputed
         /// Trained, and written to the file as learned.
         case learned
-    }
-
-    /// The gradient of rounding and clipping.
-    public enum Gradient: String, CaseIterable, Sendable {
-        /// Straight-through estimator: 1 everywhere; of learned scales, as ``masked``.
-        case identity
-        /// Straight-through estimator: 1, but 0 for values that were clipped (`RepresentableRange`).
-        case masked
     }
 
     /// How activations are quantized in training.

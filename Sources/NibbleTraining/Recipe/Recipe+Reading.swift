@@ -58,12 +58,13 @@ extension Recipe {
     ///   or the value is of the wrong type or out of range. The recipe is then as it was.
     public mutating func set(_ keyPath: String, to value: String) throws(TrainingError) {
         do throws(RecipeProblem) {
-            guard let field = Self.fields.first(where: { $0.fullName == keyPath }) else {
+            guard let field = Self.field(keyPath) else {
                 throw RecipeProblem(
                     "has an unknown field '\(RecipeNode.shown(keyPath))'",
                     advice: NearestName.advice(keyPath, among: Self.fields.map(\.fullName))
                         ?? "docs/recipes.md lists all fields")
             }
+            noteRenamed(field, from: keyPath)
             guard value.utf8.count <= Self.maximumSize, let node = try RecipeNode.parse(value) else {
                 throw RecipeProblem(
                     "\(keyPath) has \(value.utf8.count) bytes that hold no value, expected \(field.expectation)"
@@ -120,7 +121,9 @@ extension Recipe {
         var lines: [String: Int] = [:]
         for (key, value) in sections {
             let section = key.text ?? ""
-            let fields = Self.fields.filter { $0.section == section }
+            let fields = Self.fields.filter {
+                $0.section == section || $0.formerName?.hasPrefix(section + ".") == true
+            }
             guard !fields.isEmpty else {
                 throw RecipeProblem(
                     line: key.line, "has an unknown section '\(key.shown)'",
@@ -133,16 +136,34 @@ extension Recipe {
                     line: value.line, "section \(section) is \(value.shown), expected a mapping of fields")
             }
             for (key, value) in pairs {
-                guard let field = fields.first(where: { $0.name == key.text }) else {
+                let name = "\(section).\(key.text ?? "")"
+                guard let field = Self.field(name) else {
                     throw RecipeProblem(
                         line: key.line, "has an unknown field '\(section).\(key.shown)'",
                         advice: Self.advice(key.text ?? "", fields))
                 }
+                guard lines[field.fullName] == nil else {
+                    throw RecipeProblem(
+                        line: key.line, "has '\(name)' and '\(field.fullName)', which are one field",
+                        advice: "leave one out")
+                }
+                noteRenamed(field, from: name)
                 try field.read(value, &self)
                 lines[field.fullName] = key.line
             }
         }
         return lines
+    }
+
+    /// The field of a name, or of one that it had until one version ago.
+    private static func field(_ name: String) -> RecipeField? {
+        fields.first { $0.fullName == name } ?? fields.first { $0.formerName == name }
+    }
+
+    private mutating func noteRenamed(_ field: RecipeField, from name: String) {
+        guard name != field.fullName else { return }
+        notes.append(
+            "\(name) of the recipe is now called \(field.fullName); the old name goes with the next version")
     }
 
     /// The nearest name in the section, or the section that has the name.

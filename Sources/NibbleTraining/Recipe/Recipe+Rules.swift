@@ -1,4 +1,6 @@
+internal import NibbleCalibration
 internal import NibbleQuantization
+internal import NibbleTensor
 
 /// Fields that contradict each other, although each is in range.
 struct RecipeRule: Sendable {
@@ -64,26 +66,26 @@ extension Recipe {
         },
         RecipeRule(
             fields: [
-                "start.weights", "quantization.type", "quantization.scales", "quantization.start_step",
+                "calibration.method", "quantization.type", "quantization.scales", "quantization.start_step",
             ],
             statement: "`quantization.type` is q4_0, q5_0 or q8_0, `quantization.scales` not recomputed and"
-                + " `quantization.start_step` 0 where `start.weights` is gptq."
+                + " `quantization.start_step` 0 where `calibration.method` is gptq."
         ) { recipe in
-            guard recipe.start.weights == .gptq else { return nil }
-            let advice = "set start.weights to auto or teacher"
+            guard recipe.calibration.method == .gptq else { return nil }
+            let advice = "set calibration.method to auto or nearest"
             let type = recipe.quantization.type
             if !type.format.learnsScales {
                 return (
-                    "start.weights is gptq, but quantization.type is \(type.rawValue), expected q4_0, q5_0 or"
+                    "calibration.method is gptq, but quantization.type is \(type.rawValue), expected q4_0, q5_0 or"
                         + " q8_0", advice
                 )
             }
             if recipe.quantization.scales == .recomputed {
-                return ("start.weights is gptq, but quantization.scales is recomputed", advice)
+                return ("calibration.method is gptq, but quantization.scales is recomputed", advice)
             }
             if recipe.quantization.startStep > 0 {
                 return (
-                    "start.weights is gptq, but quantization.start_step is \(recipe.quantization.startStep)",
+                    "calibration.method is gptq, but quantization.start_step is \(recipe.quantization.startStep)",
                     advice
                 )
             }
@@ -111,13 +113,13 @@ extension Recipe {
             )
         },
         RecipeRule(
-            fields: ["loss.reverse", "loss.cross_entropy"],
-            statement: "`loss.reverse` is 0 where `loss.cross_entropy` is 1."
+            fields: ["loss.reverse_kl", "loss.cross_entropy"],
+            statement: "`loss.reverse_kl` is 0 where `loss.cross_entropy` is 1."
         ) { recipe in
-            guard recipe.loss.crossEntropy == 1, recipe.loss.reverse > 0 else { return nil }
+            guard recipe.loss.crossEntropy == 1, recipe.loss.reverseKL > 0 else { return nil }
             return (
-                "loss.reverse is above 0, but loss.cross_entropy 1 leaves no divergence",
-                "lower loss.cross_entropy, or set loss.reverse to 0"
+                "loss.reverse_kl is above 0, but loss.cross_entropy 1 leaves no divergence",
+                "lower loss.cross_entropy, or set loss.reverse_kl to 0"
             )
         },
         RecipeRule(
@@ -131,13 +133,13 @@ extension Recipe {
             )
         },
         RecipeRule(
-            fields: ["loss.reverse", "teacher.kind"],
-            statement: "`teacher.kind` is live where `loss.reverse` is above 0."
+            fields: ["loss.reverse_kl", "teacher.kind"],
+            statement: "`teacher.kind` is live where `loss.reverse_kl` is above 0."
         ) { recipe in
-            guard recipe.loss.reverse > 0, recipe.teacher.kind == .cached else { return nil }
+            guard recipe.loss.reverseKL > 0, recipe.teacher.kind == .cached else { return nil }
             return (
-                "loss.reverse is above 0, but a cached teacher lacks the small probabilities that it depends on",
-                "set teacher.kind to live, or loss.reverse to 0"
+                "loss.reverse_kl is above 0, but a cached teacher lacks the small probabilities that it depends on",
+                "set teacher.kind to live, or loss.reverse_kl to 0"
             )
         },
         RecipeRule(

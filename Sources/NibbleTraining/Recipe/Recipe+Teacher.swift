@@ -4,7 +4,7 @@ extension Recipe {
         /// Whether the teacher is at hand in training.
         public var kind = Kind.live
         /// Probabilities that are kept of a token, where they are cached.
-        public var top = 256
+        public var topK = 256
 
         /// The defaults.
         public init() {}

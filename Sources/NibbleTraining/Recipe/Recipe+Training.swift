@@ -18,6 +18,11 @@ extension Recipe {
         /// What is computed again in the backward pass rather than kept.
         public var recompute = Recompute.automatic
 
+        /// Whether the student's weights are drawn within the cells of the grid that the teacher lies on.
+        public var dither = Dithering.automatic
+        /// What distinguishes one draw from another.
+        public var ditherSeed: UInt64 = 1
+
         /// The defaults.
         public init() {}
     }
@@ -28,12 +33,26 @@ extension Recipe.Training {
     public enum Parameters: String, CaseIterable, Sendable {
         /// The matrices of attention and feed-forward layers.
         case linear
-        /// The weights of norms.
+        /// Norms and biases.
         case norms
-        /// The token embedding, which is the vocabulary head, too, where the two are tied.
+        /// The token embedding, and the vocabulary head where it is a matrix of its own.
         case embedding
-        /// The scales of quantized blocks, where they are learned; alone: training of scales only.
+        /// The scales of the blocks of ``linear``, and of ``embedding`` where that is trained, too. Without ``linear`` its
+        /// weights stay as they are.
         case scales
+    }
+
+    /// When the student's weights are dithered at the beginning.
+    ///
+    /// A checkpoint that was decoded from a quantized file lies on that file's grid, where many weights are
+    /// exact ties of another grid: the smallest step flips them all the same way.
+    public enum Dithering: String, CaseIterable, Sendable {
+        /// Where the teacher lies on a grid that has ties of the student's.
+        case automatic = "auto"
+        /// In any case.
+        case always
+        /// In no case.
+        case never
     }
 
     /// Gradient checkpointing: what is computed again in the backward pass rather than kept.

@@ -23,8 +23,8 @@ extension Recipe {
             # Recipes
 
             A recipe says what a run of quantization-aware training is made of. It is a YAML file of sections, each \
-            with fields; what is left out has the default below. `Recipes/` holds one for each model that Nibble \
-            was tried on. A field is named by its section and name where it is changed from outside: \
+            with fields; what is left out has the default below. `Recipes/` holds some: those for Gemma 3 270M and \
+            SmolLM2 135M were run (docs/qat-results.md); those for Gemma 3 1B and 4B were not, and say so. A field is named by its section and name where it is changed from outside: \
             `optimizer.learning_rate=2e-5`. Unknown fields, values out of range and contradictions are errors that \
             name the line; anchors, aliases and tags are refused.
 

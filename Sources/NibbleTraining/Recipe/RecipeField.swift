@@ -4,6 +4,8 @@ struct RecipeField: Sendable {
     let section: String
     /// The name within the section: `learning_rate`.
     let name: String
+    /// What the field was called until one version ago, with its section.
+    let formerName: String?
     /// What it means, for the reference.
     let summary: String
     /// What values it may have.
@@ -18,11 +20,12 @@ struct RecipeField: Sendable {
     /// Describes the property at `path`.
     init<Value: Sendable>(
         _ section: String, _ name: String, _ path: any WritableKeyPath<Recipe, Value> & Sendable,
-        _ format: RecipeFormat<Value>, _ summary: String
+        _ format: RecipeFormat<Value>, former formerName: String? = nil, _ summary: String
     ) {
         let fullName = section + "." + name
         self.section = section
         self.name = name
+        self.formerName = formerName
         self.summary = summary
         expectation = format.expectation
         read = { node, recipe throws(RecipeProblem) in

@@ -93,13 +93,16 @@ extension RecipeFormat where Value == Float {
     }
 }
 
-extension RecipeFormat where Value: RawRepresentable & CaseIterable, Value.RawValue == String {
+extension RecipeFormat where Value: RawRepresentable & CaseIterable & Sendable, Value.RawValue == String {
     /// One of the cases, by its raw value.
-    static var word: RecipeFormat<Value> {
+    static var word: RecipeFormat<Value> { word(former: [:]) }
+
+    /// The same with names that some cases had until one version ago.
+    static func word(former: [String: Value]) -> RecipeFormat<Value> {
         let names = Value.allCases.map(\.rawValue)
         return RecipeFormat(choice(names)) { node throws(RecipeProblem) in
             guard let text = node.text else { return nil }
-            if let value = Value(rawValue: text) { return value }
+            if let value = Value(rawValue: text) ?? former[text] { return value }
             throw RecipeProblem(
                 "is \(node.shown), expected \(choice(names))", advice: NearestName.advice(text, among: names))
         } text: {

@@ -82,9 +82,26 @@ public final class RunFolder {
         try checkIsRun(path)
         let lock = try FolderLock(path: FilePath.join(path, Name.lock))
         let found = try RunIdentity(path: FilePath.join(path, Name.identity))
-        if let identity { try found.check(identity, folder: path) }
+        if let identity {
+            var renamed = found
+            renamed.recipeDigest = try recipeDigest(path, found.recipeDigest)
+            try renamed.check(identity, folder: path)
+        }
         removeLeftovers(path)
         return RunFolder(path: path, identity: found, lock: lock)
+    }
+
+    /// The digest that the recipe of a run has now, whose text is as it was written: another one than then where fields
+    /// were renamed since.
+    private static func recipeDigest(_ path: String, _ digest: String) throws -> String {
+        let text = try recipeText(path)
+        guard SHA256.hex(text.utf8) == digest else { return digest }
+        return try Recipe(yaml: text, path: FilePath.join(path, Name.recipe)).digest
+    }
+
+    private static func recipeText(_ path: String) throws(CheckpointError) -> String {
+        let file = try MappedFile(path: FilePath.join(path, Name.recipe))
+        return withExtendedLifetime(file) { String(decoding: file.bytes, as: UTF8.self) }
     }
 
     /// The path of `metrics.jsonl`.
@@ -101,10 +118,7 @@ public final class RunFolder {
 
     /// The text of `recipe.yaml`.
     public var recipeYAML: String {
-        get throws(CheckpointError) {
-            let file = try MappedFile(path: FilePath.join(path, Name.recipe))
-            return withExtendedLifetime(file) { String(decoding: file.bytes, as: UTF8.self) }
-        }
+        get throws(CheckpointError) { try Self.recipeText(path) }
     }
 
     // MARK: -

@@ -12,8 +12,8 @@ public import NibbleTensor
 public final class Student: Sendable {
     /// The unquantized checkpoint.
     public let checkpoint: ModelCheckpoint
-    /// What is trained.
-    public let options: StudentOptions
+    /// What of it is trained, and how it is rounded.
+    let scope: TrainingScope
     /// The model on rounded weights.
     public let quantized: LanguageModel
     /// The model on the masters themselves: what is trained before fake quantization starts.
@@ -25,7 +25,7 @@ public final class Student: Sendable {
     /// What every tensor becomes in the file.
     public let assignments: [QuantizationPlan.Assignment]
     /// What was found of the teacher's grid, and whether the start was dithered.
-    public let start: StudentStart
+    public let teacherGrid: TeacherGrid
     /// Where it is computed.
     public let compute: Compute
     /// Bytes of the matrices that are quantized and not trained.
@@ -33,28 +33,25 @@ public final class Student: Sendable {
 
     /// Takes the weights of `checkpoint`, and prepares them.
     ///
-    /// - Precondition: scales are learned where, and only where, they are among the parameters; all matrices concerned
-    ///   are then of `ScaledBlocks.types`. `Trainer` throws a `TrainingError` where a recipe asks for anything else.
-    /// - Throws: `CheckpointError` where a tensor cannot be read or encoded.
-    public init(
-        _ checkpoint: ModelCheckpoint, options: StudentOptions, compute: Compute
-    ) throws(CheckpointError) {
-        precondition(
-            (options.config.scales == .learned) == options.parameters.contains(.scales),
-            "scales are \(options.config.scales), parameters \(options.parameters)")
+    /// - Parameter recipe: what counts are `quantization` and `train`.
+    /// - Precondition: where scales are learned, all matrices concerned are of `ScaledBlocks.types`. `Trainer` throws a
+    ///   `TrainingError` where a recipe asks for anything else.
+    /// - Throws: `CheckpointError` where a tensor cannot be read or encoded; `TrainingError` where a field of
+    ///   `quantization` is out of range.
+    public init(_ checkpoint: ModelCheckpoint, recipe: Recipe, compute: Compute) throws {
         self.checkpoint = checkpoint
-        self.options = options
         self.compute = compute
-        assignments = try options.plan.assignments(for: checkpoint)
+        assignments = try recipe.quantization.plan().assignments(for: checkpoint)
+        scope = TrainingScope(recipe, assignments)
         let entries = Dictionary(checkpoint.tensors.map { ($0.role, $0.entry) }) { first, _ in first }
-        var builder = StudentBuilder(checkpoint, options: options, compute: compute)
+        var builder = StudentBuilder(checkpoint, scope, recipe.train, compute: compute)
         for assignment in assignments {
             guard let entry = entries[assignment.role] else { continue }
             try builder.add(assignment, entry)
         }
         matrices = builder.matrices
         vectors = builder.vectors
-        start = builder.start
+        teacherGrid = builder.grid
         frozenByteCount = builder.frozenByteCount
         quantized = try LanguageModel(
             checkpoint, compute: compute, replacements: builder.replacements(isQuantized: true))
@@ -91,34 +88,5 @@ public final class Student: Sendable {
                 try matrix.encode(rows, level: compute.level)
             }
         }
-    }
-}
-
-extension Compute {
-    /// Calls `body` for pieces of `height` rows on all threads; throws the error of the first piece that failed.
-    func forEachRows(
-        in rows: Range<Int>, height: Int, _ body: (Range<Int>) throws(CheckpointError) -> Void
-    ) throws(CheckpointError) {
-        let pieces = (rows.count + height - 1) / height
-        let errors = ErrorList(count: pieces)
-        workers.forEach(pieces) { piece in
-            let first = rows.lowerBound + piece * height
-            do throws(CheckpointError) {
-                try body(first..<min(first + height, rows.upperBound))
-            } catch {
-                errors.set(error, piece)
-            }
-        }
-        if let error = errors.first { throw error }
-    }
-
-    /// Rows of a piece where nothing else says how many.
-    static var rowsAtATime: Int { 32 }
-
-    /// The same for all rows of a matrix, ``rowsAtATime`` at a time.
-    func forEachRows(
-        of count: Int, _ body: (Range<Int>) throws(CheckpointError) -> Void
-    ) throws(CheckpointError) {
-        try forEachRows(in: 0..<count, height: Self.rowsAtATime, body)
     }
 }

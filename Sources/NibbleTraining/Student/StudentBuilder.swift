@@ -8,18 +8,20 @@ internal import NibbleTensor
 struct StudentBuilder {
     private(set) var matrices: [TrainedMatrix] = []
     private(set) var vectors: [TrainedVector] = []
-    private(set) var start = StudentStart()
+    private(set) var grid = TeacherGrid()
     /// Bytes of the matrices that are quantized and not trained.
     private(set) var frozenByteCount = 0
     private var types: [TensorRole: GGMLType] = [:]
     private var frozen = WeightReplacements()
     private let checkpoint: ModelCheckpoint
-    private let options: StudentOptions
+    private let scope: TrainingScope
+    private let train: Recipe.Training
     private let compute: Compute
 
-    init(_ checkpoint: ModelCheckpoint, options: StudentOptions, compute: Compute) {
+    init(_ checkpoint: ModelCheckpoint, _ scope: TrainingScope, _ train: Recipe.Training, compute: Compute) {
         self.checkpoint = checkpoint
-        self.options = options
+        self.scope = scope
+        self.train = train
         self.compute = compute
     }
 
@@ -27,7 +29,7 @@ struct StudentBuilder {
     {
         let role = assignment.role
         guard entry.shape.count == 2, role.part == .weight else {
-            if options.trains(role) {
+            if scope.trains(role) {
                 let values = try checkpoint.vector(role, entry)
                 vectors.append(
                     TrainedVector(
@@ -37,7 +39,7 @@ struct StudentBuilder {
             return
         }
         let rows = checkpoint.rowCount(of: role, entry)
-        let isTrained = options.trains(role)
+        let isTrained = scope.trains(role)
         guard let codec = assignment.format.codec else { throw entry.undecodable }
         // Tensors that stay as they are need no copy.
         guard isTrained || assignment.format != .ggml(entry.type) else { return }
@@ -50,8 +52,8 @@ struct StudentBuilder {
         let matrix = TrainedMatrix(
             role: role, name: assignment.name, source: (entry.file.path, entry.name), rows: rows,
             columns: entry.columns,
-            quantizer: FakeQuantizer(codec: codec, columns: entry.columns, config: options.config),
-            trainsWeights: options.parameters.contains(role.isVocabulary ? .embedding : .linear))
+            quantizer: FakeQuantizer(codec: codec, columns: entry.columns, config: scope.config),
+            trainsWeights: scope.parameters.contains(role.isVocabulary ? .embedding : .linear))
         try load(matrix, entry)
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
             matrix.scales?.choose(rows, for: matrix.weights(rows).span)
@@ -96,19 +98,19 @@ struct StudentBuilder {
             throw matrix.fault(
                 .nonFiniteValue(index: place, value: values(rows)[place]), in: rows)
         }
-        var found = StudentStart()
+        var found = TeacherGrid()
         try TieDetection.sample(matrix, into: &found)
-        start.sampled += found.sampled
-        start.ties += found.ties
+        grid.sampled += found.sampled
+        grid.ties += found.ties
         let dithers =
-            switch options.dithering {
+            switch train.dither {
             case .always: true
             case .never: false
-            case .auto: found.hasTies
+            case .automatic: found.hasTies
             }
         guard dithers else { return }
-        start.isDithered = true
-        let dither = Dither(seed: options.ditherSeed)
+        grid.isDithered = true
+        let dither = Dither(seed: train.ditherSeed)
         let stream = Dither.stream(of: entry.name)
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
             var span = values(rows).mutableSpan

@@ -1,3 +1,4 @@
+internal import NibbleCalibration
 public import NibbleCheckpoint
 internal import NibbleNumerics
 public import NibbleQuantization
@@ -116,27 +117,35 @@ public final class TrainedMatrix: @unchecked Sendable {
 
     /// Encodes some rows of the masters.
     func encode(_ range: Range<Int>, level: KernelLevel) throws(CheckpointError) {
+        if let calibrated { return try calibrated.encode(range, level: level) }
         let values = weights(range)
         let width = quantizer.rowBytes
         var blocks = encoded.slice(range.lowerBound * width..<range.upperBound * width).mutableBytes
-        do {
-            if let scales {
-                try scales.blocks.encode(
-                    values.span, scales: scales.values(range).span, into: &blocks, level: level)
-            } else {
-                try quantizer.encode(values.span, into: &blocks, level: level)
-            }
+        do throws(CodecError) {
+            try quantizer.encode(values.span, into: &blocks, level: level)
         } catch {
             throw fault(error, in: range)
         }
+    }
+
+    /// What calibration rounds, and learned scales are encoded by; nil where scales are recomputed.
+    var calibrated: CalibratedMatrix? {
+        scales.map {
+            CalibratedMatrix(
+                role: role, name: name, source: source, rows: rows, columns: columns, codec: $0.blocks,
+                weights: masters, scales: $0.masters, blocks: encoded, parameter: parameter, advice: advice)
+        }
+    }
+
+    private var advice: String {
+        "give the tensor another type with quantization.tensor_types, as '\(name)=bf16'"
     }
 
     /// The error for rows that cannot be encoded, by the name that they have in the checkpoint.
     func fault(_ error: CodecError, in range: Range<Int>) -> CheckpointError {
         WeightFault(
             error, values: weights(range), columns: columns, firstRow: range.lowerBound,
-            codec: quantizer.codec,
-            advice: "give the tensor another type with quantization.tensor_types, as '\(name)=bf16'"
+            codec: quantizer.codec, advice: advice
         ).error(path: source.path, tensor: source.tensor)
     }
 }

@@ -4,7 +4,7 @@ internal import NibbleCheckpoint
 public struct TeacherCacheIdentity: Sendable, Equatable {
     /// `TeacherDigest` of the teacher.
     public var teacherDigest: String
-    /// ``TrainingText/digest`` of the text.
+    /// ``TokenSequences/digest`` of the text.
     public var textDigest: String
     /// What logits are divided by.
     public var temperature: Float

@@ -33,7 +33,7 @@ public struct SelfText: Sendable {
         self.seed = seed
     }
 
-    /// The tokens of all sequences without BOS, as ``TrainingText`` takes them; written to `path` first where they are
+    /// The tokens of all sequences without BOS, as ``TokenSequences`` takes them; written to `path` first where they are
     /// not there.
     ///
     /// - Parameters:

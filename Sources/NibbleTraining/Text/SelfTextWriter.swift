@@ -45,8 +45,8 @@ struct SelfTextWriter {
         to path: String, header: BlockFileHeader, progress: (Int) -> Void, isCancelled: () -> Bool
     ) throws {
         guard beginning != nil || !starts.isEmpty else {
-            throw TrainingError(
-                .unusableText, teacher.path, "its vocabulary has neither BOS nor normal tokens to begin with",
+            throw TextError(
+                teacher.path, "its vocabulary has neither BOS nor normal tokens to begin with",
                 advice: "train on a text")
         }
         let length = header.blockSize / 4

@@ -1,4 +1,5 @@
 internal import NibbleNumerics
+public import NibbleTokenizer
 
 /// Which sequences of a text each step of training has: a new random order in each epoch, the same for the same seed
 /// on every machine.
@@ -12,7 +13,7 @@ internal import NibbleNumerics
 /// with state mix(mix(seed) + γ (e + 1)).
 public struct TokenBatches: Sendable {
     /// The text.
-    public let text: TrainingText
+    public let text: TokenSequences
     /// Sequences of a step.
     public let sequencesPerStep: Int
     /// What distinguishes one order from another.
@@ -21,12 +22,12 @@ public struct TokenBatches: Sendable {
     /// Makes batches of a text.
     ///
     /// - Parameter sequencesPerStep: 1 or more.
-    /// - Throws: ``TrainingError`` (`.unusableText`) where the text has fewer sequences than a step.
-    public init(_ text: TrainingText, sequencesPerStep: Int, seed: UInt64) throws(TrainingError) {
+    /// - Throws: ``TextError`` where the text has fewer sequences than a step.
+    public init(_ text: TokenSequences, sequencesPerStep: Int, seed: UInt64) throws(TextError) {
         precondition(sequencesPerStep >= 1, "\(sequencesPerStep) sequences a step")
         guard text.sequenceCount >= sequencesPerStep else {
-            throw TrainingError(
-                .unusableText, "text",
+            throw TextError(
+                "text",
                 "has \(text.sequenceCount) sequences of \(text.sequenceLength) tokens (\(text.tokenCount) tokens),"
                     + " a step needs \(sequencesPerStep) (\(sequencesPerStep * text.sequenceLength) tokens)",
                 advice: "add text, or lower train.sequences_per_step or train.sequence_length")

@@ -1,6 +1,8 @@
+internal import NibbleCalibration
 internal import NibbleCheckpoint
 internal import NibbleModel
 internal import NibbleTensor
+internal import NibbleTokenizer
 
 /// The cache of a run's teacher, by sequences of the training text.
 struct CachedTeacher: Sendable {
@@ -11,7 +13,7 @@ struct CachedTeacher: Sendable {
     /// Opens the cache of a run, written first where it is not there: for the sequences that the run goes through.
     init(
         _ teacher: LanguageModel, _ run: RunIdentity, _ recipe: Recipe, _ batches: TokenBatches, path: String,
-        preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
+        preparing: (CalibrationProgress) -> Void, isCancelled: () -> Bool
     ) throws {
         let (text, train) = (batches.text, recipe.train)
         let used = min(text.sequenceCount, train.steps * train.sequencesPerStep)
@@ -19,7 +21,7 @@ struct CachedTeacher: Sendable {
         let order = isWhole ? Array(0..<used) : Array(batches.order(epoch: 0).prefix(used))
         let identity = TeacherCacheIdentity(
             teacherDigest: run.teacherDigest, textDigest: run.textDigest,
-            temperature: recipe.loss.temperature, top: recipe.teacher.top,
+            temperature: recipe.loss.temperature, top: recipe.teacher.topK,
             vocabularySize: teacher.vocabularySize, sequenceLength: train.sequenceLength, sequenceCount: used,
             seed: isWhole ? nil : train.seed)
         let length = train.sequenceLength
@@ -27,7 +29,7 @@ struct CachedTeacher: Sendable {
             path: path, sequence: { text.sequence(order[$0]) },
             progress: {
                 preparing(
-                    PreparationProgress(stage: .cachingTeacher, done: $0 * length, total: used * length))
+                    CalibrationProgress(stage: .cachingTeacher, done: $0 * length, total: used * length))
             }, isCancelled: isCancelled)
         if !isWhole {
             for (block, sequence) in order.enumerated() { blocks[sequence] = block }

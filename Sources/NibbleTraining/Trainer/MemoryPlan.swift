@@ -1,6 +1,6 @@
+internal import NibbleCalibration
 internal import NibbleCheckpoint
 internal import NibbleModel
-internal import NibbleNumerics
 internal import NibbleTensor
 
 #if canImport(Glibc)
@@ -29,9 +29,8 @@ public struct MemoryPlan: Sendable, Equatable {
     /// Logits that are held, and what attention and products need at a time.
     public var scratch: Int
 
-    /// What rounding with error feedback takes before the first step, when weights have no gradients yet: activations and
-    /// logits while tokens are weighed, then residual streams, products of inputs and their factors; products of outputs
-    /// in both.
+    /// What GPTQ takes before the first step, when weights have no gradients yet: activations and logits while tokens are
+    /// weighed, then residual streams, input Hessians and their factors; output Hessians in both.
     public var start: Int
 
     /// All that is held at a time, but the teacher.
@@ -47,19 +46,11 @@ public struct MemoryPlan: Sendable, Equatable {
 
     /// - Parameters:
     ///   - tokens: of a pass through the models.
-    ///   - length: of a sequence.
     ///   - recomputes: whether blocks are computed again on the way back.
-    ///   - isCached: whether the teacher's probabilities are.
-    ///   - matchesHidden: whether the teacher's stream after each block is kept.
-    ///   - feedbackSequences: that weights are rounded on with error feedback before the first step; 0: they are not.
-    ///   - weighsTokens: whether each matrix has its own products then.
-    ///   - compensates: whether the student's inputs are compared with the teacher's then.
-    public init(
-        _ student: Student, tokens: Int, length: Int, recomputes: Bool, isCached: Bool = false,
-        matchesHidden: Bool = false,
-        feedbackSequences: Int = 0, weighsTokens: Bool = false, compensates: Bool = false
-    ) {
+    ///   - calibration: how many sequences weights are rounded on by GPTQ before the first step; nil: they are not.
+    init(_ student: Student, _ recipe: Recipe, tokens: Int, recomputes: Bool, calibration: Int?) {
         let shape = student.checkpoint.configuration
+        let length = recipe.train.sequenceLength
         teacher = student.checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
         let matrices = student.matrices.reduce(0) { $0 + $1.byteCount }
         let vectors = student.vectors.reduce(0) { $0 + 12 * $1.count }
@@ -67,41 +58,61 @@ public struct MemoryPlan: Sendable, Equatable {
         frozen = student.frozenByteCount
         // Those of weights are taken where only their scales are trained, too.
         gradients = student.parameters.reduce(0) { $0 + 4 * $1.count }
-        let queries = shape.headCount * shape.headDimension
-        let keys = shape.keyValueHeadCount * shape.headDimension
-        // What the operations of a block keep: norms and sums, queries and keys before and after their rotation, the
-        // two halves of the gate and their product; then the packed operands of products.
-        let width = shape.embeddingLength
-        let features = 7 * width + 3 * queries + 4 * keys + 3 * shape.feedForwardLength
-        let packed = (2 * width + queries + shape.feedForwardLength) / 2
-        let block = 4 * tokens * (features + packed)
+        let stream = 4 * tokens * shape.embeddingLength * shape.layerCount
+        let block =
+            4 * tokens * (Sublayer.keptFeatures(in: shape) + Sublayer.packedFeatures(in: shape))
         activations =
-            (recomputes ? 4 * tokens * width * shape.layerCount + block : block * shape.layerCount)
-            + (matchesHidden ? 4 * tokens * width * shape.layerCount : 0)
+            (recomputes ? stream + block : block * shape.layerCount) + (recipe.loss.hidden > 0 ? stream : 0)
         let scores = 8 * shape.headCount * length * min(length, tokens) * max(tokens / length, 1) / 2
         let logits = student.compute.distillationScratch(
-            tokens: tokens, vocabularySize: shape.vocabularySize, features: width, isCached: isCached)
-        scratch = scores + logits + 16 * tokens * max(width, shape.feedForwardLength)
-        guard feedbackSequences > 0 else {
-            start = 0
-            return
+            tokens: tokens, vocabularySize: shape.vocabularySize, features: shape.embeddingLength,
+            isCached: recipe.teacher.kind == .cached)
+        scratch =
+            scores + logits + 16 * tokens * max(shape.embeddingLength, shape.feedForwardLength)
+        let (backward, threads) = (activations + scratch, student.compute.workers.count)
+        start =
+            calibration.map {
+                Calibrator.byteCount(
+                    recipe.calibration, matrices: student.matrices.map { ($0.rows, $0.columns) }, in: shape,
+                    sequences: $0, length: length, threads: threads, backward: backward)
+            } ?? 0
+    }
+
+    /// The plan of a run, which says whether it computes blocks again on the way back.
+    ///
+    /// - Throws: `TrainingError` (`outOfMemory`) where memory would not suffice, with what to change.
+    static func fitting(
+        _ student: Student, _ request: TrainingRequest, sequenceCount: Int
+    ) throws(TrainingError) -> (plan: MemoryPlan, recomputes: Bool) {
+        let (recipe, train) = (request.recipe, request.recipe.train)
+        let calibration =
+            student.roundsByHessians(recipe) ? min(recipe.calibration.sequences, sequenceCount) : nil
+        let tokens = min(
+            max(Trainer.tokensAtATime, train.sequenceLength), train.sequenceLength * train.sequencesPerStep)
+        func plan(_ recomputes: Bool) -> MemoryPlan {
+            MemoryPlan(student, recipe, tokens: tokens, recomputes: recomputes, calibration: calibration)
         }
-        // Of the matrices with one input after the other: products, what inputs lack, and factors.
-        let hidden = shape.feedForwardLength
-        let squares = max((weighsTokens ? 3 : 1) * width * width, queries * queries, hidden * hidden)
-        let streams = (compensates ? 2 : 1) * feedbackSequences * width
-        let outputs = student.matrices.reduce(0) {
-            $0 + (weighsTokens && TokenImportance.couples($1) ? $1.rows * $1.rows : 0)
+        // A tenth is left to the system and to what is not counted.
+        let limit = (request.memoryLimit ?? physicalMemory) / 10 * 9
+        let recomputes: Bool
+        switch train.recompute {
+        case .none: recomputes = false
+        case .blocks: recomputes = true
+        case .automatic: recomputes = plan(false).resident > limit
         }
-        // Errors of all rows of a matrix, and those of the pieces in which threads round it, with their gradients.
-        let errors = student.matrices.reduce(0) {
-            max($0, $1.columns * ($1.rows + 3 * Compute.rowsAtATime * student.compute.workers.count))
+        let memory = plan(recomputes)
+        guard memory.resident <= limit else {
+            throw TrainingError(
+                .outOfMemory, request.teacher,
+                "training needs \(ByteText.text(memory.resident)), \(ByteText.text(limit)) may be used (nine tenths of "
+                    + "\(request.memoryLimit == nil ? "this machine's memory" : "the memory given"))",
+                advice: memory.start > memory.steps
+                    ? "lower calibration.sequences, or set calibration.token_weights to equal or calibration.method to "
+                        + "nearest"
+                    : recomputes
+                        ? "shorten train.sequence_length, or train fewer parameters"
+                        : "set train.recompute to blocks, or shorten train.sequence_length")
         }
-        // One sequence passes through a block at a time.
-        let rounding =
-            (compensates ? 12 : 8) * squares + 4 * (outputs + errors)
-            + 4 * length * (streams + features + packed)
-        // Gradients flow back to the outputs of matrices, but not to their weights.
-        start = max(rounding, weighsTokens ? 4 * outputs + activations + scratch : 0)
+        return (memory, recomputes)
     }
 }

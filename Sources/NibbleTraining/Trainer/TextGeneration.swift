@@ -1,3 +1,4 @@
+internal import NibbleCalibration
 internal import NibbleCheckpoint
 internal import NibbleModel
 internal import NibbleTokenizer
@@ -28,14 +29,14 @@ struct TextGeneration {
         let (train, evaluation) = (request.recipe.train, request.recipe.evaluation)
         let heldOut = evaluation.every > 0 && request.heldOutTexts.isEmpty ? evaluation.chunks : 0
         let trained = train.steps * train.sequencesPerStep
-        return min(limit, max(trained, request.recipe.start.importanceSequences)) + heldOut
+        return min(limit, max(trained, request.recipe.calibration.sequences)) + heldOut
     }
 
     /// The tokens, which are kept in the run folder; none where none are asked for.
     ///
     /// They are part of what a run is, so that they are there before it is.
     func tokens(
-        tokenizer: Tokenizer, preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
+        tokenizer: Tokenizer, preparing: (CalibrationProgress) -> Void, isCancelled: () -> Bool
     ) throws -> [Int32] {
         guard let limit = request.selfSequences else { return [] }
         let path = FilePath.trimmingSlashes(request.output)
@@ -54,7 +55,7 @@ struct TextGeneration {
         let total = text.sequenceCount * (train.sequenceLength - (tokenizer.addsBeginning ? 1 : 0))
         return try text.tokens(
             path: FilePath.join(path, RunFolder.Name.selfText), teacher: teacher, tokenizer: tokenizer,
-            progress: { preparing(PreparationProgress(stage: .writingText, done: $0, total: total)) },
+            progress: { preparing(CalibrationProgress(stage: .writingText, done: $0, total: total)) },
             isCancelled: isCancelled)
     }
 }

@@ -1,4 +1,5 @@
-public import NibbleCheckpoint
+public import NibbleCalibration
+internal import NibbleCheckpoint
 public import NibbleModel
 internal import NibbleNumerics
 internal import NibbleQuantization
@@ -8,114 +9,84 @@ internal import NibbleTokenizer
 /// Quantization-aware training: a student whose weights are rounded as they will be in the file learns the
 /// probabilities of the unquantized checkpoint.
 ///
-/// Creating a trainer reads everything, checks that it fits together and into memory, and makes or opens the run
-/// folder; ``run(progress:isCancelled:)`` trains. The same recipe, texts and teacher give the same bits on any number of
-/// threads, however often the run was interrupted.
+/// Creating a trainer opens the checkpoint and checks that recipe and request fit it, in seconds.
+/// ``prepare(progress:isCancelled:)`` reads text, has the teacher write some and caches its probabilities where that is
+/// asked for, and makes or opens the run folder; ``TrainingRun/train(progress:preparing:isCancelled:)`` trains. The same
+/// recipe, texts and teacher give the same bits on any number of threads, however often the run was interrupted.
 ///
 /// ```swift
 /// var request = TrainingRequest(
 ///     teacher: "gemma-3-270m", texts: ["texts"], output: "run", threads: 2, version: "0.3.0")
 /// request.recipe.train.steps = 200
-/// let trainer = try Trainer(request)
-/// let summary = try trainer.run()
-/// try trainer.export(to: "gemma.qat.gguf")
+/// let run = try Trainer(request).prepare()
+/// let summary = try run.train()
+/// try run.export(to: "gemma.qat.gguf")
 /// ```
-public final class Trainer {
-    /// What was asked for.
+public struct Trainer {
+    /// What is asked for.
     public let request: TrainingRequest
     /// The unquantized model.
     public let teacher: LanguageModel
-    /// The model that is trained.
-    public let student: Student
-    /// What it is trained on.
-    public let batches: TokenBatches
-    /// The memory that it takes.
-    public let memory: MemoryPlan
-    /// Whether blocks are computed again on the way back.
-    public let recomputes: Bool
-    /// What the user should know: a teacher that is quantized, a start that is dithered, a damaged checkpoint; once it
-    /// runs, matrices that begin without error feedback.
-    public internal(set) var notes: [String] = []
-    /// What is left out of the teacher's checkpoint, and which of two parts that contradict each other counts.
-    public private(set) var warnings: [CheckpointNote] = []
-    let heldOut: HeldOutText?
-    /// The teacher's probabilities, where the recipe has them cached.
-    let cachedTeacher: CachedTeacher?
-    let folder: RunFolder
-    var state = TrainingState()
-    /// The step of the saved state that this goes on from; nil where it begins.
-    public private(set) var resumedAt: Int?
-    /// The step of the state that was saved last; nil before the first.
-    var savedStep: Int?
-    var recipe: Recipe { request.recipe }
+    private let checkpoint: ModelCheckpoint
+    private let tokenizer: Tokenizer
 
     /// Sequences of this many tokens in all pass through the models at a time, a single longer one by itself.
-    static let tokensAtATime = 1024
+    static let tokensAtATime = Calibrator.tokensAtATime
 
-    /// Opens everything; has the teacher write text and compute probabilities where the request and the recipe ask for it.
+    /// Opens the checkpoint, and checks what can be checked without reading text and weights.
     ///
-    /// - Parameters:
-    ///   - preparing: called as text is written and probabilities are computed.
-    ///   - isCancelled: asked meanwhile. What was done is kept for the next time.
     /// - Throws: `TrainingError` or `CheckpointError`, naming what does not fit.
-    public init(
-        _ request: TrainingRequest, preparing: (PreparationProgress) -> Void = { _ in },
-        isCancelled: () -> Bool = { false }
-    ) throws {
+    public init(_ request: TrainingRequest) throws {
         self.request = request
         let recipe = try request.recipe.validated(path: request.recipePath)
         try TextFiles.checkPresence(request.texts + request.heldOutTexts)
         if let cache = request.teacherCache { try OutputPlace(file: cache).check(replacing: true) }
-        let checkpoint = try ModelCheckpoint(path: request.teacher)
-        let tokenizer = try Tokenizer(checkpoint)
+        checkpoint = try ModelCheckpoint(path: request.teacher)
+        tokenizer = try Tokenizer(checkpoint)
         let compute = try Self.compute(recipe, request)
-        let options = try StudentOptions(recipe, for: checkpoint)
-        try Self.checkPlan(options, checkpoint)
+        try Self.checkPlan(recipe, checkpoint)
         try Self.checkTeacher(recipe, request, checkpoint)
         teacher = try LanguageModel(checkpoint, compute: compute)
-        let digest = "\(TeacherDigest(checkpoint, threads: request.threads))"
-        let generated = try TextGeneration(request, teacher: teacher, teacherDigest: digest).tokens(
-            tokenizer: tokenizer, preparing: preparing, isCancelled: isCancelled)
-        let texts = try Self.texts(request, tokenizer, generated: generated)
-        heldOut = texts.heldOut
-        batches = try TokenBatches(
-            texts.training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed)
-        student = try Student(checkpoint, options: options, compute: compute)
-        (memory, recomputes) = try Self.plan(
-            student, request, sequenceCount: batches.text.sequenceCount)
-        let identity = RunIdentity(
-            teacherPath: request.teacher,
-            teacherDigest: digest, textDigest: texts.training.digest, heldOutDigest: texts.heldOut?.digest,
-            recipeDigest: recipe.digest, totalSteps: recipe.train.steps,
-            teacherCachePath: request.teacherCache,
-            nibbleVersion: request.version)
-        folder = try Self.folder(request, identity, recipe)
-        folder.retention = Retention(last: recipe.checkpoints.keep, keepsBest: true)
-        cachedTeacher =
-            recipe.teacher.kind == .cached
-            ? try CachedTeacher(
-                teacher, identity, recipe, batches, path: request.teacherCache ?? folder.teacherCachePath,
-                preparing: preparing, isCancelled: isCancelled) : nil
-        warnings = checkpoint.notes + tokenizer.vocabulary.notes
-        noteTeacher(checkpoint)
-        noteRates()
-        noteSpace()
-        try restore()
-        // Of text that was written, of probabilities that were cached.
-        compute.pool.releaseIdle()
     }
 
-    private func restore() throws(CheckpointError) {
-        var warnings: [String] = []
-        if let saved = try folder.latest(warn: { warnings.append($0) }) {
-            state = try TrainingState(saved, into: student)
-            (resumedAt, savedStep) = (state.step, state.step)
-            // Killed between the save and the mark.
-            if let best = state.best, best.step == state.step {
-                try folder.markBest(step: best.step, value: best.divergence)
-            }
-        }
-        notes += warnings
+    /// Makes everything that training needs, and makes or opens the run folder.
+    ///
+    /// - Parameters:
+    ///   - progress: called as text is written and probabilities are computed.
+    ///   - isCancelled: asked meanwhile. What was done is kept for the next time.
+    /// - Throws: `TrainingError`, `TextError` or `CheckpointError`, naming what does not fit; `TrainingError`
+    ///   (`outOfMemory`) where memory would not suffice.
+    public func prepare(
+        progress: (CalibrationProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
+    ) throws -> TrainingRun {
+        let recipe = request.recipe
+        let digest = "\(TeacherDigest(checkpoint, threads: request.threads))"
+        let generated = try TextGeneration(request, teacher: teacher, teacherDigest: digest).tokens(
+            tokenizer: tokenizer, preparing: progress, isCancelled: isCancelled)
+        let texts = try Self.texts(request, tokenizer, generated: generated)
+        let batches = try TokenBatches(
+            texts.training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed)
+        let student = try Student(checkpoint, recipe: recipe, compute: teacher.compute)
+        let (memory, recomputes) = try MemoryPlan.fitting(
+            student, request, sequenceCount: batches.text.sequenceCount)
+        let identity = RunIdentity(
+            teacherPath: request.teacher, teacherDigest: digest, textDigest: texts.training.digest,
+            heldOutDigest: texts.heldOut?.digest, recipeDigest: recipe.digest,
+            totalSteps: recipe.train.steps, teacherCachePath: request.teacherCache,
+            nibbleVersion: request.version)
+        let session = try TrainingSession(request, identity, student)
+        let cachedTeacher =
+            recipe.teacher.kind == .cached
+            ? try CachedTeacher(
+                teacher, identity, recipe, batches,
+                path: request.teacherCache ?? session.folder.teacherCachePath, preparing: progress,
+                isCancelled: isCancelled) : nil
+        // Of text that was written, of probabilities that were cached.
+        teacher.compute.pool.releaseIdle()
+        return TrainingRun(
+            request, teacher: teacher, student: student, batches: batches, heldOut: texts.heldOut,
+            cachedTeacher: cachedTeacher, memory: memory, recomputes: recomputes, session: session,
+            warnings: checkpoint.notes + tokenizer.vocabulary.notes)
     }
 
     // MARK: - Parts
@@ -150,16 +121,17 @@ public final class Trainer {
         return compute
     }
 
-    private static func checkPlan(_ options: StudentOptions, _ checkpoint: ModelCheckpoint) throws {
-        let assignments = try options.plan.assignments(for: checkpoint)
-        guard assignments.contains(where: { $0.format.isQuantized && options.trains($0.role) }) else {
+    private static func checkPlan(_ recipe: Recipe, _ checkpoint: ModelCheckpoint) throws {
+        let assignments = try recipe.quantization.plan().assignments(for: checkpoint)
+        let scope = TrainingScope(recipe, assignments)
+        guard assignments.contains(where: { $0.format.isQuantized && scope.trains($0.role) }) else {
             throw TrainingError(
-                .invalidRecipe, "quantization.type \(options.plan.type.rawValue)",
+                .invalidRecipe, "quantization.type \(recipe.quantization.type.rawValue)",
                 "quantizes nothing of what is trained", advice: "choose a quantized type, such as q4_0")
         }
-        guard options.config.scales == .learned,
+        guard scope.learnsScales,
             let other = assignments.first(where: {
-                options.learnsScales(of: $0.role) && !$0.format.learnsScales
+                scope.learnsScales(of: $0.role) && !$0.format.learnsScales
             })
         else { return }
         let types = ScaledBlocks.types.map(\.description).joined(separator: ", ")
@@ -181,20 +153,20 @@ public final class Trainer {
                 "teacher.kind is live, but a cache is named, '\(cache)', which it has no use for",
                 advice: "set teacher.kind to cached, or name no cache")
         }
-        guard recipe.teacher.kind == .live || recipe.teacher.top <= size else {
+        guard recipe.teacher.kind == .live || recipe.teacher.topK <= size else {
             throw TrainingError(
                 .invalidRecipe, request.recipePath,
-                "teacher.top is \(recipe.teacher.top), the vocabulary has \(size) tokens",
-                advice: "lower teacher.top")
+                "teacher.top_k is \(recipe.teacher.topK), the vocabulary has \(size) tokens",
+                advice: "lower teacher.top_k")
         }
     }
 
     private static func texts(
         _ request: TrainingRequest, _ tokenizer: Tokenizer, generated: [Int32]
-    ) throws -> (training: TrainingText, heldOut: HeldOutText?) {
+    ) throws -> (training: TokenSequences, heldOut: HeldOutText?) {
         let (length, evaluation) = (request.recipe.train.sequenceLength, request.recipe.evaluation)
-        func read(_ paths: [String], generated: [Int32] = []) throws -> TrainingText {
-            try TrainingText(
+        func read(_ paths: [String], generated: [Int32] = []) throws -> TokenSequences {
+            try TokenSequences(
                 paths: paths, textField: request.textField, tokenizer: tokenizer, sequenceLength: length,
                 generated: generated)
         }
@@ -208,54 +180,5 @@ public final class Trainer {
         let count = min(evaluation.chunks, other.sequenceCount)
         let sequences = (0..<count).map { other.sequence($0 * other.sequenceCount / count) }
         return (text, HeldOutText(sequences))
-    }
-
-    private static func plan(
-        _ student: Student, _ request: TrainingRequest, sequenceCount: Int
-    ) throws(TrainingError) -> (MemoryPlan, Bool) {
-        let feedbackSequences =
-            roundsWithFeedback(student, request.recipe)
-            ? min(request.recipe.start.importanceSequences, sequenceCount) : 0
-        let train = request.recipe.train
-        let tokens = min(
-            max(Self.tokensAtATime, train.sequenceLength), train.sequenceLength * train.sequencesPerStep)
-        func plan(_ recomputes: Bool) -> MemoryPlan {
-            MemoryPlan(
-                student, tokens: tokens, length: train.sequenceLength, recomputes: recomputes,
-                isCached: request.recipe.teacher.kind == .cached,
-                matchesHidden: request.recipe.loss.hidden > 0, feedbackSequences: feedbackSequences,
-                weighsTokens: request.recipe.start.tokens == .gradient,
-                compensates: request.recipe.start.compensation > 0)
-        }
-        // A tenth is left to the system and to what is not counted.
-        let limit = (request.memoryLimit ?? MemoryPlan.physicalMemory) / 10 * 9
-        let recomputes: Bool
-        switch train.recompute {
-        case .none: recomputes = false
-        case .blocks: recomputes = true
-        case .automatic: recomputes = plan(false).resident > limit
-        }
-        let memory = plan(recomputes)
-        guard memory.resident <= limit else {
-            throw TrainingError(
-                .outOfMemory, request.teacher,
-                "training needs \(ByteText.text(memory.resident)), \(ByteText.text(limit)) may be used (nine tenths of "
-                    + "\(request.memoryLimit == nil ? "this machine's memory" : "the memory given"))",
-                advice: memory.start > memory.steps
-                    ? "lower start.importance_sequences, or set start.tokens to equal or start.weights to teacher"
-                    : recomputes
-                        ? "shorten train.sequence_length, or train fewer parameters"
-                        : "set train.recompute to blocks, or shorten train.sequence_length")
-        }
-        return (memory, recomputes)
-    }
-
-    private static func folder(
-        _ request: TrainingRequest, _ identity: RunIdentity, _ recipe: Recipe
-    ) throws -> RunFolder {
-        if request.resumes, FilePath.exists(FilePath.join(request.output, RunFolder.Name.identity)) {
-            return try RunFolder.open(path: request.output, expecting: identity)
-        }
-        return try RunFolder.create(path: request.output, identity: identity, recipeYAML: recipe.yaml)
     }
 }

@@ -1,3 +1,5 @@
+internal import NibbleEvaluation
+
 /// Where a run is after a step.
 public struct TrainingProgress: Sendable {
     /// Steps done.
@@ -16,7 +18,7 @@ public struct TrainingProgress: Sendable {
     public var tokensPerSecond: Double
     /// Time that the rest will take at this rate.
     public var remaining: Duration
-    /// The last evaluation.
+    /// The last evaluation, of the state of its own step; nil before the first.
     public var heldOut: HeldOutScore?
 }
 
@@ -26,6 +28,8 @@ public struct HeldOutScore: Sendable, Equatable {
     public var step: Int
     /// Perplexity of the second half of every sequence, as llama.cpp counts it.
     public var perplexity: Double
+    /// Its standard error.
+    public var perplexityError: Double
     /// The same of the teacher.
     public var teacherPerplexity: Double
     /// Mean KL(teacher || student) of the same tokens, in nats.
@@ -38,9 +42,11 @@ public struct TrainingSummary: Sendable {
     public var step: Int
     /// Why training ended.
     public var ending: Ending
-    /// Before the first step, with plain rounding.
-    public var start: HeldOutScore?
-    /// At the end.
+    /// Of weights rounded to nearest, before calibration.
+    public var rounded: HeldOutScore?
+    /// Of calibrated weights, before the first step; nil where nothing was calibrated.
+    public var calibrated: HeldOutScore?
+    /// Of the state that an export writes; nil where it was not measured.
     public var final: HeldOutScore?
     /// The one with the smallest divergence since the first step; its state is kept.
     public var best: HeldOutScore?
@@ -61,10 +67,12 @@ public struct TrainingSummary: Sendable {
         case interrupted
     }
 
-    /// The share of the perplexity that rounding cost and training won back; nil without an evaluation, or where
-    /// rounding cost nothing.
+    /// The share of the perplexity that rounding to nearest cost and the exported state wins back; nil where that was not
+    /// measured, or rounding cost nothing.
     public var recovered: Double? {
-        guard let start, let final, start.perplexity > start.teacherPerplexity else { return nil }
-        return (start.perplexity - final.perplexity) / (start.perplexity - start.teacherPerplexity)
+        guard let rounded, let final else { return nil }
+        return PairedPerplexity.recoveredShare(
+            of: rounded.perplexity - rounded.teacherPerplexity,
+            by: final.perplexity - final.teacherPerplexity)
     }
 }

@@ -12,10 +12,10 @@ struct QATCommandTests {
     func table() throws {
         let result = try runs.run(runs.command())
         let words = result.output.split(whereSeparator: \.isWhitespace).joined(separator: " ")
-        #expect(words.hasPrefix("held-out text: perplexity divergence unquantized "))
+        #expect(words.hasPrefix("held-out text: perplexity divergence teacher "))
         #expect(words.contains(" rounded to nearest ") && words.contains(" trained, step 20 "))
         #expect(
-            words.contains("\(runs.path("run"))/model.gguf: 81.") && words.contains("finished at step 20, "))
+            words.contains("\(runs.path("run"))/model.gguf: 8") && words.contains("finished at step 20, "))
         #expect(result.errors.contains("to q4_0: 20 steps of 1 x 64 tokens, seed 1\n"))
         #expect(result.errors.contains("trains 73.7 k weights; "))
         #expect(result.errors.contains("memory: "))
@@ -38,7 +38,7 @@ struct QATCommandTests {
         #expect((1 << 20..<16 << 20).contains(planned), "\(planned) bytes for a model of 100 k weights")
         #expect((report["peak_resident_bytes"] as? Int ?? 0) > planned)
         let (start, final) = (
-            try #require(report["start"] as? [String: Any]), try #require(report["final"] as? [String: Any])
+            try #require(report["rounded"] as? [String: Any]), try #require(report["final"] as? [String: Any])
         )
         #expect(start["step"] as? Int == 0 && final["step"] as? Int == 20)
         let before = try #require(start["perplexity"] as? Double)

@@ -66,7 +66,7 @@ struct QATErrorTests {
         #expect(try runs.folder.names == ["recipe.yaml", "text.txt"])
     }
 
-    @Test("in what int4 and sfp8 cannot be: a GGUF file, learned scales, a start of error feedback, masked")
+    @Test("in what int4 and sfp8 cannot be: a GGUF file, learned scales, GPTQ, masked")
     func folderTypes() throws {
         for type in ["int4", "int4_32", "sfp8"] {
             let file = runs.path("a.gguf")
@@ -79,8 +79,8 @@ struct QATErrorTests {
                     "quantization.scales is learned, but quantization.type is \(type), expected q4_0, q5_0 or q8_0"
                 ),
                 (
-                    "start.weights=gptq",
-                    "start.weights is gptq, but quantization.type is \(type), expected q4_0, q5_0 or q8_0"
+                    "calibration.method=gptq",
+                    "calibration.method is gptq, but quantization.type is \(type), expected q4_0, q5_0 or q8_0"
                 ),
                 (
                     "quantization.gradient=masked",

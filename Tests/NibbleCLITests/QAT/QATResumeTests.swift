@@ -152,21 +152,21 @@ struct QATResumeTests {
         #expect(marked["divergence"] as? Double == best["divergence"] as? Double)
     }
 
-    @Test("killed after its start goes on from what was rounded")
-    func killedAfterStart() throws {
+    @Test("killed after calibration goes on from what was rounded")
+    func killedAfterCalibration() throws {
         let parts = [
             "--set", "train.parameters=linear, norms", "--set", "quantization.scales=auto",
-            "--set", "start.importance_sequences=4",
+            "--set", "calibration.sequences=4",
         ]
         let command = runs.command("run", steps: 300, every: 300, parts)
         try runs.run(runs.command("whole", steps: 300, every: 300, parts))
-        // The evaluation before the start, and a step.
-        let (errors, _, _) = try interrupt(command, run: "run", signal: SIGKILL, lines: 2)
+        // The evaluations before and after calibration, and a step.
+        let (errors, _, _) = try interrupt(command, run: "run", signal: SIGKILL, lines: 3)
         try #require(runs.savedSteps() == [0], "\(errors)")
         let resumed = try runs.run(command + ["--resume"])
         #expect(resumed.errors.contains("tokens, resumed at step 0, seed 1\n"))
         let log = try String(decoding: contents(runs.path("run") + "/log.txt"), as: UTF8.self)
-        #expect(log.split(separator: "weights begin rounded").count == 2, "\(log)")
+        #expect(log.split(separator: "calibrated by gptq").count == 2, "\(log)")
         #expect(try model("run") == model("whole"))
         try runs.expectSameMetrics("run", as: "whole")
     }
@@ -179,7 +179,7 @@ struct QATResumeTests {
                 [
                     "--set", "train.parameters=linear, norms", "--set", "quantization.scales=auto",
                     // Most moments are to lie in the steps.
-                    "--set", "start.importance_sequences=4", "--quiet",
+                    "--set", "calibration.sequences=4", "--quiet",
                 ])
         }
         let start = ContinuousClock.now

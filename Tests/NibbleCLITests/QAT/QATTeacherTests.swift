@@ -15,7 +15,7 @@ struct QATTeacherTests {
     ) -> [String] {
         runs.command(
             output, teacher: teacher,
-            ["--set", "teacher.kind=cached", "--set", "teacher.top=16", "--quiet"] + more)
+            ["--set", "teacher.kind=cached", "--set", "teacher.top_k=16", "--quiet"] + more)
     }
 
     private func model(_ name: String) throws -> [UInt8] { try contents(runs.path(name) + "/model.gguf") }
@@ -167,7 +167,7 @@ struct QATTeacherTests {
             text.split(whereSeparator: \.isWhitespace).joined(separator: " ")
         }
         let report = words(result.output)
-        #expect(report.contains(" rounded to nearest ") && report.contains(" rounded with error feedback "))
+        #expect(report.contains(" rounded to nearest ") && report.contains(" calibrated "))
         #expect(report.contains("; finished at step 0, "))
         #expect(try runs.savedSteps() == [0])
         let status = try runs.status()

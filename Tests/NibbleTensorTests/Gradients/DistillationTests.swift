@@ -39,7 +39,7 @@ struct DistillationTests {
         }
         let targets = (0..<tokens).map { Int32(($0 * 37) % vocabulary) }
         var loss = DistillationLoss()
-        (loss.temperature, loss.crossEntropy, loss.reverse, loss.tokenClip) = (2, 0.3, 0.2, 6)
+        (loss.temperature, loss.crossEntropy, loss.reverseKL, loss.tokenClip) = (2, 0.3, 0.2, 6)
         loss.negligible = 0
         var runs: [(result: DistillationLoss.Result, states: [[Float]], head: [Float])] = []
         // OpenBLAS gives other bits where it is asked for another number of rows.

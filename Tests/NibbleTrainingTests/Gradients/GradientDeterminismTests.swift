@@ -13,7 +13,7 @@ struct GradientDeterminismTests {
     /// Every term of the loss.
     static let loss: DistillationLoss = {
         var loss = DistillationLoss()
-        (loss.temperature, loss.crossEntropy, loss.reverse) = (1.5, 0.2, 0.4)
+        (loss.temperature, loss.crossEntropy, loss.reverseKL) = (1.5, 0.2, 0.4)
         return loss
     }()
 

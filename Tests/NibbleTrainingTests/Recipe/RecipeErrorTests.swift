@@ -79,17 +79,17 @@ struct RecipeErrorTests {
         Case(
             "quantization: {scales: learned, start_step: 3}\ntrain: {parameters: [scales]}", 2,
             "nothing but scales"),
-        Case("start: {weights: gptq}\nquantization: {type: q4_k_s}", 2, "quantization.type is q4_k_s"),
+        Case("calibration: {method: gptq}\nquantization: {type: q4_k_s}", 2, "quantization.type is q4_k_s"),
         Case(
-            "start: {weights: gptq}\nquantization: {scales: recomputed}", 2,
-            "start.weights is gptq, but quantization.scales is recomputed"),
+            "calibration: {method: gptq}\nquantization: {scales: recomputed}", 2,
+            "calibration.method is gptq, but quantization.scales is recomputed"),
         Case(
-            "start: {weights: gptq}\nquantization: {start_step: 3}", 2,
-            "start.weights is gptq, but quantization.start_step is 3"),
+            "calibration: {method: gptq}\nquantization: {start_step: 3}", 2,
+            "calibration.method is gptq, but quantization.start_step is 3"),
         Case(
             "quantization: {type: int4_32, scales: learned}", 1,
             "quantization.type is int4_32, expected q4_0, q5_0 or q8_0"),
-        Case("start: {weights: gptq}\nquantization: {type: sfp8}", 2, "quantization.type is sfp8"),
+        Case("calibration: {method: gptq}\nquantization: {type: sfp8}", 2, "quantization.type is sfp8"),
         Case("quantization:\n  type: int4\n  gradient: masked", 3, "these clip no value"),
         Case("quantization:\n  type: int4\n  activations: int8", 3, "their products take no int8"),
         Case("quantization:\n  type: sfp8\n  pure: true", 3, "these have no mixture"),
@@ -101,7 +101,7 @@ struct RecipeErrorTests {
         Case("quantization:\n  type: int4_16", 2, "did you mean 'int4_"),
         Case("train:\n  steps: 3\nschedule:\n  warmup_steps: 4", 4, "more than train.steps, 3"),
         Case("quantization:\n  start_step: 9\ntrain:\n  steps: 9", 4, "nothing would be quantized"),
-        Case("loss:\n  cross_entropy: 1\n  reverse: 0.5", 3, "leaves no divergence"),
+        Case("loss:\n  cross_entropy: 1\n  reverse_kl: 0.5", 3, "leaves no divergence"),
         Case("loss:\n  hidden: 1\nteacher:\n  kind: cached", 4, "no hidden states"),
         Case("evaluation:\n  patience: 2\n  every: 0", 3, "means no evaluations"),
         // YAML

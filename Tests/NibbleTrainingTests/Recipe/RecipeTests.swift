@@ -1,3 +1,4 @@
+import NibbleCalibration
 import NibbleNumerics
 import NibbleQuantization
 import NibbleTensor
@@ -69,6 +70,8 @@ struct RecipeTests {
                   seed: 1
                   precision: auto
                   recompute: auto
+                  dither: auto
+                  dither_seed: 1
                 optimizer:
                   kind: adamw
                   learning_rate: 2e-05
@@ -88,20 +91,18 @@ struct RecipeTests {
                 loss:
                   temperature: 1
                   cross_entropy: 0
-                  reverse: 0
+                  reverse_kl: 0
                   hidden: 0
                   token_clip: none
                 teacher:
                   kind: live
-                  top: 256
-                start:
-                  dither: auto
-                  dither_seed: 1
-                  weights: auto
+                  top_k: 256
+                calibration:
+                  method: auto
                   scales: importance
-                  tokens: gradient
-                  compensation: 0.5
-                  importance_sequences: 256
+                  token_weights: gradient
+                  gptaq: 0.5
+                  sequences: 256
                 evaluation:
                   every: 20
                   chunks: 8
@@ -111,6 +112,34 @@ struct RecipeTests {
                   keep: 2
 
                 """)
+    }
+
+    @Test("take the names that fields had until one version ago, with a note, and no field twice")
+    func renamed() throws {
+        let text =
+            "start: {weights: teacher, tokens: equal, compensation: 0.25, importance_sequences: 7, dither: never}\n"
+            + "loss: {reverse: 0.5}\nteacher: {top: 9}\n"
+        let recipe = try Recipe(yaml: text, path: "a.yaml")
+        var expected = Recipe()
+        expected.calibration.method = .nearest
+        expected.calibration.tokenWeights = .equal
+        (expected.calibration.gptaq, expected.calibration.sequences) = (0.25, 7)
+        expected.train.dither = .never
+        (expected.loss.reverseKL, expected.teacher.topK) = (0.5, 9)
+        #expect(recipe == expected)
+        #expect(recipe.notes.count == 7)
+        #expect(recipe.notes[0].hasPrefix("start.weights of the recipe is now called calibration.method"))
+        // What is written has the new names alone.
+        #expect(try Recipe(yaml: recipe.yaml, path: "a.yaml").notes.isEmpty)
+        var set = Recipe()
+        try set.set("start.weights", to: "gptq")
+        #expect(set.calibration.method == .gptq && set.notes.count == 1)
+        let twice = #expect(throws: TrainingError.self) {
+            try Recipe(yaml: "teacher:\n  top_k: 3\n  top: 4\n", path: "a.yaml")
+        }
+        #expect(
+            twice?.line == 3 && twice?.problem == "has 'teacher.top' and 'teacher.top_k', which are one field"
+        )
     }
 
     @Test("are written so that they read back as they were, with one digest")

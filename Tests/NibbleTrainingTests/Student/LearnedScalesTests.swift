@@ -11,18 +11,13 @@ import Testing
 @Suite("Learned scales")
 struct LearnedScalesTests {
     private static func student(
-        _ type: QuantizationType, _ parameters: Set<StudentOptions.Parameters>,
-        scales: FakeQuantizeConfig.Scales = .learned, gradient: FakeQuantizeConfig.Gradient = .identity
+        _ type: QuantizationType, _ parameters: Set<Recipe.Training.Parameters>,
+        scales: Recipe.Quantization.Scales = .learned, gradient: FakeQuantizeConfig.Gradient = .identity
     ) throws -> Student {
-        var options = StudentOptions()
-        options.plan = QuantizationPlan(type)
-        options.plan.isPure = true
-        options.parameters = parameters
-        options.config.scales = scales
-        options.config.gradient = gradient
-        options.dithering = .never
+        var recipe = Recipe.student(type, isPure: true, parameters, scales: scales, dither: .never)
+        recipe.quantization.gradient = gradient
         return try Student(
-            ModelCheckpoint(path: Fixtures.path("hub/gemma3-text")), options: options,
+            ModelCheckpoint(path: Fixtures.path("hub/gemma3-text")), recipe: recipe,
             compute: Compute(threads: 2, precision: .f32))
     }
 
@@ -61,8 +56,8 @@ struct LearnedScalesTests {
         let scales = learned.matrices.reduce(0) { $0 + $1.parameter.count / 32 }
         #expect(learned.trainedCount == recomputed.trainedCount + scales)
         let (with, without) = (
-            MemoryPlan(learned, tokens: 64, length: 32, recomputes: false),
-            MemoryPlan(recomputed, tokens: 64, length: 32, recomputes: false)
+            MemoryPlan(learned, Recipe(), tokens: 64, recomputes: false, calibration: nil),
+            MemoryPlan(recomputed, Recipe(), tokens: 64, recomputes: false, calibration: nil)
         )
         #expect(with.student == without.student + 12 * scales && with.gradients == without.gradients)
     }

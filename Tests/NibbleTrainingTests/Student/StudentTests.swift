@@ -23,10 +23,7 @@ struct StudentTests {
         arguments: QuantizationType.ggufTypes, [false, true])
     func blocks(type: QuantizationType, isPure: Bool) throws {
         for source in Self.sources {
-            var options = StudentOptions()
-            options.plan = QuantizationPlan(type)
-            options.plan.isPure = isPure
-            let setup = try ConvertedStudent(source, options)
+            let setup = try ConvertedStudent(source, .student(type, isPure: isPure))
             #expect(setup.student.matrices.count == 7 * setup.checkpoint.configuration.layerCount)
             #expect(setup.student.vectors.isEmpty)
             try setup.compareBlocks()
@@ -37,15 +34,12 @@ struct StudentTests {
     @Test(
         "have the codes and scales of a hub folder where GGUF has no type",
         arguments: [QuantizationType.int4, .int4_32, .sfp8],
-        [[.linear], [.linear, .norms, .embedding], [.norms]] as [Set<StudentOptions.Parameters>])
-    func folders(type: QuantizationType, parameters: Set<StudentOptions.Parameters>) throws {
+        [[.linear], [.linear, .norms, .embedding], [.norms]] as [Set<Recipe.Training.Parameters>])
+    func folders(type: QuantizationType, parameters: Set<Recipe.Training.Parameters>) throws {
         for source in Self.sources.filter({ !$0.contains("qwen3") }) + ["hub/qwen2"] {
             // Its heads are too narrow for groups of 32, which is a named error (FolderTypeTests).
             if type == .int4_32, source.contains("llama3") { continue }
-            var options = StudentOptions()
-            options.plan = QuantizationPlan(type)
-            options.parameters = parameters
-            let setup = try ConvertedStudent(source, options)
+            let setup = try ConvertedStudent(source, .student(type, parameters))
             let linear = setup.student.matrices.filter { $0.role.isLinear }
             #expect(
                 linear.count
@@ -59,14 +53,11 @@ struct StudentTests {
         "have these whichever tensors are trained",
         arguments: [
             [.embedding], [.norms], [.linear, .norms], [.linear, .norms, .embedding],
-        ] as [Set<StudentOptions.Parameters>])
-    func parameters(parameters: Set<StudentOptions.Parameters>) throws {
+        ] as [Set<Recipe.Training.Parameters>])
+    func parameters(parameters: Set<Recipe.Training.Parameters>) throws {
         for source in Self.sources + ["hub/qwen2"] {
             for type in [QuantizationType.q4_0, .q4_k_m] {
-                var options = StudentOptions()
-                options.plan = QuantizationPlan(type)
-                options.parameters = parameters
-                let setup = try ConvertedStudent(source, options)
+                let setup = try ConvertedStudent(source, .student(type, parameters))
                 let tensors = setup.checkpoint.tensors
                 let vocabulary = tensors.count { [.tokenEmbedding, .output].contains($0.role.kind) }
                 let linear = 7 * setup.checkpoint.configuration.layerCount
@@ -89,12 +80,9 @@ struct StudentTests {
         "hold an embedding that is not trained as its blocks decode",
         arguments: Precision.allCases.filter(\.isSupported))
     func frozenEmbedding(precision: Precision) throws {
-        var options = StudentOptions()
-        options.plan = QuantizationPlan(.q4_0)
-        options.plan.isPure = true
         let checkpoint = try ModelCheckpoint(path: Fixtures.path("hub/gemma3-text"))
         let compute = Compute(threads: 2, precision: precision)
-        let student = try Student(checkpoint, options: options, compute: compute)
+        let student = try Student(checkpoint, recipe: .student(isPure: true), compute: compute)
         let entry = try #require(checkpoint.tensors.first { $0.role.kind == .tokenEmbedding }?.entry)
         let values = try entry.floats()
         let codec = Q4_0()
@@ -122,10 +110,7 @@ struct StudentTests {
     func update(type: QuantizationType) throws {
         // Heads of the former are too narrow for groups of 32.
         for source in type == .int4_32 ? ["hub/qwen2"] : ["hub/llama3", "hub/qwen2"] {
-            var options = StudentOptions()
-            options.plan = QuantizationPlan(type)
-            options.parameters = [.linear, .norms, .embedding]
-            let setup = try ConvertedStudent(source, options)
+            let setup = try ConvertedStudent(source, .student(type, [.linear, .norms, .embedding]))
             let (student, compute) = (setup.student, setup.student.compute)
             var random = SeededGenerator(seed: 3)
             let gradients = Gradients(compute: compute)

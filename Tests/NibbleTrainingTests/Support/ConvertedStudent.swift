@@ -16,16 +16,16 @@ struct ConvertedStudent {
     private let path: String
     private let folder: TemporaryFolder
 
-    init(_ source: String, _ options: StudentOptions) throws {
+    init(_ source: String, _ recipe: Recipe) throws {
         folder = try TemporaryFolder()
-        type = options.plan.type
+        type = recipe.quantization.type
         path = folder.file(type.isGGUF ? "converted.gguf" : "converted")
         checkpoint = try ModelCheckpoint(path: Fixtures.path(source))
         let request = ConversionRequest(
-            input: checkpoint.path, output: path, plan: options.plan, threads: 1)
+            input: checkpoint.path, output: path, plan: try recipe.quantization.plan(), threads: 1)
         try Converter(request).run()
         student = try Student(
-            checkpoint, options: options, compute: Compute(threads: 2, precision: .f32))
+            checkpoint, recipe: recipe, compute: Compute(threads: 2, precision: .f32))
     }
 
     private func entry(_ name: String) throws -> TensorEntry {

@@ -58,6 +58,6 @@ extension DistillationLoss {
         self.init()
         temperature = Float(testCase.temperature)
         crossEntropy = Float(testCase.crossEntropy)
-        reverse = Float(testCase.reverse / (testCase.forward + testCase.reverse))
+        reverseKL = Float(testCase.reverse / (testCase.forward + testCase.reverse))
     }
 }

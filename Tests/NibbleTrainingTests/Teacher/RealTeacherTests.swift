@@ -37,8 +37,8 @@ struct RealTeacherTests {
         let precision: Precision = Precision.bf16.isSupported ? .bf16 : .f32
         let compute = Compute(threads: 2, precision: precision)
         let teacher = try LanguageModel(checkpoint, compute: compute)
-        let student = try Student(checkpoint, options: StudentOptions(), compute: compute)
-        let text = try TrainingText(
+        let student = try Student(checkpoint, recipe: .student(), compute: compute)
+        let text = try TokenSequences(
             paths: [try #require(RealModels.text)], tokenizer: Tokenizer(checkpoint),
             sequenceLength: Self.length)
         let indices = (0..<Self.count).map { (2 * $0 + 1) * text.sequenceCount / (2 * Self.count) }

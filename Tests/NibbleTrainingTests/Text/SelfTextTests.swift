@@ -39,7 +39,7 @@ struct SelfTextTests {
         let sequences = (0..<40).map { Array(tokens[$0 * length..<($0 + 1) * length]) }
         // The small model is sure of some of its sequences.
         #expect(Set(sequences).count > 30)
-        let text = try TrainingText(
+        let text = try TokenSequences(
             paths: [], tokenizer: tokenizer, sequenceLength: 32, generated: tokens)
         #expect(text.sequenceCount == 40)
         #expect(text.sequence(39).suffix(length) == sequences[39][...])
@@ -119,7 +119,7 @@ struct SelfTextTests {
         let tokenizer = try Tokenizer(path: Fixtures.path("hub/gemma3-text"))
         let file = tokenizer.encode(
             "This is a text of its own, of some words.", addingSpecial: false, parsingSpecial: false)
-        let text = try TrainingText(
+        let text = try TokenSequences(
             paths: [path], tokenizer: tokenizer, sequenceLength: 4, generated: [11, 12, 13])
         #expect(text.sequence(0).dropFirst() == [11, 12, 13])
         #expect(text.sequence(1).dropFirst() == file[..<3])

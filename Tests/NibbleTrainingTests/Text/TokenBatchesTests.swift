@@ -1,3 +1,4 @@
+import NibbleTokenizer
 import Testing
 
 @testable import NibbleTraining
@@ -5,7 +6,7 @@ import Testing
 @Suite("Token batches")
 struct TokenBatchesTests {
     private func batches(_ count: Int, perStep: Int, seed: UInt64 = 1) throws -> TokenBatches {
-        let text = try TrainingText(
+        let text = try TokenSequences(
             stream: Array(0..<Int32(2 * count)), beginning: nil, sequenceLength: 2, name: "a")
         return try TokenBatches(text, sequencesPerStep: perStep, seed: seed)
     }
@@ -64,7 +65,7 @@ struct TokenBatchesTests {
 
     @Test("say how much text a step needs")
     func tooShort() throws {
-        let error = #expect(throws: TrainingError.self) { try batches(3, perStep: 4) }
+        let error = #expect(throws: TextError.self) { try batches(3, perStep: 4) }
         #expect(
             error?.description.contains("has 3 sequences of 2 tokens (6 tokens), a step needs 4 (8 tokens)")
                 == true)

@@ -26,7 +26,7 @@ struct FolderTypeRunTests {
         request.recipe.train.sequenceLength = 32
         request.recipe.train.sequencesPerStep = 2
         request.recipe.train.precision = .f32
-        request.recipe.start.dither = .never
+        request.recipe.train.dither = .never
         request.recipe.optimizer.learningRate = type == .sfp8 ? 1e-4 : 1e-3
         request.recipe.evaluation.every = 8
         request.recipe.evaluation.chunks = 2
@@ -44,8 +44,8 @@ struct FolderTypeRunTests {
         request.recipe.train.sequenceLength = 64
         request.recipe.train.sequencesPerStep = 1
         request.recipe.optimizer.learningRate = type == .sfp8 ? 1e-4 : 3e-4
-        let trainer = try Trainer(request)
-        #expect(trainer.student.options.config.scales == .recomputed)
+        let trainer = try Trainer(request).prepare()
+        #expect(trainer.student.scope.config.scales == .recomputed)
         let masters = trainer.student.matrices.map { Array($0.values) }
         let teacher = Dictionary(
             uniqueKeysWithValues: trainer.student.checkpoint.tensors.map { ($0.role, $0.entry) })
@@ -57,27 +57,27 @@ struct FolderTypeRunTests {
                 matrix.byteCount == 12 * values.count
                     + matrix.rows * (type.format.byteCount(columns: matrix.columns) ?? 0))
         }
-        let summary = try trainer.run()
-        let (start, final) = (try #require(summary.start), try #require(summary.final))
+        let summary = try trainer.train()
+        let (start, final) = (try #require(summary.rounded), try #require(summary.final))
         #expect(final.divergence < 0.9 * start.divergence, "\(start.divergence) -> \(final.divergence)")
         #expect(try RunStatus(path: folder.file("run")).type == type)
     }
 
     @Test("end in the same bits when they were interrupted", arguments: types)
     func resume(type: QuantizationType) throws {
-        let whole = try Trainer(request("whole", type))
-        #expect(try whole.run().ending == .finished)
+        let whole = try Trainer(request("whole", type)).prepare()
+        #expect(try whole.train().ending == .finished)
         var request = request("run", type)
         do {
-            let trainer = try Trainer(request)
+            let trainer = try Trainer(request).prepare()
             var steps = 0
-            let summary = try trainer.run(progress: { steps = $0.step }, isCancelled: { steps == 5 })
+            let summary = try trainer.train(progress: { steps = $0.step }, isCancelled: { steps == 5 })
             #expect(summary.ending == .interrupted && summary.step == 5)
         }
         request.resumes = true
-        let resumed = try Trainer(request)
+        let resumed = try Trainer(request).prepare()
         #expect(resumed.resumedAt == 5)
-        #expect(try resumed.run().ending == .finished)
+        #expect(try resumed.train().ending == .finished)
         for (left, right) in zip(whole.student.matrices, resumed.student.matrices) {
             #expect(left.blocks.elementsEqual(right.blocks) && left.values.elementsEqual(right.values))
         }
@@ -97,13 +97,13 @@ struct FolderTypeRunTests {
     func export(type: QuantizationType, teacher: String) throws {
         guard type != .int4_32 || !teacher.contains("llama3") else {
             let error = #expect(throws: CheckpointError.self) {
-                try Trainer(self.request("run", type, teacher: teacher))
+                try Trainer(self.request("run", type, teacher: teacher)).prepare()
             }
             #expect(error?.problem == "has rows of 16 elements, INT4_32 stores groups of 32")
             return
         }
-        let trainer = try Trainer(self.request("run", type, teacher: teacher))
-        _ = try trainer.run()
+        let trainer = try Trainer(self.request("run", type, teacher: teacher)).prepare()
+        _ = try trainer.train()
         let run = RunExport(path: folder.file("run"))
         try run.write(to: folder.file("hub"), threads: 2, version: "test")
         let exported = try HubTensors(folder: folder.file("hub"))
@@ -155,7 +155,7 @@ struct FolderTypeRunTests {
         var short = request("run", type)
         short.recipe.train.steps = 0
         short.recipe.schedule.warmupSteps = 0
-        _ = try Trainer(short).run()
+        _ = try Trainer(short).prepare().train()
         var run = RunExport(path: folder.file("run"))
         let file = #expect(throws: CheckpointError.self) {
             try run.write(to: folder.file("a.gguf"), threads: 1, version: "test")
@@ -166,7 +166,9 @@ struct FolderTypeRunTests {
             try run.write(to: folder.file("other"), threads: 1, version: "test")
         }
         #expect(other?.problem.contains("its replacement is encoded as \(type.format)") == true)
-        let groups = #expect(throws: CheckpointError.self) { try Trainer(request("groups", .int4_128)) }
+        let groups = #expect(throws: CheckpointError.self) {
+            try Trainer(request("groups", .int4_128)).prepare()
+        }
         #expect(groups?.problem == "has rows of 32 elements, INT4_128 stores groups of 128")
         #expect(try folder.names == ["run"])
     }

@@ -1,3 +1,4 @@
+import NibbleCalibration
 import NibbleCheckpoint
 import NibbleNumerics
 import NibbleQuantization
@@ -10,7 +11,8 @@ import Testing
 @Suite("Runs that learn scales")
 struct LearnedScalesRunTests {
     private static func request(
-        _ output: String, parameters: Set<Recipe.Training.Parameters>, dither: Recipe.Start.Dithering = .never
+        _ output: String, parameters: Set<Recipe.Training.Parameters>,
+        dither: Recipe.Training.Dithering = .never
     ) -> TrainingRequest {
         var request = TrainingRequest(
             teacher: Fixtures.path("hub/gemma3-text"), texts: [Fixtures.path("texts/english.txt")],
@@ -21,7 +23,7 @@ struct LearnedScalesRunTests {
         request.recipe.train.sequenceLength = 32
         request.recipe.train.sequencesPerStep = 2
         request.recipe.train.precision = .f32
-        request.recipe.start.dither = dither
+        request.recipe.train.dither = dither
         request.recipe.evaluation.every = 0
         request.recipe.checkpoints.every = 2
         return request
@@ -31,24 +33,25 @@ struct LearnedScalesRunTests {
         "end in the same bits when they were interrupted, and export them",
         arguments: [
             ([.linear, .norms, .scales], .never), ([.scales], .never), ([.scales], .always),
-        ] as [(Set<Recipe.Training.Parameters>, Recipe.Start.Dithering)])
-    func resume(parameters: Set<Recipe.Training.Parameters>, dither: Recipe.Start.Dithering) throws {
+        ] as [(Set<Recipe.Training.Parameters>, Recipe.Training.Dithering)])
+    func resume(parameters: Set<Recipe.Training.Parameters>, dither: Recipe.Training.Dithering) throws {
         let folder = try TemporaryFolder()
         let whole = try Trainer(
-            Self.request(folder.file("whole"), parameters: parameters, dither: dither))
-        #expect(try whole.run().ending == .finished)
+            Self.request(folder.file("whole"), parameters: parameters, dither: dither)
+        ).prepare()
+        #expect(try whole.train().ending == .finished)
 
         var request = Self.request(folder.file("run"), parameters: parameters, dither: dither)
         do {
-            let trainer = try Trainer(request)
+            let trainer = try Trainer(request).prepare()
             var steps = 0
-            let summary = try trainer.run(progress: { steps = $0.step }, isCancelled: { steps == 3 })
+            let summary = try trainer.train(progress: { steps = $0.step }, isCancelled: { steps == 3 })
             #expect(summary.ending == .interrupted && summary.step == 3)
         }
         request.resumes = true
-        let resumed = try Trainer(request)
+        let resumed = try Trainer(request).prepare()
         #expect(resumed.resumedAt == 3)
-        #expect(try resumed.run().ending == .finished)
+        #expect(try resumed.train().ending == .finished)
         for (left, right) in zip(whole.student.matrices, resumed.student.matrices) {
             #expect(left.learnedScales == right.learnedScales && left.blocks.elementsEqual(right.blocks))
         }
@@ -84,17 +87,17 @@ struct LearnedScalesRunTests {
 
     @Test(
         "export hub folders and files whose blocks are the same when quantized again",
-        arguments: [QuantizationType.q4_0, .q5_0, .q8_0], [Recipe.Start.StartScales.codec, .importance])
-    func again(type: QuantizationType, start: Recipe.Start.StartScales) throws {
+        arguments: [QuantizationType.q4_0, .q5_0, .q8_0], [CalibrationOptions.Scales.codec, .importance])
+    func again(type: QuantizationType, start: CalibrationOptions.Scales) throws {
         let folder = try TemporaryFolder()
         var request = Self.request(folder.file("run"), parameters: [.linear, .norms, .scales])
         request.recipe.quantization.type = type
-        request.recipe.start.scales = start
+        request.recipe.calibration.scales = start
         // Large enough that codes change, and blocks lose their extreme if nothing holds it.
         request.recipe.optimizer.scaleLearningRate = 0.005
         request.recipe.optimizer.codeLearningRate = 0.18
-        let trainer = try Trainer(request)
-        _ = try trainer.run()
+        let trainer = try Trainer(request).prepare()
+        _ = try trainer.train()
         let run = RunExport(path: folder.file("run"))
         let file = folder.file("trained.gguf")
         try run.write(to: file, threads: 1, version: "test")
@@ -129,16 +132,16 @@ struct LearnedScalesRunTests {
         let folder = try TemporaryFolder()
         var request = Self.request(folder.file("run"), parameters: [.linear, .scales])
         request.recipe.quantization.tensorTypes = [try .init(pattern: "blk.1.ffn_up", type: .q4_1)]
-        let error = #expect(throws: TrainingError.self) { try Trainer(request) }
+        let error = #expect(throws: TrainingError.self) { try Trainer(request).prepare() }
         #expect(
             error?.description.contains(
                 "tensor 'blk.1.ffn_up.weight' becomes Q4_1, expected one of Q4_0, Q5_0, Q8_0") == true)
         request.recipe.quantization.tensorTypes = []
         request.recipe.quantization.embeddingType = .iq4_nl
-        #expect(try Trainer(request).student.matrices.count > 50)
+        #expect(try Trainer(request).prepare().student.matrices.count > 50)
         request.output = folder.file("other")
         request.recipe.train.parameters = [.embedding, .scales]
-        let other = #expect(throws: TrainingError.self) { try Trainer(request) }
+        let other = #expect(throws: TrainingError.self) { try Trainer(request).prepare() }
         #expect(other?.description.contains("'token_embd.weight' becomes IQ4_NL") == true)
     }
 }

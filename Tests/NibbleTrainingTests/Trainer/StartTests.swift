@@ -1,3 +1,4 @@
+import NibbleCalibration
 import NibbleCheckpoint
 import NibbleModel
 import NibbleNumerics
@@ -18,7 +19,7 @@ struct StartTests {
         request.recipe.schedule.warmupSteps = 0
         request.recipe.train.sequenceLength = 32
         request.recipe.train.precision = .f32
-        request.recipe.start.dither = .never
+        request.recipe.train.dither = .never
         request.recipe.evaluation.every = 1
         request.recipe.evaluation.chunks = 2
         return request
@@ -30,20 +31,20 @@ struct StartTests {
         var request = Self.request(folder.file("run"))
         let rounded: [(name: String, blocks: [UInt8])]
         do {
-            let trainer = try Trainer(request)
+            let trainer = try Trainer(request).prepare()
             let nearest = trainer.student.matrices.map { Array($0.blocks) }
-            var progress: [PreparationProgress] = []
-            let summary = try trainer.run(preparing: { progress.append($0) })
+            var progress: [CalibrationProgress] = []
+            let summary = try trainer.train(preparing: { progress.append($0) })
             let layers = trainer.student.quantized.configuration.layerCount
             let tokens = progress.prefix { $0.stage == .weighingTokens }
             #expect(tokens.last?.done == tokens.last?.total && tokens.count > 1)
             #expect(
                 Array(progress.dropFirst(tokens.count))
                     == (1...layers).map {
-                        PreparationProgress(stage: .roundingWeights, done: $0, total: layers)
+                        CalibrationProgress(stage: .roundingWeights, done: $0, total: layers)
                     })
             #expect(summary.ending == .finished && summary.step == 0 && summary.losses.isEmpty)
-            let (start, final) = (try #require(summary.start), try #require(summary.final))
+            let (start, final) = (try #require(summary.rounded), try #require(summary.final))
             #expect(start.divergence != final.divergence)
             rounded = trainer.student.matrices.map { ($0.name, Array($0.blocks)) }
             #expect(zip(nearest, rounded).allSatisfy { $0 != $1.blocks })
@@ -52,9 +53,9 @@ struct StartTests {
         #expect(metrics.map(\.step) == [0, 0])
         request.resumes = true
         do {
-            let again = try Trainer(request)
+            let again = try Trainer(request).prepare()
             #expect(again.resumedAt == 0)
-            #expect(try again.run().ending == .finished)
+            #expect(try again.train().ending == .finished)
             #expect(try MetricsHistory(path: folder.file("run") + "/metrics.jsonl").records == metrics)
             for (left, right) in zip(again.student.matrices, rounded) {
                 #expect(Array(left.blocks) == right.blocks)
@@ -69,16 +70,16 @@ struct StartTests {
         }
     }
 
-    @Test("is what start.weights says", arguments: Recipe.Start.StartWeights.allCases)
-    func weights(weights: Recipe.Start.StartWeights) throws {
+    @Test("is what calibration.method says", arguments: CalibrationOptions.Method.allCases)
+    func weights(weights: CalibrationOptions.Method) throws {
         let folder = try TemporaryFolder()
         var request = Self.request(folder.file("run"))
-        request.recipe.start.weights = weights
-        let trainer = try Trainer(request)
+        request.recipe.calibration.method = weights
+        let trainer = try Trainer(request).prepare()
         let before = trainer.student.matrices.map { Array($0.values) }
-        _ = try trainer.run()
+        _ = try trainer.train()
         let moved = zip(trainer.student.matrices, before).count { !$0.values.elementsEqual($1) }
-        #expect(moved == (weights == .teacher ? 0 : before.count))
+        #expect(moved == (weights == .nearest ? 0 : before.count))
     }
 
     @Test("names matrices that nothing flows into, and leaves them as they were rounded")
@@ -91,16 +92,15 @@ struct StartTests {
         for place in norm.range { bytes[place] = 0 }
         var request = Self.request(folder.file("run"))
         request.teacher = try folder.write(bytes, to: "teacher.gguf")
-        let trainer = try Trainer(request)
+        let trainer = try Trainer(request).prepare()
         let before = trainer.student.matrices.map { Array($0.blocks) }
-        _ = try trainer.run()
+        _ = try trainer.train()
         let kept = zip(trainer.student.matrices, before).filter { $0.blocks.elementsEqual($1) }.map(\.0.name)
         #expect(
             kept.sorted()
                 == ["k", "output", "q", "v"].map { "blk.1.attn_\($0).weight" })
         let note =
-            "4 matrices begin rounded to nearest, without error feedback; the first is 'blk.1.attn_k.weight': its "
-            + "inputs are all zero"
+            "4 matrices are rounded to nearest, without GPTQ; the first is 'blk.1.attn_k.weight': its inputs are all zero"
         #expect(trainer.notes.last == note)
         let log = String(decoding: try contents(folder.file("run") + "/log.txt"), as: UTF8.self)
         #expect(log.contains(" \(note)\n"), "\(log)")
@@ -109,13 +109,13 @@ struct StartTests {
     @Test("can be interrupted, and is begun anew")
     func interrupted() throws {
         let folder = try TemporaryFolder()
-        let whole = try Trainer(Self.request(folder.file("whole"), steps: 2))
-        _ = try whole.run()
+        let whole = try Trainer(Self.request(folder.file("whole"), steps: 2)).prepare()
+        _ = try whole.train()
         var request = Self.request(folder.file("run"), steps: 2)
         do {
-            let trainer = try Trainer(request)
+            let trainer = try Trainer(request).prepare()
             var done = 0
-            let summary = try trainer.run(
+            let summary = try trainer.train(
                 preparing: { done = $0.stage == .roundingWeights ? $0.done : 0 }, isCancelled: { done == 2 })
             #expect(summary.ending == .interrupted && summary.step == 0 && done == 2)
             // Half of the weights are rounded.
@@ -125,8 +125,8 @@ struct StartTests {
             #expect(error?.problem == "has saved no state yet")
         }
         request.resumes = true
-        let resumed = try Trainer(request)
-        #expect(try resumed.run().ending == .finished)
+        let resumed = try Trainer(request).prepare()
+        #expect(try resumed.train().ending == .finished)
         for (left, right) in zip(whole.student.matrices, resumed.student.matrices) {
             #expect(left.blocks.elementsEqual(right.blocks) && left.values.elementsEqual(right.values))
         }

@@ -1,6 +1,8 @@
 import Foundation
+import NibbleCalibration
 import NibbleCheckpoint
 import NibbleTestSupport
+import NibbleTokenizer
 import NibbleTraining
 import Testing
 
@@ -34,26 +36,26 @@ struct TeacherTrainingTests {
         let folder = try TemporaryFolder()
         var request = try Self.request("whole", folder)
         try request.recipe.set("teacher.kind", to: "cached")
-        var progress: [PreparationProgress] = []
-        let summary = try Trainer(request, preparing: { progress.append($0) }).run()
+        var progress: [CalibrationProgress] = []
+        let summary = try Trainer(request).prepare(progress: { progress.append($0) }).train()
         // Four steps of two sequences of 32 tokens.
-        #expect(progress.last == PreparationProgress(stage: .cachingTeacher, done: 256, total: 256))
+        #expect(progress.last == CalibrationProgress(stage: .cachingTeacher, done: 256, total: 256))
         #expect(summary.losses.count == 4 && summary.losses.allSatisfy { $0 > 0 })
         var live = try Self.request("live", folder)
-        let reference = try Trainer(live).run()
+        let reference = try Trainer(live).prepare().train()
         // The divergence over 17 outcomes is below that over the vocabulary.
         #expect(summary.losses[0] < reference.losses[0])
         live.teacherCache = folder.file("other")
-        #expect(throws: TrainingError.self) { try Trainer(live) }
+        #expect(throws: TrainingError.self) { try Trainer(live).prepare() }
 
         var parts = try Self.request("parts", folder, threads: 1)
         parts.recipe = request.recipe
         var steps = 0
-        let stopped = try Trainer(parts).run(
+        let stopped = try Trainer(parts).prepare().train(
             progress: { if $0.step == 2 { steps += 1 } }, isCancelled: { steps > 0 })
         #expect(stopped.ending == .interrupted)
         parts.resumes = true
-        _ = try Trainer(parts, preparing: { _ in Issue.record("computed again") }).run()
+        _ = try Trainer(parts).prepare(progress: { _ in Issue.record("computed again") }).train()
         #expect(try Self.state(parts) == Self.state(request))
     }
 
@@ -63,14 +65,14 @@ struct TeacherTrainingTests {
         var request = try Self.request("a", folder)
         try request.recipe.set("teacher.kind", to: "cached")
         request.teacherCache = folder.file("cache")
-        _ = try Trainer(request).run()
+        _ = try Trainer(request).prepare().train()
         var second = request
         second.output = folder.file("b")
-        _ = try Trainer(second, preparing: { _ in Issue.record("computed again") }).run()
+        _ = try Trainer(second).prepare(progress: { _ in Issue.record("computed again") }).train()
         #expect(try Self.state(request) == Self.state(second))
         second.output = folder.file("c")
         try second.recipe.set("loss.temperature", to: "2")
-        let error = #expect(throws: TrainingError.self) { try Trainer(second) }
+        let error = #expect(throws: TrainingError.self) { try Trainer(second).prepare() }
         #expect(
             error?.code == .mismatch && error?.problem.contains("another temperature (1.0, now 2.0)") == true)
     }
@@ -81,13 +83,13 @@ struct TeacherTrainingTests {
         var request = try Self.request("a", folder)
         try request.recipe.set("teacher.kind", to: "cached")
         try request.recipe.set("teacher.top", to: "449")
-        let top = #expect(throws: TrainingError.self) { try Trainer(request) }
-        #expect(top?.problem == "teacher.top is 449, the vocabulary has 448 tokens")
+        let top = #expect(throws: TrainingError.self) { try Trainer(request).prepare() }
+        #expect(top?.problem == "teacher.top_k is 449, the vocabulary has 448 tokens")
         try request.recipe.set("teacher.top", to: "8")
-        for field in ["loss.reverse", "loss.hidden"] {
+        for field in ["loss.reverse_kl", "loss.hidden"] {
             var other = request
             try other.recipe.set(field, to: "0.5")
-            let error = #expect(throws: TrainingError.self) { try Trainer(other) }
+            let error = #expect(throws: TrainingError.self) { try Trainer(other).prepare() }
             #expect(error?.code == .invalidRecipe && error?.problem.contains(field) == true)
         }
         #expect(!FileManager.default.fileExists(atPath: request.output))
@@ -96,10 +98,10 @@ struct TeacherTrainingTests {
     @Test("trains with matched hidden states, which cost loss")
     func hidden() throws {
         let folder = try TemporaryFolder()
-        let plain = try Trainer(Self.request("plain", folder)).run()
+        let plain = try Trainer(Self.request("plain", folder)).prepare().train()
         var request = try Self.request("hidden", folder)
         try request.recipe.set("loss.hidden", to: "0.1")
-        let matched = try Trainer(request).run()
+        let matched = try Trainer(request).prepare().train()
         #expect(matched.losses[0] > plain.losses[0])
         #expect(matched.losses != plain.losses)
     }
@@ -109,19 +111,18 @@ struct TeacherTrainingTests {
         let folder = try TemporaryFolder()
         var request = try Self.request("whole", folder)
         (request.texts, request.selfSequences) = ([], 6)
-        var progress: [PreparationProgress] = []
-        let trainer = try Trainer(request, preparing: { progress.append($0) })
+        var progress: [CalibrationProgress] = []
+        let trainer = try Trainer(request).prepare(progress: { progress.append($0) })
         // The limit, and what is held out.
         #expect(trainer.batches.text.sequenceCount == 6)
-        #expect(progress.last == PreparationProgress(stage: .writingText, done: 8 * 31, total: 8 * 31))
-        _ = try trainer.run()
+        #expect(progress.last == CalibrationProgress(stage: .writingText, done: 8 * 31, total: 8 * 31))
+        _ = try trainer.train()
 
         var parts = request
         parts.output = folder.file("parts")
         var asked = 0
         let error = #expect(throws: TrainingError.self) {
-            try Trainer(
-                parts,
+            try Trainer(parts).prepare(
                 isCancelled: {
                     asked += 1; return asked > 5
                 })
@@ -129,8 +130,9 @@ struct TeacherTrainingTests {
         #expect(error?.code == .cancelled)
         parts.resumes = true
         var steps = 0
-        _ = try Trainer(parts).run(progress: { if $0.step == 1 { steps += 1 } }, isCancelled: { steps > 0 })
-        _ = try Trainer(parts, preparing: { _ in Issue.record("written again") }).run()
+        _ = try Trainer(parts).prepare().train(
+            progress: { if $0.step == 1 { steps += 1 } }, isCancelled: { steps > 0 })
+        _ = try Trainer(parts).prepare(progress: { _ in Issue.record("written again") }).train()
         #expect(try Self.state(parts) == Self.state(request))
     }
 
@@ -142,7 +144,7 @@ struct TeacherTrainingTests {
         var request = try Self.request("run", folder)
         (request.texts, request.selfSequences) = ([], 6)
         let error = #expect(throws: TrainingError.self) {
-            try Trainer(request, preparing: { _ in Issue.record("wrote text") })
+            try Trainer(request).prepare(progress: { _ in Issue.record("wrote text") })
         }
         #expect(error?.code == .mismatch)
         #expect(try FileManager.default.contentsOfDirectory(atPath: request.output) == ["photo.jpg"])

@@ -16,7 +16,7 @@ struct TrainedModelTests {
         text = try folder.write(page + page + page, to: "text.txt")
     }
 
-    private func trainer(_ teacher: String, _ change: (inout Recipe) -> Void) throws -> Trainer {
+    private func trainer(_ teacher: String, _ change: (inout Recipe) -> Void) throws -> TrainingRun {
         var request = TrainingRequest(
             teacher: Fixtures.path(teacher), texts: [text], output: folder.file("run"), threads: 2,
             version: "test")
@@ -26,7 +26,7 @@ struct TrainedModelTests {
         request.recipe.optimizer.learningRate = 1e-3
         request.recipe.evaluation.chunks = 2
         change(&request.recipe)
-        return try Trainer(request)
+        return try Trainer(request).prepare()
     }
 
     /// Largest difference of logits, relative to the largest logit. The vocabulary head is held in F32 by the student,
@@ -41,7 +41,7 @@ struct TrainedModelTests {
         ["model.gguf", "hub"])
     func logits(teacher: String, output: String) throws {
         let trainer = try trainer(teacher) { $0.train.parameters = [.linear, .norms, .embedding] }
-        #expect(try trainer.run().ending == .finished)
+        #expect(try trainer.train().ending == .finished)
         try RunExport(path: folder.file("run")).write(to: folder.file(output), threads: 2, version: "test")
         let exported = try LanguageModel(
             ModelCheckpoint(path: folder.file(output)), compute: Compute(threads: 2, precision: .f32))
@@ -66,7 +66,7 @@ struct TrainedModelTests {
             $0.quantization.startStep = 25
             $0.optimizer.learningRate = 1e-5
         }
-        let losses = try trainer.run().losses
+        let losses = try trainer.train().losses
         #expect(losses.count == 40)
         #expect(losses[..<25].allSatisfy { $0 < 0.01 } && losses[25...].allSatisfy { $0 > 0.05 }, "\(losses)")
     }

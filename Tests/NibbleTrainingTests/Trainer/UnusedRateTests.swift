@@ -11,11 +11,11 @@ struct UnusedRateTests {
             teacher: Fixtures.path("hub/gemma3-text"), texts: [Fixtures.path("texts/english.txt")],
             output: folder.file("run"), threads: 1, version: "test")
         let common = [
-            ("train.sequence_length", "32"), ("train.precision", "f32"), ("start.dither", "never"),
+            ("train.sequence_length", "32"), ("train.precision", "f32"), ("train.dither", "never"),
             ("evaluation.every", "0"),
         ]
         for (field, value) in common + fields { try request.recipe.set(field, to: value) }
-        return try Trainer(request).notes.filter { $0.contains("moves nothing") }
+        return try Trainer(request).prepare().notes.filter { $0.contains("moves nothing") }
     }
 
     @Test("is noted, with the one that counts")

@@ -1,0 +1,32 @@
+/// How far work is that comes before a model is written or trained.
+public struct CalibrationProgress: Sendable, Equatable {
+    /// What is done.
+    public struct Stage: Sendable, Hashable {
+        /// In words: `rounding weights`.
+        public let name: String
+        /// What is counted: `tokens`.
+        public let unit: String
+
+        /// Creates a stage.
+        package init(_ name: String, unit: String) { (self.name, self.unit) = (name, unit) }
+
+        /// Gradients tell how much each token matters to each matrix.
+        public static let weighingTokens = Stage("weighing tokens", unit: "tokens")
+        /// Weights are rounded.
+        public static let roundingWeights = Stage("rounding weights", unit: "blocks of the model")
+    }
+
+    /// What is done.
+    public var stage: Stage
+    /// How much of it, what earlier processes did included.
+    public var done: Int
+    /// How much there is in all.
+    public var total: Int
+
+    /// Creates a progress.
+    package init(stage: Stage, done: Int, total: Int) {
+        self.stage = stage
+        self.done = done
+        self.total = total
+    }
+}

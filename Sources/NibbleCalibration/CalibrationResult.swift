@@ -1,0 +1,101 @@
+/// What calibration did to each matrix.
+public struct CalibrationResult: Sendable, Equatable {
+    /// A step of calibration, by the name of its paper.
+    public enum Method: String, CaseIterable, Sendable {
+        /// Each weight to the nearest code.
+        case nearest
+        /// Scales that weigh columns by the mean squares of their inputs.
+        case importance
+        /// Feedback from input to input.
+        case gptq
+        /// Correction for what was lost before the matrix.
+        case gptaq
+        /// Feedback from output to output.
+        case yaqa
+        /// Codes and scales in turn, each with all others as they are.
+        case coordinateDescent = "coordinate_descent"
+    }
+
+    /// A matrix.
+    public struct Matrix: Sendable, Equatable {
+        /// Its GGUF name.
+        public var name: String
+        /// What ran, in its order.
+        public var methods: [Method]
+        /// The first of the methods asked for that did not run, and why, as the end of a sentence:
+        /// `its inputs are all zero`.
+        public var fallback: Fallback?
+
+        /// The methods and what is missing, in one line: `gptaq+gptq+coordinate_descent, no yaqa: it has 6912 rows`.
+        public var summary: String {
+            methods.map(\.rawValue).joined(separator: "+")
+                + (fallback.map { ", no \($0.missing.rawValue): \($0.reason)" } ?? "")
+        }
+
+        /// A method that did not run.
+        public struct Fallback: Sendable, Equatable {
+            /// The method.
+            public var missing: Method
+            /// Why.
+            public var reason: String
+        }
+    }
+
+    /// Nothing done yet.
+    public init() {}
+
+    /// The matrices in the order in which they were rounded.
+    public var matrices: [Matrix] = []
+    /// Whether all matrices were; where not, weights are of no use.
+    public var isWhole = false
+    /// Tokens of the calibration text that were used.
+    public var tokens = 0
+
+    /// In words, of each method what did not run; empty where everything ran that was asked for.
+    public var notes: [String] {
+        [(Method.gptq, "rounded to nearest, without GPTQ"), (.yaqa, "rounded without YAQA")].compactMap {
+            method, words in
+            let left = matrices.filter { $0.fallback?.missing == method }
+            guard let first = left.first, let reason = first.fallback?.reason else { return nil }
+            let (subject, those) =
+                left.count == 1 ? ("1 matrix is", "it") : ("\(left.count) matrices are", "the first")
+            return "\(subject) \(words); \(those) is '\(first.name)': \(reason)"
+        }
+    }
+}
+
+// MARK: - As text
+
+extension CalibrationResult {
+    /// A line with the tokens, then one for each matrix: name, methods, and what is missing with its reason, tabs between.
+    package var text: String {
+        let lines = matrices.map { matrix in
+            let methods = matrix.methods.map(\.rawValue).joined(separator: "+")
+            let fallback = matrix.fallback.map { "\t\($0.missing.rawValue)\t\($0.reason)" } ?? ""
+            return "\(matrix.name)\t\(methods)\(fallback)"
+        }
+        return (["\(tokens)"] + lines).joined(separator: "\n")
+    }
+
+    /// Reads ``text`` of a whole result; nil where it is none.
+    package init?(text: String) {
+        let lines = text.split(separator: "\n")
+        guard let tokens = lines.first.flatMap({ Int($0) }) else { return nil }
+        self.init()
+        (self.tokens, isWhole) = (tokens, true)
+        for line in lines.dropFirst() {
+            let parts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
+            guard parts.count == 2 || parts.count == 4 else { return nil }
+            var matrix = Matrix(name: parts[0], methods: [])
+            for name in parts[1].split(separator: "+") {
+                guard let method = Method(rawValue: String(name)) else { return nil }
+                matrix.methods.append(method)
+            }
+            if parts.count == 4 {
+                guard let missing = Method(rawValue: parts[2]) else { return nil }
+                matrix.fallback = .init(missing: missing, reason: parts[3])
+            }
+            matrices.append(matrix)
+        }
+    }
+}

@@ -1,0 +1,88 @@
+internal import NibbleNumerics
+internal import NibbleTensor
+
+/// Coordinate descent on the codes and scales of rounded rows (QuantEase, Behdin et al. 2023, arXiv 2309.01885; scales in
+/// turn with codes as in LNQ of GuidedQuant, Kim et al. 2025, arXiv 2505.07004).
+///
+/// With A = Σ x xᵀ of the inputs and e the errors of a row's weights, e A eᵀ is the error of its outputs, and g = e A
+/// half its gradient. One code or scale at a time takes the value that is best with all others as they are:
+///
+/// - a code that of qⱼ - gⱼ / (Aⱼⱼ s) that is nearest;
+/// - a scale s - (q · g) / (q A qᵀ), g and A those of its block, rounded to a half.
+///
+/// The error never grows. Each block keeps a weight with its extreme code, so that plain rounding finds it again
+/// (`ScaledBlocks.anchor`).
+struct CoordinateDescent {
+    /// A, `[columns][columns]`.
+    let hessian: UnsafePointer<Float>
+    let columns: Int
+    /// What is added to its diagonal.
+    let damping: Float
+    let codec: ScaledBlocks
+
+    /// Times that all blocks have their turn.
+    static let sweeps = 2
+    /// Times that scale and codes of a block change in its turn.
+    private static let turns = 2
+    private static let width = ScaledBlocks.blockSize
+
+    /// Lowers the errors of `rows` rows.
+    ///
+    /// - Parameters:
+    ///   - errors: decoded less original weights, `[rows][columns]`.
+    ///   - values: what was rounded, `[rows][columns]`; receives the decoded weights.
+    ///   - scales: `[rows][columns / 32]`
+    func descend(
+        rows: Int, errors: UnsafePointer<Float>, values: UnsafeMutablePointer<Float>,
+        scales: UnsafeMutablePointer<Float>
+    ) {
+        let width = Self.width
+        let memory = Memory(byteCount: (rows * (columns + width) + width * width + BlockDescent.scratch) * 4)
+        let gradients = memory.floats
+        let changes = gradients + rows * columns
+        let square = changes + rows * width
+        let scratch = square + width * width
+        Compute.addProduct(
+            errors, stride: columns, hessian, stride: columns, into: gradients, stride: columns,
+            rows: rows, columns: columns, depth: columns)
+        for index in 0..<rows * columns { gradients[index] += damping * errors[index] }
+        let perRow = columns / width
+        for _ in 0..<Self.sweeps {
+            for block in 0..<perRow {
+                let first = block * width
+                copySquare(first, into: square)
+                for row in 0..<rows {
+                    let own = values + row * columns + first
+                    let change = changes + row * width
+                    var turn = BlockDescent(
+                        square: square, codec: codec, scale: scales[row * perRow + block], values: own,
+                        gradient: gradients + row * columns + first, scratch: scratch)
+                    turn.decode(into: change)
+                    for _ in 0..<Self.turns where turn.scale != 0 {
+                        turn.chooseScale()
+                        turn.chooseCodes()
+                    }
+                    turn.decode(into: own)
+                    scales[row * perRow + block] = turn.scale
+                    for column in 0..<width {
+                        change[column] = own[column] - change[column]
+                        gradients[row * columns + first + column] += damping * change[column]
+                    }
+                }
+                Compute.addProduct(
+                    changes, stride: width, hessian + first * columns, stride: columns, into: gradients,
+                    stride: columns, rows: rows, columns: columns, depth: width)
+            }
+        }
+        withExtendedLifetime(memory) {}
+    }
+
+    private func copySquare(_ first: Int, into square: UnsafeMutablePointer<Float>) {
+        for row in 0..<Self.width {
+            for column in 0..<Self.width {
+                square[row * Self.width + column] = hessian[(first + row) * columns + first + column]
+            }
+            square[row * Self.width + row] += damping
+        }
+    }
+}

@@ -1,0 +1,43 @@
+internal import NibbleTensor
+
+/// Weights that make up for what rounding lost before their matrix (GPTAQ, Li et al. 2025, arXiv 2504.02692).
+///
+/// Where the input is x in the unquantized model and x̃ in the quantized one, the output lacks W (x - x̃). What of that is linear in x,
+/// W C A⁻¹ x with C = Σ (x - x̃) xᵀ and A = Σ x xᵀ, the weights can add themselves.
+extension GPTQRounding {
+    /// Adds a share of W C A⁻¹ to rows of a matrix that are not rounded yet, A damped as for rounding.
+    ///
+    /// The paper fits to x̃ instead of x. That takes what is noise to x̃ for a part of it, and shrinks the weights to
+    /// dampen it, block after block.
+    ///
+    /// - Parameter lost: C, `[columns][columns]`
+    func correct(_ rows: Range<Int>, of matrix: CalibratedMatrix, lost: Memory, share: Float) {
+        let memory = Memory(byteCount: 2 * rows.count * columns * 4)
+        let (outputs, sorted) = (memory.floats, memory.floats + rows.count * columns)
+        let weights = matrix.weights.floats + rows.lowerBound * columns
+        Compute.addProduct(
+            weights, stride: columns, lost.floats, stride: columns, into: outputs, stride: columns,
+            rows: rows.count, columns: columns, depth: columns)
+        for row in 0..<rows.count {
+            for (index, place) in order.enumerated() {
+                sorted[row * columns + index] = outputs[row * columns + place]
+            }
+        }
+        // A = F D Fᵀ, F the factors with ones on the diagonal and D the squares of the roots.
+        Compute.divideByUnitUpper(
+            sorted, rows: rows.count, factors.floats, size: columns, isTransposed: true)
+        for row in 0..<rows.count {
+            for (index, root) in roots.enumerated() { sorted[row * columns + index] /= root * root }
+        }
+        Compute.divideByUnitUpper(
+            sorted, rows: rows.count, factors.floats, size: columns, isTransposed: false)
+        for row in 0..<rows.count {
+            for (index, place) in order.enumerated() {
+                let change = share * sorted[row * columns + index]
+                // Where the quantized model overflows, nothing is known of what it lacks.
+                if change.isFinite { weights[row * columns + place] += change }
+            }
+        }
+        withExtendedLifetime(memory) {}
+    }
+}

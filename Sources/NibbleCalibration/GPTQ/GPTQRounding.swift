@@ -1,0 +1,162 @@
+internal import NibbleNumerics
+internal import NibbleTensor
+
+/// Rounding with second-order feedback (GPTQ, Frantar et al. 2022, arXiv 2210.17323): each weight is rounded after it took
+/// over what the errors of the weights before it did to the output of its row.
+///
+/// With the input Hessian A = Σ x xᵀ, and A = R Rᵀ with R upper triangular, the output of a row whose weights are off by e
+/// is off by |e R|² = Σⱼ (Σ_{i≤j} eᵢ Rᵢⱼ)². Term j is least where weight j is rounded from
+///
+///     tⱼ = wⱼ + Σ_{i<j} eᵢ Rᵢⱼ / Rⱼⱼ,   eᵢ = wᵢ - its rounded value
+///
+/// which is GPTQ in the factor of A instead of that of its inverse. A block's scale is chosen when its turn comes, from
+/// what is then to be rounded.
+struct GPTQRounding {
+    /// Inputs of the matrix.
+    let columns: Int
+    /// The mean square of the input of each column, as a multiple of the mean of all.
+    let importance: [Float]
+    /// The columns in the order in which they are rounded: blocks, and columns within each, by falling mean square. What
+    /// matters most is rounded while most others can still make up for it.
+    let order: [Int]
+    /// A, `[columns][columns]`.
+    private let hessian: Memory
+    /// What was added to its diagonal.
+    private let added: Float
+    /// Rᵢⱼ / Rⱼⱼ for i < j in that order, `[columns][columns]`.
+    let factors: Memory
+    /// Rⱼⱼ in that order.
+    let roots: [Float]
+
+    /// What is added to the diagonal of A, as a share of its mean: the first of these with which it is positive definite.
+    /// Sums in floats may leave an A of few tokens with negative eigenvalues.
+    static let dampings: [Float] = [0.01, 0.1, 1]
+    /// The one of ``dampings`` that was added.
+    let damping: Float
+
+    /// Why there is no factor.
+    enum Failure: Error, Equatable, CustomStringConvertible {
+        /// All inputs of the matrix are zero.
+        case zero
+        /// A value of A is NaN or infinite.
+        case notFinite
+        /// A is not positive definite with any of ``dampings``.
+        case indefinite
+
+        var description: String {
+            switch self {
+            case .zero: "its inputs are all zero"
+            case .notFinite: "its input Hessian is not finite"
+            case .indefinite: "its input Hessian has no Cholesky factor"
+            }
+        }
+    }
+
+    /// - Parameter hessian: A, `[columns][columns]`.
+    init(_ hessian: Memory, columns: Int) throws(Failure) {
+        self.columns = columns
+        let squares = (0..<columns).map { hessian.floats[$0 * columns + $0] }
+        let mean = squares.reduce(0, +) / Float(columns)
+        let all = UnsafeBufferPointer(start: hessian.floats, count: columns * columns)
+        guard mean.isFinite, all.allSatisfy(\.isFinite) else { throw .notFinite }
+        guard mean > 0 else { throw .zero }
+        let order = Self.order(squares)
+        let memory = Memory(byteCount: columns * columns * 4)
+        let values = memory.floats
+        let damping = Self.dampings.first { damping in
+            // A factor that was begun is lost.
+            for (row, source) in order.enumerated() {
+                for (column, other) in order.enumerated() {
+                    values[row * columns + column] = hessian.floats[source * columns + other]
+                }
+                values[row * columns + row] += damping * mean
+            }
+            return Compute.factorUpper(values, size: columns)
+        }
+        guard let damping else { throw .indefinite }
+        self.damping = damping
+        self.hessian = hessian
+        added = damping * mean
+        self.order = order
+        factors = memory
+        importance = order.map { squares[$0] / mean }
+        let roots = (0..<columns).map { values[$0 * columns + $0] }
+        self.roots = roots
+        let inverses = roots.map { 1 / $0 }
+        for row in 0..<columns {
+            for column in row + 1..<max(columns, row + 1) {
+                values[row * columns + column] *= inverses[column]
+            }
+        }
+    }
+
+    private static func order(_ squares: [Float]) -> [Int] {
+        let width = ScaledBlocks.blockSize
+        let blocks = (0..<squares.count / width).map { block in
+            (first: block * width, sum: squares[block * width..<(block + 1) * width].reduce(0, +))
+        }
+        // Ties stay in their order.
+        return blocks.sorted { ($1.sum, $0.first) < ($0.sum, $1.first) }.flatMap { block in
+            (block.first..<block.first + width).sorted { (squares[$1], $0) < (squares[$0], $1) }
+        }
+    }
+
+    /// Rounds rows of a matrix: its weights become what they are decoded to, its scales those they were rounded with.
+    ///
+    /// - Parameter searchesScales: whether scales are searched for, columns weighted, or the codec's.
+    /// - Throws: `CodecError` where a weight is NaN or infinite.
+    func round(
+        _ rows: Range<Int>, of matrix: CalibratedMatrix, searchesScales: Bool, level: KernelLevel
+    ) throws(CodecError) {
+        let width = ScaledBlocks.blockSize
+        // In the order of rounding.
+        let errors = Memory(byteCount: rows.count * columns * 4)
+        var block = GPTQBlock(rows: rows.count, codec: matrix.codec)
+        for first in stride(from: 0, to: columns, by: width) {
+            let places = order[first..<first + width]
+            for row in 0..<rows.count {
+                block.set(row, matrix.weights.floats + (rows.lowerBound + row) * columns, places)
+            }
+            if first > 0 {
+                block.values.withUnsafeMutableBufferPointer { values in
+                    guard let start = values.baseAddress else { return }
+                    Compute.addProduct(
+                        errors.floats, stride: columns, factors.floats + first, stride: columns, into: start,
+                        stride: width, rows: rows.count, columns: width, depth: first)
+                }
+            }
+            if searchesScales {
+                try block.searchScales(importance[first..<first + width], level: level)
+            } else {
+                block.chooseScales()
+            }
+            block.round(
+                factors: factors.floats + first * columns + first, stride: columns,
+                errors: errors.floats + first, errorStride: columns, level: level)
+            let index = order[first] / width
+            for row in 0..<rows.count {
+                block.get(row, into: matrix.weights.floats + (rows.lowerBound + row) * columns, places)
+                matrix.scales.floats[(rows.lowerBound + row) * matrix.scalesPerRow + index] =
+                    block.scales[row]
+            }
+        }
+        descend(rows, of: matrix, errors: errors)
+    }
+
+    /// Goes on with coordinate descent.
+    ///
+    /// - Parameter errors: original less rounded weights, in the order of rounding.
+    private func descend(_ rows: Range<Int>, of matrix: CalibratedMatrix, errors: Memory) {
+        let own = Memory(byteCount: rows.count * columns * 4)
+        for row in 0..<rows.count {
+            for (index, place) in order.enumerated() {
+                own.floats[row * columns + place] = -errors.floats[row * columns + index]
+            }
+        }
+        CoordinateDescent(hessian: hessian.floats, columns: columns, damping: added, codec: matrix.codec)
+            .descend(
+                rows: rows.count, errors: own.floats,
+                values: matrix.weights.floats + rows.lowerBound * columns,
+                scales: matrix.scales.floats + rows.lowerBound * matrix.scalesPerRow)
+    }
+}

@@ -1,0 +1,25 @@
+// @unchecked: who writes and who reads is settled by those who share it.
+/// Memory of a fixed size, zero at first.
+package final class Memory: @unchecked Sendable {
+    package let bytes: UnsafeMutableRawBufferPointer
+
+    package init(byteCount: Int) {
+        let count = max(byteCount, 1)
+        bytes = UnsafeMutableRawBufferPointer(start: SystemMemory.zeros(bytes: count), count: count)
+    }
+
+    deinit {
+        if let start = bytes.baseAddress { SystemMemory.giveBack(start, bytes: bytes.count) }
+    }
+
+    /// The start, as floats.
+    package var floats: UnsafeMutablePointer<Float> {
+        guard let start = bytes.baseAddress else { preconditionFailure("memory without an address") }
+        return start.assumingMemoryBound(to: Float.self)
+    }
+
+    /// Some of the bytes.
+    package func slice(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(rebasing: bytes[range])
+    }
+}

@@ -1,0 +1,70 @@
+internal import NibbleCheckpoint
+
+/// A run on disk: its folder, the state that was saved last, figures and log.
+final class TrainingSession {
+    let folder: RunFolder
+    /// The state of the run now.
+    var state = TrainingState()
+    /// The step of the saved state that this goes on from; nil where it begins.
+    let resumedAt: Int?
+    /// The step of the state that was saved last; nil before the first.
+    private(set) var savedStep: Int?
+    /// What the user should know of saved states that are damaged.
+    let notes: [String]
+    private var records: RunRecords?
+
+    /// Makes the folder of a run or opens it, and puts the state that was saved last into `student`.
+    ///
+    /// - Throws: `TrainingError` (`mismatch`) where the folder is another run's, or in use; `CheckpointError` where it
+    ///   cannot be read or written.
+    init(_ request: TrainingRequest, _ identity: RunIdentity, _ student: Student) throws {
+        let exists = FilePath.exists(FilePath.join(request.output, RunFolder.Name.identity))
+        folder =
+            request.resumes && exists
+            ? try RunFolder.open(path: request.output, expecting: identity)
+            : try RunFolder.create(
+                path: request.output, identity: identity, recipeYAML: request.recipe.yaml)
+        folder.retention = Retention(last: request.recipe.checkpoints.keep, keepsBest: true)
+        var warnings: [String] = []
+        let saved = try folder.latest(warn: { warnings.append($0) })
+        notes = warnings
+        resumedAt = saved?.step
+        guard let saved else { return }
+        state = try TrainingState(saved, into: student)
+        savedStep = state.step
+        // Killed between the save and the mark.
+        try markBest()
+    }
+
+    /// Whether the last evaluation was the best, and of this step.
+    var isBest: Bool { state.best?.step == state.step && state.step > 0 }
+
+    private func markBest() throws(CheckpointError) {
+        guard let best = state.best, best.step == state.step, state.step > 0 else { return }
+        try folder.markBest(step: best.step, value: best.divergence)
+    }
+
+    /// Saves state and student.
+    func save(_ student: Student) throws(CheckpointError) {
+        try state.save(student, to: folder)
+        savedStep = state.step
+        try markBest()
+        try log("saved step \(state.step)")
+    }
+
+    /// Opens the files of figures, at the state that was saved last.
+    func openRecords() throws(CheckpointError) {
+        records = try RunRecords(folder, resumingAt: savedStep)
+    }
+
+    /// Appends to the log, once it is open.
+    func log(_ event: String) throws(CheckpointError) { try records?.log(event) }
+
+    /// Appends the figures of a step.
+    func append(_ progress: TrainingProgress, elapsed: Double) throws(CheckpointError) {
+        try records?.append(progress, elapsed: elapsed)
+    }
+
+    /// Appends those of an evaluation.
+    func append(_ score: HeldOutScore) throws(CheckpointError) { try records?.append(score) }
+}

@@ -1,0 +1,68 @@
+internal import NibbleCheckpoint
+internal import NibbleNumerics
+internal import NibbleQuantization
+
+/// Which tensors of a checkpoint a recipe trains, and how they are rounded: what `auto` stands for is decided.
+struct TrainingScope: Sendable {
+    /// What is trained; scales where, and only where, they are learned.
+    let parameters: Set<Recipe.Training.Parameters>
+    /// How weights are rounded.
+    let config: FakeQuantizeConfig
+
+    /// - Parameter assignments: what the tensors of the checkpoint become.
+    init(_ recipe: Recipe, _ assignments: [QuantizationPlan.Assignment]) {
+        var parameters = recipe.train.parameters
+        var config = FakeQuantizeConfig()
+        config.gradient = recipe.quantization.gradient
+        let canLearn: Bool
+        switch recipe.quantization.scales {
+        case .recomputed: canLearn = false
+        case .learned: canLearn = true
+        case .automatic:
+            let learned = assignments.filter {
+                Self.learnsScales(of: $0.role, parameters.union([.scales]))
+            }
+            canLearn =
+                !learned.isEmpty && learned.allSatisfy(\.format.learnsScales)
+                && !parameters.isDisjoint(with: [.linear, .scales])
+        }
+        if canLearn {
+            parameters.insert(.scales)
+            config.scales = .learned
+        } else {
+            parameters.remove(.scales)
+        }
+        self.parameters = parameters
+        self.config = config
+    }
+
+    /// Whether scales are learned.
+    var learnsScales: Bool { config.scales == .learned }
+
+    /// Whether a tensor, or the scales of its blocks, are trained.
+    func trains(_ role: TensorRole) -> Bool {
+        if learnsScales(of: role) { return true }
+        guard role.part == .weight else { return parameters.contains(.norms) }
+        if role.isVocabulary { return parameters.contains(.embedding) }
+        if role.isRotary { return false }
+        return parameters.contains(role.isLinear ? .linear : .norms)
+    }
+
+    /// Whether the scales of a matrix are trained.
+    func learnsScales(of role: TensorRole) -> Bool { Self.learnsScales(of: role, parameters) }
+
+    private static func learnsScales(
+        of role: TensorRole, _ parameters: Set<Recipe.Training.Parameters>
+    ) -> Bool {
+        guard role.part == .weight, parameters.contains(.scales) else { return false }
+        return role.isVocabulary ? parameters.contains(.embedding) : role.isLinear
+    }
+
+    /// Whether there are matrices of which only the scales are trained.
+    var freezesWeights: Bool { parameters.contains(.scales) && !parameters.contains(.linear) }
+}
+
+extension WeightFormat {
+    /// Whether the scales of its blocks can be learned.
+    var learnsScales: Bool { ggmlType.flatMap(ScaledBlocks.init) != nil }
+}

@@ -1,0 +1,43 @@
+internal import NibbleCheckpoint
+internal import NibbleModel
+public import NibbleQuantization
+internal import NibbleTensor
+
+extension TrainingRun {
+    /// Writes what training came to: its last state, or the best where held-out text got no better.
+    ///
+    /// The bytes are those of ``RunExport``, which writes any state of any run folder. Here teacher and state are in
+    /// memory, and only the best state is read again where it is not the last; the student is in it afterwards.
+    ///
+    /// - Parameters:
+    ///   - output: a path that ends in `.gguf`, or else a hub folder.
+    ///   - folderType: element type of trained matrices in a hub folder: `.f32` or `.f16`, which hold Q4_0's values
+    ///     exactly; nil: the run's own where that is one of `QuantizationType.folderTypes`, else `.f32`.
+    ///   - replacesOutput: whether an existing output may be replaced.
+    /// - Throws: `TrainingError` (`mismatch`) where no state was saved yet; `CheckpointError` where a file cannot be
+    ///   read or written.
+    @discardableResult
+    public func export(
+        to output: String, folderType: QuantizationType? = nil, replacesOutput: Bool = false,
+        progress: @escaping @Sendable (ConversionProgress) -> Void = { _ in },
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws -> ConversionSummary {
+        let (state, folder) = (session.state, session.folder)
+        guard session.savedStep == state.step else { throw RunExport.noState(folder.path) }
+        var exported = state
+        if state.stoppedEarly, let best = state.best, best.step != state.step {
+            exported = try TrainingState(
+                SavedCheckpoint(path: folder.checkpointPath(best.step)), into: student)
+        }
+        teacher.compute.pool.releaseIdle()
+        let export = StudentExport(
+            student: student, state: exported, identity: folder.identity, recipe: recipe,
+            folderType: folderType, replacesOutput: replacesOutput)
+        return try export.write(
+            to: output, threads: request.threads, version: request.version, progress: progress,
+            isCancelled: isCancelled)
+    }
+
+    /// Most bytes that this process had resident so far, mapped files included.
+    public var peakResidentBytes: Int { ProcessMemory.peakResidentBytes }
+}

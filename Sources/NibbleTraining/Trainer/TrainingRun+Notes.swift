@@ -1,0 +1,68 @@
+internal import NibbleCheckpoint
+internal import NibbleNumerics
+internal import NibbleQuantization
+
+/// What the user should know before training.
+extension TrainingRun {
+    /// Of a teacher that is quantized, or was.
+    func noteTeacher() {
+        let quantized = student.checkpoint.tensors.filter { $0.entry.type.isQuantized }
+        if !quantized.isEmpty {
+            let types = Set(quantized.map { $0.entry.type.description }).sorted().joined(separator: ", ")
+            notes.append(
+                "the teacher is quantized itself (\(types)): what it lost already is not won back; "
+                    + "an unquantized checkpoint is the better teacher")
+        }
+        let share = 100 * student.teacherGrid.ties / max(student.teacherGrid.sampled, 1)
+        if student.teacherGrid.hasTies || student.teacherGrid.isDithered {
+            notes.append(
+                "\(share) % of the teacher's weights lie on ties of the codec, as weights do that were "
+                    + "dequantized from another format; "
+                    + (student.teacherGrid.isDithered
+                        ? "the start is drawn within their cells (train.dither)"
+                        : "the first step may flip them all to one side (train.dither: never)"))
+        }
+    }
+
+    /// Of learning rates that the recipe sets for weights which it does not have: which one counts depends on the type.
+    func noteRates() {
+        let (rates, usual) = (recipe.optimizer, Recipe.Optimizer())
+        let learned = student.matrices.count { $0.scales != nil }
+        // Before rounding begins all weights move by the first.
+        if learned == student.matrices.count, recipe.quantization.startStep == 0 {
+            noteUnused(
+                [("learning_rate", rates.learningRate, usual.learningRate)],
+                because: "scales are learned, so that \(Self.learnedRates) count")
+        }
+        if learned == 0 {
+            noteUnused(
+                [
+                    ("code_learning_rate", rates.codeLearningRate, usual.codeLearningRate),
+                    ("scale_learning_rate", rates.scaleLearningRate, usual.scaleLearningRate),
+                ], because: "scales are recomputed, so that \(Self.recomputedRate) counts")
+        }
+    }
+
+    /// Of a disk that will not hold the states that are kept: it would be found out at the first of them, or the last.
+    func noteSpace() {
+        guard let free = FilePath.freeBytes(session.folder.path) else { return }
+        let state = student.matrices.reduce(0) { $0 + $1.byteCount }
+        // One more than are kept while the newest is written, and the best.
+        let needed = state * (recipe.checkpoints.keep + 2)
+        guard needed > free else { return }
+        notes.append(
+            "saved states take up to \(ByteText.text(needed)) (checkpoints.keep \(recipe.checkpoints.keep)), the disk of "
+                + "\(session.folder.path) has \(ByteText.text(free)) free")
+    }
+
+    private func noteUnused(_ rates: [(name: String, value: Float, usual: Float)], because reason: String) {
+        for rate in rates where rate.value != rate.usual {
+            notes.append("optimizer.\(rate.name) is \(rate.value), and moves nothing: \(reason)")
+        }
+    }
+
+    /// The fields that say how fast weights move whose scales are learned.
+    static let learnedRates = "optimizer.code_learning_rate and optimizer.scale_learning_rate"
+    /// The field for weights whose scales are recomputed.
+    static let recomputedRate = "optimizer.learning_rate"
+}

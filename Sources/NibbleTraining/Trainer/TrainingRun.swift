@@ -1,0 +1,229 @@
+public import NibbleCalibration
+public import NibbleCheckpoint
+public import NibbleModel
+internal import NibbleTensor
+internal import NibbleTokenizer
+
+/// A run that is prepared: models, text and folder are there, at the state that was saved last.
+public final class TrainingRun {
+    /// What was asked for.
+    public let request: TrainingRequest
+    /// The unquantized model.
+    public let teacher: LanguageModel
+    /// The model that is trained.
+    public let student: Student
+    /// What it is trained on.
+    public let batches: TokenBatches
+    /// The memory that it takes.
+    public let memory: MemoryPlan
+    /// Whether blocks are computed again on the way back.
+    public let recomputes: Bool
+    /// What the user should know: a teacher that is quantized, a start that is dithered, a damaged saved state; once it
+    /// trains, methods of calibration that did not run.
+    public internal(set) var notes: [String]
+    /// What is left out of the teacher's checkpoint, and which of two parts that contradict each other counts.
+    public let warnings: [CheckpointNote]
+    let heldOut: HeldOutText?
+    /// The teacher's probabilities, where the recipe has them cached.
+    let cachedTeacher: CachedTeacher?
+    let session: TrainingSession
+    var recipe: Recipe { request.recipe }
+
+    init(
+        _ request: TrainingRequest, teacher: LanguageModel, student: Student, batches: TokenBatches,
+        heldOut: HeldOutText?, cachedTeacher: CachedTeacher?, memory: MemoryPlan, recomputes: Bool,
+        session: TrainingSession, warnings: [CheckpointNote]
+    ) {
+        self.request = request
+        self.teacher = teacher
+        self.student = student
+        self.batches = batches
+        self.heldOut = heldOut
+        self.cachedTeacher = cachedTeacher
+        self.memory = memory
+        self.recomputes = recomputes
+        self.session = session
+        self.warnings = warnings
+        notes = request.recipe.notes
+        noteTeacher()
+        noteRates()
+        noteSpace()
+        notes += session.notes
+    }
+
+    /// The step of the saved state that this goes on from; nil where it begins.
+    public var resumedAt: Int? { session.resumedAt }
+
+    /// Trains to the last step of the recipe, or until held-out text gets no better.
+    ///
+    /// - Parameters:
+    ///   - progress: called after every step and evaluation.
+    ///   - preparing: called while the weights are calibrated that training begins with.
+    ///   - isCancelled: asked after every step; the state is saved then.
+    /// - Throws: `TrainingError` (`diverged`) where the loss is no number or runs away: what was saved before stays;
+    ///   `CheckpointError` where a file cannot be written.
+    public func train(
+        progress: (TrainingProgress) -> Void = { _ in },
+        preparing: (CalibrationProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
+    ) throws -> TrainingSummary {
+        try session.openRecords()
+        try session.log(
+            "nibble \(request.version), \(teacher.compute.summary), from step \(session.state.step)")
+        for note in notes { try session.log(note) }
+        var ending = TrainingSummary.Ending.finished
+        if session.savedStep == nil, try !begin(preparing: preparing, isCancelled: isCancelled) {
+            ending = .interrupted
+        }
+        let gradients = Gradients(compute: student.compute)
+        var meter = SpeedMeter()
+        var losses: [Double] = []
+        while session.state.step < recipe.train.steps, !session.state.stoppedEarly, ending == .finished {
+            let now = try step(gradients, &meter)
+            losses.append(now.loss)
+            progress(now)
+            let isLast = now.step == recipe.train.steps
+            if isDue(recipe.evaluation.every) || isLast, let score = try evaluate() {
+                session.state.judge(score, patience: recipe.evaluation.patience)
+                var evaluated = now
+                evaluated.heldOut = score
+                progress(evaluated)
+            }
+            let stops = isCancelled()
+            if isDue(recipe.checkpoints.every) || isLast || session.state.stoppedEarly || stops
+                || session.isBest
+            {
+                try session.save(student)
+            }
+            if stops, !isLast {
+                ending = .interrupted
+                break
+            }
+        }
+        if session.state.stoppedEarly { ending = .stoppedEarly }
+        try session.log("\(ending.rawValue) at step \(session.state.step)")
+        return session.state.summary(ending, meter, losses)
+    }
+
+    /// Measures what rounding to nearest costs, and calibrates; returns false where it was cancelled.
+    private func begin(
+        preparing: (CalibrationProgress) -> Void, isCancelled: () -> Bool
+    ) throws -> Bool {
+        if session.state.rounded == nil {
+            session.state.rounded = try evaluate()
+            session.state.heldOut = session.state.rounded
+        }
+        guard calibrates || recipe.train.steps == 0 else { return true }
+        if calibrates {
+            // Of weights that are no longer there.
+            session.state.heldOut = nil
+            guard try calibrate(preparing: preparing, isCancelled: isCancelled) else { return false }
+            session.state.calibrated = try evaluate()
+            session.state.heldOut = session.state.calibrated
+        }
+        teacher.compute.pool.releaseIdle()
+        // Calibration may have taken longer than many steps.
+        try session.save(student)
+        return true
+    }
+
+    private func isDue(_ interval: Int) -> Bool {
+        interval > 0 && session.state.step.isMultiple(of: interval)
+    }
+
+    /// One training step; returns its figures.
+    private func step(_ gradients: Gradients, _ meter: inout SpeedMeter) throws -> TrainingProgress {
+        let began = ContinuousClock.now
+        let (figures, norm) = try accumulate(gradients)
+        let isQuantized = isQuantized
+        let steps = StudentSteps(recipe, step: session.state.step, norm: norm)
+        do throws(CheckpointError) {
+            try student.update(gradients, by: steps, isQuantized: isQuantized)
+        } catch {
+            throw diverged(error, step: session.state.step + 1)
+        }
+        session.state.step += 1
+        meter.add(tokens: figures.tokens, since: began)
+        let left = recipe.train.steps - session.state.step
+        let progress = TrainingProgress(
+            step: session.state.step, totalSteps: recipe.train.steps, loss: figures.loss,
+            divergence: figures.divergence,
+            learningRate: Double(
+                student.scope.learnsScales && isQuantized ? steps.codes.rate : steps.matrices.rate),
+            gradientNorm: norm, tokensPerSecond: meter.recent,
+            remaining: meter.time(tokens: figures.tokens * left), heldOut: session.state.heldOut)
+        try session.append(progress, elapsed: meter.elapsed)
+        return progress
+    }
+
+    /// Whether the next step is taken on rounded weights.
+    private var isQuantized: Bool { session.state.step >= recipe.quantization.startStep }
+
+    /// The gradients of the next step's batch, with their norm.
+    private func accumulate(_ gradients: Gradients) throws -> (TrainingStep.Figures, norm: Double) {
+        let step = session.state.step
+        gradients.reset()
+        if step == recipe.quantization.startStep, student.scope.learnsScales { try student.holdCodes() }
+        let pass = DistillationPass(
+            teacher: teacher, student: isQuantized ? student.quantized : student.unquantized,
+            loss: recipe.loss, recomputes: recomputes)
+        let figures: TrainingStep.Figures
+        do {
+            figures = try TrainingStep(
+                pass: pass, atATime: max(1, Trainer.tokensAtATime / recipe.train.sequenceLength)
+            ).run(
+                batches.indices(step: step), sequence: batches.text.sequence, cached: cachedTeacher,
+                into: gradients)
+        } catch let error as ModelError {
+            throw failure(error, step: step + 1)
+        }
+        let norm = gradients.sumOfSquares(student.parameters).squareRoot()
+        let problem = session.state.convergence.problem(
+            loss: figures.loss, norm: norm, age: step - recipe.quantization.startStep,
+            divergence: session.state.rounded?.divergence ?? 0)
+        if let problem {
+            throw TrainingError(.diverged, "step \(step + 1)", problem, advice: divergenceAdvice)
+        }
+        return (figures, norm)
+    }
+
+    // MARK: - Evaluation
+
+    /// Perplexity and divergence of the student as it is; nil where there is no held-out text.
+    private func evaluate() throws -> HeldOutScore? {
+        guard let heldOut else { return nil }
+        // Its buffers are of other sizes than those of steps.
+        teacher.compute.pool.releaseIdle()
+        defer { teacher.compute.pool.releaseIdle() }
+        let step = session.state.step
+        let model = isQuantized || step == 0 ? student.quantized : student.unquantized
+        let score: HeldOutScore
+        do throws(CheckpointError) {
+            score = try heldOut.score(model, teacher: teacher, step: step)
+        } catch {
+            throw step == 0 ? error : diverged(error, step: step)
+        }
+        try session.append(score)
+        return score
+    }
+
+    // MARK: - Divergence
+
+    /// Another recipe is another run: a lower rate cannot be resumed with.
+    private var divergenceAdvice: String {
+        "begin in another folder with a lower "
+            + (student.scope.learnsScales ? Self.learnedRates : Self.recomputedRate)
+    }
+
+    private func diverged(_ error: CheckpointError, step: Int) -> TrainingError {
+        TrainingError(
+            .diverged, "step \(step)", (error.subject.map { $0 + " " } ?? "") + error.problem,
+            advice: divergenceAdvice)
+    }
+
+    /// Before the first step the weights are the teacher's: then the checkpoint is to blame.
+    /// So it is at any step where the teacher itself gives NaN.
+    private func failure(_ error: ModelError, step: Int) -> any Error {
+        if case .teacherNonFinite = error { return error.checkpointError }
+        return session.state.step == 0 ? error.checkpointError : diverged(error.checkpointError, step: step)
+    }
+}

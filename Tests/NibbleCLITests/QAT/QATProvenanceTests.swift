@@ -1,0 +1,117 @@
+import Foundation
+import NibbleCheckpoint
+import NibbleNumerics
+import NibbleTestSupport
+import Testing
+
+/// What files say of the weights in them is what was measured of these very weights.
+@Suite("The provenance of an exported state")
+struct QATProvenanceTests {
+    private let runs: QATRuns
+
+    init() throws { runs = try QATRuns() }
+
+    /// A run whose scales are learned, so that it is calibrated first.
+    private func command(_ output: String, steps: Int, evaluations: Int, saves: Int) -> [String] {
+        runs.command(
+            output, steps: steps,
+            [
+                "--set", "quantization.scales=learned", "--set", "calibration.sequences=4",
+                "--set", "evaluation.every=\(evaluations)", "--set", "checkpoints.every=\(saves)",
+                "--set", "checkpoints.keep=100", "--quiet",
+            ])
+    }
+
+    private func provenance(_ path: String) throws -> Provenance {
+        try #require(try ModelCheckpoint(path: path).provenance())
+    }
+
+    private func exported(_ run: String, _ state: String) throws -> Provenance {
+        let path = runs.path("\(run)-\(state).gguf")
+        try runs.run(["qat", "export", runs.path(run), "-o", path, "--state", state, "--quiet"])
+        return try provenance(path)
+    }
+
+    /// The perplexities of a run's evaluations by their steps, those of step 0 in order.
+    private func perplexities(_ run: String) throws -> [Int: [Double]] {
+        try runs.metrics(run).reduce(into: [:]) { found, line in
+            guard let step = line["step"] as? Int, let value = line["held_out_perplexity"] as? Double else {
+                return
+            }
+            #expect((line["held_out_perplexity_error"] as? Double ?? 0) > 0)
+            found[step, default: []].append(value)
+        }
+    }
+
+    /// Whether both are the same number; the metrics' one was read by another reader of decimals.
+    private func equal(_ left: Double?, _ right: Double?) -> Bool {
+        guard let left, let right else { return left == nil && right == nil }
+        return abs(left - right) <= 1e-12 * abs(right)
+    }
+
+    @Test("has the perplexity of a state that was evaluated, and none of one that was not")
+    func schedules() throws {
+        try runs.run(command("run", steps: 7, evaluations: 3, saves: 2))
+        let measured = try perplexities("run")
+        #expect(measured.keys.sorted() == [0, 3, 6, 7] && measured[0]?.count == 2)
+        for step in try runs.savedSteps("run") {
+            let found = try exported("run", "\(step)")
+            #expect(found.steps == step)
+            #expect(equal(found.perplexities["rounded"], measured[0]?[0]))
+            #expect(equal(found.perplexities["calibrated"], measured[0]?[1]))
+            let own = step == 0 ? nil : measured[step]?[0]
+            #expect(equal(found.perplexities["trained"], own), "step \(step)")
+            #expect(found.perplexities["teacher"] != nil && found.heldOutTextDigest != nil)
+        }
+        // Where saves and evaluations meet, and where they do not.
+        #expect(try runs.savedSteps("run").contains(4) && measured[4] == nil)
+        let whole = try provenance(runs.path("run") + "/model.gguf")
+        #expect(whole.steps == 7 && equal(whole.perplexities["trained"], measured[7]?[0]))
+        #expect(try exported("run", "last") == whole)
+    }
+
+    @Test("of a run that was interrupted has no perplexity of its own, and says the rest like any other")
+    func interrupted() throws {
+        let process = CommandLineTool.process(
+            command("run", steps: 100_000, evaluations: 100_000, saves: 100_000))
+        try process.run()
+        while (try? runs.metrics("run").contains { ($0["step"] as? Int ?? 0) >= 3 }) != true {
+            usleep(10_000)
+        }
+        process.interrupt()
+        process.waitUntilExit()
+        #expect(process.terminationStatus == 130)
+        let step = try #require(try runs.savedSteps("run").max())
+        #expect(step >= 3)
+        let found = try exported("run", "last")
+        #expect(found.steps == step && found.perplexities["trained"] == nil)
+        let measured = try perplexities("run")
+        #expect(equal(found.perplexities["rounded"], measured[0]?[0]))
+        #expect(equal(found.perplexities["calibrated"], measured[0]?[1]))
+    }
+
+    @Test("says of every matrix what ran on it, on which text and how many tokens")
+    func methods() throws {
+        try runs.run(command("run", steps: 0, evaluations: 1, saves: 1))
+        let path = runs.path("run") + "/model.gguf"
+        let found = try provenance(path)
+        let calibration = try #require(found.calibration)
+        #expect(calibration.tokens == 4 * 64 && calibration.textDigest == found.textDigest)
+        let matrices = try GGUFFile(path: path).tensors.filter {
+            $0.type == .q4_0 && $0.name.hasPrefix("blk.")
+        }
+        #expect(calibration.methods.map(\.tensor).sorted() == matrices.map(\.name).sorted())
+        #expect(calibration.methods.allSatisfy { $0.methods == "gptaq+gptq+yaqa+coordinate_descent" })
+        let text = try runs.run(["inspect", path]).output
+        #expect(text.contains("gptaq+gptq+yaqa+coordinate_descent: \(matrices.count) matrices"))
+        // A folder says the same.
+        let folder = runs.path("folder")
+        try runs.run(["qat", "export", runs.path("run"), "-o", folder, "--quiet"])
+        #expect(try provenance(folder) == found)
+        // Nothing was calibrated: nearest, on no text.
+        try runs.run(runs.command("plain", steps: 2, ["--quiet"]))
+        let plain = try #require(try provenance(runs.path("plain") + "/model.gguf").calibration)
+        #expect(plain.tokens == 0 && plain.textDigest == nil)
+        #expect(plain.methods.count > 50 && plain.methods.allSatisfy { $0.methods == "nearest" })
+    }
+}

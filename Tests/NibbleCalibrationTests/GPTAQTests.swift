@@ -1,0 +1,191 @@
+import NibbleCheckpoint
+import NibbleModel
+import NibbleNumerics
+import NibbleQuantization
+import NibbleTensor
+import NibbleTestSupport
+import Testing
+
+@testable import NibbleCalibration
+@testable import NibbleTraining
+
+@Suite("Correction for what rounding lost before a matrix (GPTAQ)")
+struct GPTAQTests {
+    private static let sequences = CalibrationSample.sequences(4, length: 50, kinds: 280)
+
+    @Test(
+        "sublayers make the pass of the whole model",
+        arguments: ["gemma3-text", "llama3", "qwen2", "qwen3"])
+    func sublayers(model name: String) throws {
+        let model = try LanguageModel(
+            ModelCheckpoint(path: Fixtures.path("hub/\(name)")), compute: Compute(threads: 2, precision: .f32)
+        )
+        var inputs: [TensorRole: [Float]] = [:]
+        let expected = try model.residual(
+            [Self.sequences[0]],
+            observe: { group, layer, x in
+                for kind in group.kinds {
+                    inputs[TensorRole(kind, layer: layer)] = x.column(sequence: 0, position: 31)
+                }
+            })
+        var stream = try model.embed(Self.sequences[0])
+        var seen = 0
+        for layer in 0..<model.configuration.layerCount {
+            for group in Sublayer.inputGroups {
+                let x = model.input(of: group, layer: layer, stream).column(sequence: 0, position: 31)
+                for kind in group.kinds {
+                    #expect(x == inputs[TensorRole(kind, layer: layer)], "\(kind) of block \(layer)")
+                    seen += 1
+                }
+                if group.isLast { stream = model.advance(stream, through: group.sublayer, of: layer) }
+            }
+        }
+        #expect(seen == inputs.count && seen == 7 * model.configuration.layerCount)
+        for position in [0, 1, 49] {
+            let (own, whole) = (
+                stream.column(sequence: 0, position: position),
+                expected.column(sequence: 0, position: position)
+            )
+            #expect(own == whole)
+        }
+    }
+
+    @Test("sums what the student's inputs lack, each token by its weight", arguments: [false, true])
+    func losses(isWeighted: Bool) throws {
+        let student = try CalibrationSample.student()
+        let teacher = try CalibrationSample.teacher(student)
+        let importance =
+            isWeighted
+            ? try CalibrationSample.gradients(student, Self.sequences) : nil
+        var streams = try PairedStreams(
+            reference: teacher, quantized: student.quantized, sequences: Self.sequences, compares: true)
+        streams.advance(through: .attention, of: 0)
+        streams.advance(through: .feedForward, of: 0)
+        streams.advance(through: .attention, of: 1)
+        let role = TensorRole(.feedForwardDown, layer: 1)
+        let group = Sublayer.feedForward.groups[1]
+        let columns = try #require(student.matrices.first { $0.role == role }).columns
+        var expected = [Double](repeating: 0, count: columns * columns)
+        let rounded = try #require(streams.rounded)
+        for (index, stream) in streams.exact.enumerated() {
+            let x = teacher.input(of: group, layer: 1, stream)
+            let y = student.quantized.input(of: group, layer: 1, rounded[index])
+            for position in 0..<50 {
+                let (a, b) = (
+                    x.column(sequence: 0, position: position), y.column(sequence: 0, position: position)
+                )
+                let weight = importance?.weights[role]?[index * 50 + position] ?? 1
+                for row in 0..<columns {
+                    for column in 0..<columns {
+                        expected[row * columns + column] += Double(weight * (a[row] - b[row]) * a[column])
+                    }
+                }
+            }
+        }
+        let found = InputHessians(&streams, group, layer: 1, gradients: importance)
+        let losses = try #require(found.losses[role])
+        let size = expected.map(abs).max() ?? 0
+        #expect(size > 0)
+        let worst = (0..<columns * columns).map { abs(Double(losses.floats[$0]) - expected[$0]) }.max() ?? 1
+        #expect(worst < 1e-4 * size, "\(worst) of \(size)")
+    }
+
+    @Test("adds the share of what is linear in the inputs", arguments: [Float(0.5), 1])
+    func solution(share: Float) throws {
+        let student = try CalibrationSample.student()
+        let matrix = student.matrices[0]
+        let n = matrix.columns
+        var generator = SeededGenerator(seed: 5)
+        func values(_ count: Int) -> [Float] {
+            (0..<count).map { _ in Float.random(in: -1...1, using: &generator) }
+        }
+        let (inputs, lost) = (values(3 * n * n), Memory(byteCount: n * n * 4))
+        for (index, value) in values(n * n).enumerated() { lost.floats[index] = value }
+        let products = Memory(byteCount: n * n * 4)
+        for token in 0..<3 * n {
+            for row in 0..<n {
+                for column in 0..<n {
+                    products.floats[row * n + column] += inputs[token * n + row] * inputs[token * n + column]
+                }
+            }
+        }
+        let weights = Array(matrix.values)
+        let feedback = try GPTQRounding(products, columns: n)
+        try feedback.correct(3..<matrix.rows, of: #require(matrix.calibrated), lost: lost, share: share)
+        let mean = (0..<n).reduce(Float(0)) { $0 + products.floats[$1 * n + $1] } / Float(n)
+        #expect(matrix.values[..<(3 * n)].elementsEqual(weights[..<(3 * n)]))
+        for row in [3, 4, matrix.rows - 1] {
+            let change = (0..<n).map { Double(matrix.values[row * n + $0] - weights[row * n + $0]) }
+            for column in 0..<n {
+                // (W' - W) (A + d) = share W C
+                var (left, right) = (change[column] * Double(feedback.damping * mean), 0.0)
+                for index in 0..<n {
+                    left += change[index] * Double(products.floats[index * n + column])
+                    right += Double(share * weights[row * n + index] * lost.floats[index * n + column])
+                }
+                #expect(abs(left - right) < 1e-3, "row \(row), column \(column): \(left), \(right)")
+            }
+        }
+    }
+
+    /// Σ over tokens of |s - t|² after the last block.
+    private static func distance(_ student: Student, _ teacher: LanguageModel) throws -> Double {
+        let streams = try PairedStreams(
+            reference: teacher, quantized: student.quantized, sequences: sequences, compares: true)
+        var all = streams
+        for layer in 0..<teacher.configuration.layerCount {
+            for sublayer in Sublayer.allCases { all.advance(through: sublayer, of: layer) }
+        }
+        var sum = 0.0
+        for (exact, rounded) in zip(all.exact, try #require(all.rounded)) {
+            for position in 0..<50 {
+                let (t, s) = (
+                    exact.column(sequence: 0, position: position),
+                    rounded.column(sequence: 0, position: position)
+                )
+                sum += zip(t, s).reduce(0) { $0 + Double(($1.0 - $1.1) * ($1.0 - $1.1)) }
+            }
+        }
+        return sum
+    }
+
+    @Test("brings the stream after the last block nearer to the teacher's")
+    func distance() throws {
+        var distances: [Double] = []
+        for compensation in [Float(0), 0.5] {
+            let student = try CalibrationSample.student()
+            let teacher = try CalibrationSample.teacher(student)
+            try CalibrationSample.round(student, Self.sequences, gptaq: compensation)
+            distances.append(try Self.distance(student, teacher))
+        }
+        #expect(distances[1] < distances[0], "\(distances)")
+    }
+
+    @Test("gives the same bits on any number of threads, with rows coupled too")
+    func determinism() throws {
+        let students = try [1, 3].map { try CalibrationSample.student(threads: $0) }
+        for student in students {
+            let result = try CalibrationSample.round(
+                student, Self.sequences, gptaq: 0.5, tokenWeights: .gradient)
+            #expect(result.matrices.count == student.matrices.count && result.notes.isEmpty)
+            #expect(
+                result.matrices.allSatisfy { $0.methods == [.gptaq, .gptq, .yaqa, .coordinateDescent] })
+            #expect(CalibrationResult(text: result.text) == result)
+        }
+        for (left, right) in zip(students[0].matrices, students[1].matrices) {
+            #expect(left.blocks.elementsEqual(right.blocks), "\(left.name)")
+        }
+    }
+}
+
+extension PairedStreams {
+    /// Passes all sequences through one sublayer of both models.
+    fileprivate mutating func advance(through sublayer: Sublayer, of layer: Int) {
+        let last = sublayer.groups[1]
+        for (index, stream) in exact.enumerated() {
+            lead(
+                index, with: reference.input(of: last, layer: layer, stream), through: sublayer, of: layer)
+        }
+        follow(through: sublayer, of: layer)
+    }
+}

@@ -1,0 +1,124 @@
+import NibbleCheckpoint
+import NibbleModel
+import NibbleTensor
+import NibbleTestSupport
+import Testing
+
+@testable import NibbleCalibration
+@testable import NibbleTraining
+
+@Suite("Gradients by the outputs of matrices")
+struct OutputGradientsTests {
+    private static let sequences = CalibrationSample.sequences(3, length: 40)
+
+    private static func student(_ source: String = "hub/gemma3-text") throws -> Student {
+        var recipe = Recipe()
+        recipe.train.dither = .never
+        recipe.train.parameters = [.linear, .norms]
+        return try Student(
+            ModelCheckpoint(path: Fixtures.path(source)), recipe: recipe,
+            compute: Compute(threads: 2, precision: .f32))
+    }
+
+    @Test(
+        "has mean 1 over the tokens of each matrix, however many sequences pass together",
+        arguments: [false, true])
+    func mean(recomputes: Bool) throws {
+        let student = try Self.student()
+        let found = try [1, 2, 3].map {
+            try CalibrationSample.gradients(
+                student, Self.sequences, atATime: $0, recomputes: recomputes)
+        }
+        for matrix in student.matrices {
+            let weights = try found.map { try #require($0.weights[matrix.role]) }
+            let (sum, count) = (weights[0].reduce(0, +), weights[0].count)
+            #expect(count == 120 && abs(sum / 120 - 1) < 1e-4, "\(matrix.name): \(sum)")
+            for other in weights[1...] {
+                let difference = zip(weights[0], other).map { abs($0 - $1) }.max() ?? .infinity
+                let relative = difference / (weights[0].max() ?? 0)
+                #expect(relative < 1e-4, "\(matrix.name): \(relative)")
+            }
+        }
+    }
+
+    /// The gradient of a matrix W of which a token puts out W x is Σ g xᵀ: with one token in the sequence that the loss
+    /// counts, and inputs known, |g| follows from the gradient of W itself.
+    @Test("is the size of the gradients that reach the outputs of a matrix")
+    func gradients() throws {
+        let student = try Self.student()
+        // Two tokens, of which the first has a next one: the second token's outputs matter to nothing.
+        let sequences: [[Int32]] = [[7, 9], [300, 11], [42, 5]]
+        let importance = try CalibrationSample.gradients(student, sequences, atATime: 1)
+        var loss = DistillationLoss()
+        loss.crossEntropy = 1
+        let teacher = try LanguageModel(student.checkpoint, compute: student.compute)
+        let pass = DistillationPass(teacher: teacher, student: student.quantized, loss: loss)
+        var sizes: [TensorRole: [Float]] = [:]
+        var products: [TensorRole: [Float]] = [:]
+        for sequence in sequences {
+            var inputs: [TensorRole: Float] = [:]
+            _ = try student.quantized.residual(
+                [[sequence[0]]],
+                observe: { group, layer, x in
+                    let square = x.column(sequence: 0, position: 0).reduce(0) { $0 + $1 * $1 }
+                    for kind in group.kinds { inputs[TensorRole(kind, layer: layer)] = square }
+                })
+            let gradients = Gradients(compute: student.compute)
+            _ = try pass.run([sequence], into: gradients)
+            for matrix in student.matrices {
+                let gradient = try #require(gradients[matrix.parameter])
+                let squares = gradient.reduce(0) { $0 + $1 * $1 }
+                // |g xᵀ|² = |g|² |x|²
+                let (input, columns) = (inputs[matrix.role] ?? 0, matrix.columns)
+                let size = (squares / input).squareRoot()
+                sizes[matrix.role, default: []].append(size)
+                guard size > 0 else { continue }
+                // (g xᵀ) (g xᵀ)ᵀ = g gᵀ |x|²
+                var sum = products[matrix.role] ?? Array(repeating: 0, count: matrix.rows * matrix.rows)
+                for row in 0..<matrix.rows {
+                    for other in 0..<matrix.rows {
+                        let product = (0..<columns).reduce(Float(0)) {
+                            $0 + gradient[row * columns + $1] * gradient[other * columns + $1]
+                        }
+                        sum[row * matrix.rows + other] += product / (input * size)
+                    }
+                }
+                products[matrix.role] = sum
+            }
+        }
+        for matrix in student.matrices {
+            let weights = try #require(importance.weights[matrix.role])
+            let expected = try #require(sizes[matrix.role])
+            let mean = expected.reduce(0, +) / 6
+            #expect(weights.count == 6)
+            for (index, size) in expected.enumerated() {
+                guard mean > 0 else {
+                    // A token alone attends to itself whatever its query and key.
+                    #expect(matrix.name.contains("attn_q") || matrix.name.contains("attn_k"))
+                    continue
+                }
+                #expect(
+                    abs(weights[2 * index] - size / mean) < 1e-2, "\(matrix.name): \(weights), \(size / mean)"
+                )
+                #expect(weights[2 * index + 1] == 0, "\(matrix.name)")
+            }
+            let outputs = try #require(importance.hessians[matrix.role])
+            guard let product = products[matrix.role] else { continue }
+            let largest = product.map { abs($0) }.max() ?? 0
+            // Each of the three sequences has a third of the weight.
+            let worst = product.indices.map { abs(3 * outputs.floats[$0] - product[$0]) }.max() ?? .infinity
+            #expect(largest > 0 && worst < 1e-2 * largest, "\(matrix.name): \(worst) of \(largest)")
+        }
+    }
+
+    @Test("can be interrupted")
+    func interrupted() throws {
+        let student = try Self.student()
+        var done: [Int] = []
+        _ = try CalibrationSample.gradients(student, Self.sequences, atATime: 1) {
+            done.append($0)
+            return $0 < 2
+        }
+        #expect(done == [1, 2])
+    }
+}

@@ -1,0 +1,129 @@
+import NibbleCheckpoint
+import NibbleModel
+import NibbleNumerics
+import NibbleQuantization
+import NibbleTensor
+import NibbleTestSupport
+import Testing
+
+@testable import NibbleCalibration
+
+@Suite("Rounding by YAQA")
+struct YAQARoundingTests {
+    private static func matrix(rows: Int, columns: Int = 32) throws -> CalibratedMatrix {
+        let matrix = CalibratedMatrix(
+            role: TensorRole(.feedForwardDown, layer: 0), name: "m", source: ("weights", "m"),
+            rows: rows, columns: columns, codec: try #require(ScaledBlocks(.q4_0)),
+            weights: Memory(byteCount: 4 * rows * columns), scales: Memory(byteCount: rows * columns / 8),
+            blocks: Memory(byteCount: rows * columns / 32 * 18),
+            parameter: Parameter(name: "m", count: rows * columns), advice: "")
+        var generator = SeededGenerator(seed: 3)
+        for index in 0..<rows * columns {
+            matrix.weights.floats[index] = Float.random(in: -4...4, using: &generator)
+        }
+        return matrix
+    }
+
+    /// Σ over some directions of d dᵀ, and a little of all.
+    private static func products(rows: Int, directions: Int) -> Memory {
+        let products = Memory(byteCount: rows * rows * 4)
+        var generator = SeededGenerator(seed: 8)
+        for _ in 0..<directions {
+            let d = (0..<rows).map { _ in Float.random(in: -1...1, using: &generator) }
+            for row in 0..<rows {
+                for column in 0..<rows { products.floats[row * rows + column] += d[row] * d[column] }
+            }
+        }
+        return products
+    }
+
+    private static func roundToWhole(_ matrix: CalibratedMatrix, _ rows: Range<Int>) {
+        for index in rows.lowerBound * matrix.columns..<rows.upperBound * matrix.columns {
+            matrix.weights.floats[index] = matrix.weights.floats[index].rounded()
+        }
+    }
+
+    /// tr(G E Eᵀ)
+    private static func cost(_ matrix: CalibratedMatrix, _ weights: [Float], _ products: Memory) -> Double {
+        let (rows, columns) = (matrix.rows, matrix.columns)
+        let errors = zip(weights, matrix.values(0..<rows)).map { Double($0 - $1) }
+        var sum = 0.0
+        for row in 0..<rows {
+            for other in 0..<rows {
+                let g = Double(products.floats[row * rows + other])
+                for column in 0..<columns {
+                    sum += g * errors[row * columns + column] * errors[other * columns + column]
+                }
+            }
+        }
+        return sum
+    }
+
+    @Test("takes each row once, the largest gradients first", arguments: [16, 40, 64, 100])
+    func pieces(rows: Int) throws {
+        let products = Self.products(rows: rows, directions: 5)
+        let feedback = try YAQARounding(products, rows: rows)
+        #expect(feedback.pieces.flatMap { $0 }.sorted() == Array(0..<rows))
+        let squares = feedback.pieces.map { piece in
+            piece.reduce(Float(0)) { $0 + products.floats[$1 * rows + $1] } / Float(piece.count)
+        }
+        #expect(squares == squares.sorted(by: >))
+        var seen: [Range<Int>] = []
+        try feedback.round(Self.matrix(rows: rows)) { seen.append($0) }
+        #expect(seen == feedback.pieces)
+    }
+
+    @Test("costs far less where few directions matter", arguments: [64, 100])
+    func coupled(rows: Int) throws {
+        let products = Self.products(rows: rows, directions: 6)
+        let (alone, coupled) = (try Self.matrix(rows: rows), try Self.matrix(rows: rows))
+        let weights = Array(alone.values(0..<rows))
+        Self.roundToWhole(alone, 0..<rows)
+        let feedback = try YAQARounding(products, rows: rows)
+        try feedback.round(coupled) { Self.roundToWhole(coupled, $0) }
+        let costs = (Self.cost(alone, weights, products), Self.cost(coupled, weights, products))
+        #expect(costs.1 < 0.5 * costs.0, "\(costs)")
+        #expect(zip(coupled.values(0..<rows), weights).allSatisfy { abs($0 - $1) < 4 })
+    }
+
+    /// Rows of one piece that errors before it leave to make up for: with those of the last piece free, nothing is left of
+    /// one direction.
+    @Test("leaves nothing where the last rows are not rounded")
+    func free() throws {
+        let rows = 48
+        let products = Self.products(rows: rows, directions: 1)
+        let matrix = try Self.matrix(rows: rows)
+        let weights = Array(matrix.values(0..<rows))
+        let feedback = try YAQARounding(products, rows: rows)
+        let last = try #require(feedback.pieces.last)
+        try feedback.round(matrix) { if $0 != last { Self.roundToWhole(matrix, $0) } }
+        let nearest = try Self.matrix(rows: rows)
+        Self.roundToWhole(nearest, 0..<rows)
+        // But for what damping leaves.
+        let costs = (Self.cost(nearest, weights, products), Self.cost(matrix, weights, products))
+        #expect(costs.1 < 0.02 * costs.0, "\(costs)")
+    }
+
+    @Test("changes nothing where rows have nothing to do with each other")
+    func independent() throws {
+        let rows = 40
+        let products = Memory(byteCount: rows * rows * 4)
+        for row in 0..<rows { products.floats[row * rows + row] = Float(1 + row % 5) }
+        let (alone, coupled) = (try Self.matrix(rows: rows), try Self.matrix(rows: rows))
+        Self.roundToWhole(alone, 0..<rows)
+        try YAQARounding(products, rows: rows).round(coupled) { Self.roundToWhole(coupled, $0) }
+        #expect(alone.values(0..<rows).elementsEqual(coupled.values(0..<rows)))
+    }
+
+    @Test("of nothing, and of NaN, is none, and says so")
+    func nothing() throws {
+        let hessian = Memory(byteCount: 32 * 32 * 4)
+        #expect(throws: YAQARounding.Failure.zero) { try YAQARounding(hessian, rows: 32) }
+        hessian.floats[0] = 1
+        _ = try YAQARounding(hessian, rows: 32)
+        (hessian.floats[1], hessian.floats[32]) = (2, 2)
+        #expect(throws: YAQARounding.Failure.indefinite) { try YAQARounding(hessian, rows: 32) }
+        hessian.floats[5] = .nan
+        #expect(throws: YAQARounding.Failure.notFinite) { try YAQARounding(hessian, rows: 32) }
+    }
+}
