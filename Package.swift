@@ -46,7 +46,9 @@ let package = Package(
             ]),
         .target(
             name: "NibbleEvaluation",
-            dependencies: ["NibbleCheckpoint", "NibbleModel", "NibbleTensor", "NibbleTokenizer"]),
+            dependencies: [
+                "NibbleCheckpoint", "NibbleModel", "NibbleNumerics", "NibbleTensor", "NibbleTokenizer",
+            ]),
 
         // Floor 6: training toward the unquantized model.
         .target(

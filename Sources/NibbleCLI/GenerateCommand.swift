@@ -69,7 +69,7 @@ struct GenerateCommand: ParsableCommand {
     func run() throws {
         try Session.run { session in
             let generator = try TextGenerator(
-                path: model, threads: threads.count(session), precision: precision)
+                path: model, threads: threads.count(session), precision: precision, level: session.kernels)
             session.warn(generator.notes)
             let options = SamplingOptions(
                 temperature: temperature, topK: topK, topP: topP,

@@ -63,39 +63,3 @@ public struct CalibrationResult: Sendable, Equatable {
         }
     }
 }
-
-// MARK: - As text
-
-extension CalibrationResult {
-    /// A line with the tokens, then one for each matrix: name, methods, and what is missing with its reason, tabs between.
-    package var text: String {
-        let lines = matrices.map { matrix in
-            let methods = matrix.methods.map(\.rawValue).joined(separator: "+")
-            let fallback = matrix.fallback.map { "\t\($0.missing.rawValue)\t\($0.reason)" } ?? ""
-            return "\(matrix.name)\t\(methods)\(fallback)"
-        }
-        return (["\(tokens)"] + lines).joined(separator: "\n")
-    }
-
-    /// Reads ``text`` of a whole result; nil where it is none.
-    package init?(text: String) {
-        let lines = text.split(separator: "\n")
-        guard let tokens = lines.first.flatMap({ Int($0) }) else { return nil }
-        self.init()
-        (self.tokens, isWhole) = (tokens, true)
-        for line in lines.dropFirst() {
-            let parts = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-            guard parts.count == 2 || parts.count == 4 else { return nil }
-            var matrix = Matrix(name: parts[0], methods: [])
-            for name in parts[1].split(separator: "+") {
-                guard let method = Method(rawValue: String(name)) else { return nil }
-                matrix.methods.append(method)
-            }
-            if parts.count == 4 {
-                guard let missing = Method(rawValue: parts[2]) else { return nil }
-                matrix.fallback = .init(missing: missing, reason: parts[3])
-            }
-            matrices.append(matrix)
-        }
-    }
-}

@@ -9,7 +9,7 @@ extension TensorEntry {
         return [Float](unsafeUninitializedCapacity: elementCount) { buffer, count in
             buffer.initialize(repeating: 0)
             var span = buffer.mutableSpan
-            codec.decode(RawSpan(_unsafeBytes: bytes), columns: elementCount, into: &span, level: .current)
+            codec.decode(RawSpan(_unsafeBytes: bytes), columns: elementCount, into: &span, level: .best)
             count = elementCount
         }
     }

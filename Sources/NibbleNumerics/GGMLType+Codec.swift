@@ -44,7 +44,7 @@ extension GGMLType {
         let first = unsafe bytes.withUnsafeBytes { bytes in
             let input = unsafe bytes.bindMemory(to: UInt8.self)
             guard let start = input.baseAddress else { return blocks }
-            return unsafe nibble_first_invalid_block(rawValue, start, blocks, KernelLevel.current.number)
+            return unsafe nibble_first_invalid_block(rawValue, start, blocks, KernelLevel.best.number)
         }
         return first < blocks ? first : nil
     }

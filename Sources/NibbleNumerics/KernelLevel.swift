@@ -1,13 +1,5 @@
 internal import CKernels
 
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
-
 /// Which copy of the kernels runs: they are compiled once per instruction level and give the same bits at
 /// all of them.
 ///
@@ -22,7 +14,8 @@ public enum KernelLevel: String, CaseIterable, Sendable {
     /// AVX-512 F, BW, VL and DQ.
     case avx512
 
-    /// The environment variable that lowers the level: `NIBBLE_KERNELS=scalar`.
+    /// The environment variable by which a program may let its user lower the level: `NIBBLE_KERNELS=scalar`. The library
+    /// itself does not read it.
     public static let environmentVariable = "NIBBLE_KERNELS"
 
     /// The highest level that this machine supports.
@@ -30,23 +23,6 @@ public enum KernelLevel: String, CaseIterable, Sendable {
 
     /// The levels that this machine supports, lowest first.
     public static let available = allCases.filter { $0 <= best }
-
-    /// The level of this process: ``best``, or what `NIBBLE_KERNELS` said when it was first asked for.
-    ///
-    /// Traps with the message of ``KernelLevelError`` where the variable is set to anything else than an
-    /// available level; programs that want to report that call ``selected(environment:)`` first.
-    public static let current: KernelLevel = {
-        var environment: [String: String] = [:]
-        if let value = unsafe getenv(environmentVariable) {
-            environment[environmentVariable] = unsafe String(cString: value)
-        }
-        do throws(KernelLevelError) {
-            return try selected(environment: environment)
-        } catch {
-            // Not preconditionFailure, whose message release builds leave out.
-            fatalError(error.description)
-        }
-    }()
 
     /// The level that `environment` asks for, ``best`` where it does not.
     ///

@@ -61,7 +61,7 @@ struct GPTQRoundingTests {
             var decoded = [Float](repeating: 0, count: matrix.rows * n)
             var span = decoded.mutableSpan
             matrix.quantizer.codec.decode(
-                RawSpan(_unsafeBytes: matrix.blocks), columns: n, into: &span, level: .current)
+                RawSpan(_unsafeBytes: matrix.blocks), columns: n, into: &span, level: .best)
             var total = 0.0
             for row in 0..<matrix.rows {
                 let e = (0..<n).map { Double(original[row * n + $0] - decoded[row * n + $0]) }
@@ -129,7 +129,7 @@ struct GPTQRoundingTests {
         for column in 0..<n { products.floats[column * n + column] = 1 + Float(column % 7) }
         let feedback = try GPTQRounding(products, columns: n)
         try feedback.round(
-            0..<matrix.rows, of: #require(matrix.calibrated), searchesScales: true, level: .current)
+            0..<matrix.rows, of: #require(matrix.calibrated), searchesScales: true, level: .best)
         let learned = try #require(matrix.learnedScales)
         var others = 0
         for (index, (old, new)) in zip(before, matrix.values).enumerated() {
@@ -195,7 +195,7 @@ struct GPTQRoundingTests {
             var decoded = weights
             var span = decoded.mutableSpan
             matrix.quantizer.codec.decode(
-                RawSpan(_unsafeBytes: matrix.blocks), columns: n, into: &span, level: .current)
+                RawSpan(_unsafeBytes: matrix.blocks), columns: n, into: &span, level: .best)
             return (0..<matrix.rows).reduce(0) { sum, row in
                 let off = (0..<n).reduce(0.0) {
                     $0 + Double(direction[$1] * (decoded[row * n + $1] - weights[row * n + $1]))
@@ -207,8 +207,8 @@ struct GPTQRoundingTests {
         let feedback = try GPTQRounding(products, columns: n)
         #expect(feedback.damping == 0.01)
         try feedback.round(
-            0..<matrix.rows, of: #require(matrix.calibrated), searchesScales: false, level: .current)
-        try matrix.encode(0..<matrix.rows, level: .current)
+            0..<matrix.rows, of: #require(matrix.calibrated), searchesScales: false, level: .best)
+        try matrix.encode(0..<matrix.rows, level: .best)
         #expect(error() < 0.2 * nearest, "\(error()), \(nearest)")
     }
 }

@@ -87,7 +87,7 @@ struct MeasuredImportanceTests {
             var decoded = [Float](repeating: 0, count: matrix.rows * matrix.columns)
             var span = decoded.mutableSpan
             matrix.quantizer.codec.decode(
-                RawSpan(_unsafeBytes: matrix.blocks), columns: matrix.columns, into: &span, level: .current)
+                RawSpan(_unsafeBytes: matrix.blocks), columns: matrix.columns, into: &span, level: .best)
             return decoded.indices.reduce(0.0) { sum, index in
                 let difference = Double(decoded[index] - matrix.values[index])
                 return sum + Double(weights[index % matrix.columns]) * difference * difference

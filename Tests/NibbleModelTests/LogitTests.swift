@@ -40,7 +40,7 @@ struct LogitTests {
     }
 
     private func compare(
-        _ fixture: LogitFixtures.Model, path: String, threads: Int, level: KernelLevel = .current,
+        _ fixture: LogitFixtures.Model, path: String, threads: Int, level: KernelLevel = .best,
         bound: Float
     ) throws {
         let compute = Compute(threads: threads, precision: .f32, level: level)

@@ -6,7 +6,7 @@ import Testing
 struct HeldCodesTests {
     private static func held(
         _ blocks: ScaledBlocks, _ values: [Float], codes: [Int8], from before: [Float], to after: [Float],
-        _ level: KernelLevel = .current
+        _ level: KernelLevel = .best
     ) -> [Float] {
         var result = values
         var span = result.mutableSpan

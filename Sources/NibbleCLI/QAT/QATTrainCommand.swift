@@ -129,7 +129,8 @@ struct QATTrainCommand: ParsableCommand {
             let count = threads.count(session)
             let progress = ProgressLine(isQuiet: quiet)
             let opening = ContinuousClock.now
-            let request = try request(threads: count)
+            var request = try request(threads: count)
+            request.level = session.kernels
             let type = request.recipe.quantization.type
             let target = export ?? output + (type.isGGUF ? "/model.gguf" : "/model")
             // Not only after hours of training.

@@ -42,6 +42,7 @@ struct EvaluationOptions: ParsableArguments {
         request.context = context
         request.chunkLimit = chunks
         request.precision = precision
+        request.level = session.kernels
         return request
     }
 

@@ -46,7 +46,7 @@ extension CheckpointInspection {
                     var span = values.mutableSpan
                     let bytes = UnsafeRawBufferPointer(rebasing: tensor.bytes[lower..<upper])
                     codec.decode(
-                        RawSpan(_unsafeBytes: bytes), columns: run.count, into: &span, level: .current)
+                        RawSpan(_unsafeBytes: bytes), columns: run.count, into: &span, level: .best)
                     let found = GridDetection.count(values.span, storedAs: tensor.type)
                     blocksTested += found.tested
                     blocksOnGrid += found.onGrid

@@ -16,8 +16,7 @@ extension Provenance {
         if let calibration {
             entries.append((Key.calibrationTokens, .uint64(UInt64(calibration.tokens))))
             if let digest = calibration.textDigest { entries.append((Key.calibrationText, .string(digest))) }
-            let lines = calibration.methods.map { "\($0.tensor)\t\($0.methods)" }
-            entries.append((Key.calibrationMethods, .string(lines.joined(separator: "\n"))))
+            entries.append((Key.calibrationMethods, .string(calibration.lines)))
         }
         return entries
     }
@@ -88,15 +87,11 @@ extension Provenance {
     private static func calibration(
         _ fields: ProvenanceFields, _ keys: [String]
     ) throws(CheckpointError) -> Calibration {
-        let lines = try fields.text(ProvenanceKey.calibrationMethods).split(separator: "\n")
         let hasText = keys.contains(ProvenanceKey.calibrationText)
         return Calibration(
             tokens: try fields.count(ProvenanceKey.calibrationTokens),
             textDigest: hasText ? try fields.text(ProvenanceKey.calibrationText) : nil,
-            methods: lines.map { line in
-                let parts = line.split(separator: "\t", maxSplits: 1).map(String.init)
-                return .init(tensor: parts.first ?? "", methods: parts.dropFirst().first ?? "")
-            })
+            lines: try fields.text(ProvenanceKey.calibrationMethods))
     }
 }
 

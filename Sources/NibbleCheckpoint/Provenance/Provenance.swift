@@ -65,6 +65,21 @@ public struct Provenance: Sendable, Equatable {
             self.textDigest = textDigest
             self.methods = methods
         }
+
+        /// The same with a line for each matrix, as ``lines`` has them.
+        package init(tokens: Int, textDigest: String?, lines: String) {
+            self.init(
+                tokens: tokens, textDigest: textDigest,
+                methods: lines.split(separator: "\n").map { line in
+                    let parts = line.split(separator: "\t", maxSplits: 1).map(String.init)
+                    return Tensor(tensor: parts.first ?? "", methods: parts.dropFirst().first ?? "")
+                })
+        }
+
+        /// A line for each matrix: name, tab, methods.
+        package var lines: String {
+            methods.map { "\($0.tensor)\t\($0.methods)" }.joined(separator: "\n")
+        }
     }
 
     /// Creates a provenance.

@@ -1,5 +1,6 @@
 public import NibbleCheckpoint
 internal import NibbleModel
+public import NibbleNumerics
 public import NibbleTensor
 internal import NibbleTokenizer
 
@@ -27,6 +28,8 @@ public struct EvaluationRequest: Sendable {
     public var precision = Precision.automatic
     /// Threads.
     public var threads: Int
+    /// The instruction level of the kernels.
+    public var level = KernelLevel.best
     /// A file of base logits to compare the model with, instead of a base model and texts.
     public var logits: String?
     /// Where to write the first model's logits.
@@ -50,7 +53,8 @@ extension Evaluator {
     public convenience init(_ request: EvaluationRequest) throws(CheckpointError) {
         precondition(!request.models.isEmpty, "no models")
         let compute = try Compute.checked(
-            threads: request.threads, precision: request.precision, path: request.models[0])
+            threads: request.threads, precision: request.precision, level: request.level,
+            path: request.models[0])
         var models: [LanguageModel] = []
         var tokenizers: [Tokenizer] = []
         var notes: [CheckpointNote] = []

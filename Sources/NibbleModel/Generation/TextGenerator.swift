@@ -1,4 +1,5 @@
 public import NibbleCheckpoint
+public import NibbleNumerics
 public import NibbleTensor
 public import NibbleTokenizer
 
@@ -27,9 +28,12 @@ public struct TextGenerator: Sendable {
     /// Opens a checkpoint.
     ///
     /// - Throws: ``CheckpointError`` where it cannot be read, or the machine cannot compute in `precision`.
-    public init(path: String, threads: Int, precision: Precision = .automatic) throws(CheckpointError) {
+    public init(
+        path: String, threads: Int, precision: Precision = .automatic, level: KernelLevel = .best
+    ) throws(CheckpointError) {
         let checkpoint = try ModelCheckpoint(path: path)
-        let compute = try Compute.checked(threads: threads, precision: precision, path: path)
+        let compute = try Compute.checked(
+            threads: threads, precision: precision, level: level, path: path)
         self.init(
             model: try LanguageModel(checkpoint, compute: compute), tokenizer: try Tokenizer(checkpoint))
         notes = checkpoint.notes + tokenizer.vocabulary.notes

@@ -56,7 +56,7 @@ public struct RepresentableRange: Sendable, Hashable {
     /// - Complexity: two decodings, in memory for two rows.
     public func mask(
         _ gradient: inout MutableSpan<Float>, of values: Span<Float>, blocks: RawSpan, columns: Int,
-        level: KernelLevel = .current
+        level: KernelLevel = .best
     ) {
         guard let codec = type.codec else { preconditionFailure("\(type) has no codec") }
         codec.checkDecoding(blocks, columns, values.count)

@@ -12,7 +12,7 @@ extension ScaledBlocks {
     /// - Throws: ``CodecError`` where a value is NaN or infinite, or a scale exceeds the range of a half.
     public func searchScales(
         _ values: Span<Float>, importance: Span<Float>, into scales: inout MutableSpan<Float>,
-        level: KernelLevel = .current
+        level: KernelLevel = .best
     ) throws(CodecError) {
         check(values.count, scales: scales.count)
         precondition(values.count.isMultiple(of: importance.count), "weights for parts of rows")

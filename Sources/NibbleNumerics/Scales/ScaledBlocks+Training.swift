@@ -13,7 +13,7 @@ extension ScaledBlocks {
     ///   - level: the instruction level; every level gives the same bits.
     public func scaleGradients(
         _ values: Span<Float>, scales: Span<Float>, gradient: Span<Float>,
-        codes: inout MutableSpan<Int8>, into sums: inout MutableSpan<Float>, level: KernelLevel = .current
+        codes: inout MutableSpan<Int8>, into sums: inout MutableSpan<Float>, level: KernelLevel = .best
     ) {
         check(values.count, scales: scales.count)
         check(gradient.count, scales: sums.count)
@@ -62,7 +62,7 @@ extension ScaledBlocks {
     ///   - level: the instruction level; every level gives the same bits.
     public func hold(
         _ values: inout MutableSpan<Float>, codes: Span<Int8>, from before: Span<Float>,
-        to after: Span<Float>, level: KernelLevel = .current
+        to after: Span<Float>, level: KernelLevel = .best
     ) {
         check(values.count, scales: before.count)
         check(codes.count, scales: after.count)

@@ -91,7 +91,7 @@ public struct ScaledBlocks: Sendable, Hashable {
     ///   its magnitude is 65520 or more.
     public func encode(
         _ values: Span<Float>, scales: Span<Float>, into bytes: inout MutableRawSpan,
-        level: KernelLevel = .current
+        level: KernelLevel = .best
     ) throws(CodecError) {
         check(values.count, scales: scales.count)
         let blocks = scales.count
@@ -133,7 +133,7 @@ public struct ScaledBlocks: Sendable, Hashable {
     ///   - scales: one for each block.
     ///   - level: the instruction level; every level gives the same bits.
     public func anchor(
-        _ values: Span<Float>, scales: inout MutableSpan<Float>, level: KernelLevel = .current
+        _ values: Span<Float>, scales: inout MutableSpan<Float>, level: KernelLevel = .best
     ) {
         check(values.count, scales: scales.count)
         precondition(level <= .best, "level \(level) exceeds this machine's best, \(KernelLevel.best)")

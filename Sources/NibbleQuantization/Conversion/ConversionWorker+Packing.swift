@@ -59,7 +59,7 @@ extension ConversionWorker {
         let values = UnsafeMutableBufferPointer(rebasing: floats[..<matrix.columns]).span
         do {
             try codec.encode(
-                values, columns: matrix.columns, importance: nil, into: &bytes, level: .current)
+                values, columns: matrix.columns, importance: nil, into: &bytes, level: .best)
         } catch {
             throw invalid(job, row * matrix.columns..<(row + 1) * matrix.columns, error, codec)
         }

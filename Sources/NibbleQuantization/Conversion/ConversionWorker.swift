@@ -201,7 +201,7 @@ final class ConversionWorker {
     private func decode(_ type: GGMLType, _ bytes: UnsafeRawBufferPointer, count: Int, at index: Int) {
         guard let codec = type.codec else { return }
         var target = UnsafeMutableBufferPointer(rebasing: floats[index..<index + count]).mutableSpan
-        codec.decode(RawSpan(_unsafeBytes: bytes), columns: count, into: &target, level: .current)
+        codec.decode(RawSpan(_unsafeBytes: bytes), columns: count, into: &target, level: .best)
     }
 
     /// Encodes ``floats`` to ``encoded`` at byte `offset`.
@@ -214,10 +214,10 @@ final class ConversionWorker {
         do {
             if let importance = job.importance {
                 try codec.encode(
-                    values, columns: job.columns, importance: importance.span, into: &target, level: .current)
+                    values, columns: job.columns, importance: importance.span, into: &target, level: .best)
             } else {
                 try codec.encode(
-                    values, columns: elements.count, importance: nil, into: &target, level: .current)
+                    values, columns: elements.count, importance: nil, into: &target, level: .best)
             }
         } catch {
             throw invalid(job, elements, error, codec)

@@ -90,6 +90,6 @@ public struct EncodedTensor: @unchecked Sendable {
     func decode(_ elements: Range<Int>, into values: inout MutableSpan<Float>) {
         codec.decode(
             RawSpan(_unsafeBytes: bytes(of: elements)), columns: isRowwise ? columns : elements.count,
-            into: &values, level: .current)
+            into: &values, level: .best)
     }
 }

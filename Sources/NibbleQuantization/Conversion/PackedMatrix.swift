@@ -89,7 +89,7 @@ public struct PackedMatrix: Sendable, Equatable {
                 buffer.initialize(repeating: 0)
                 var span = buffer.mutableSpan
                 format.codec?.decode(
-                    RawSpan(_unsafeBytes: row), columns: columns, into: &span, level: .current)
+                    RawSpan(_unsafeBytes: row), columns: columns, into: &span, level: .best)
                 count = columns
             }
             for (index, value) in values.enumerated() {

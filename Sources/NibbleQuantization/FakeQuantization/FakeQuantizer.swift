@@ -47,7 +47,7 @@ public struct FakeQuantizer: Sendable {
     ///
     /// - Throws: `CodecError` where a value is NaN or infinite, or a scale exceeds its storage.
     public func encode(
-        _ rows: Span<Float>, into blocks: inout MutableRawSpan, level: KernelLevel = .current
+        _ rows: Span<Float>, into blocks: inout MutableRawSpan, level: KernelLevel = .best
     ) throws(CodecError) {
         try codec.encode(rows, columns: columns, importance: nil, into: &blocks, level: level)
     }
@@ -59,7 +59,7 @@ public struct FakeQuantizer: Sendable {
     ///   - blocks: what they were encoded to.
     public func maskGradient(
         _ gradient: inout MutableSpan<Float>, of rows: Span<Float>, blocks: RawSpan,
-        level: KernelLevel = .current
+        level: KernelLevel = .best
     ) {
         range?.mask(&gradient, of: rows, blocks: blocks, columns: columns, level: level)
     }

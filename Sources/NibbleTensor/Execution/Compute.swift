@@ -29,13 +29,13 @@ public final class Compute: Sendable {
     ///
     /// - Precondition: `precision` is supported (``Precision/isSupported``).
     public convenience init(
-        threads: Int, precision: Precision = .automatic, level: KernelLevel = .current
+        threads: Int, precision: Precision = .automatic, level: KernelLevel = .best
     ) {
         self.init(threads: threads, precision: precision, level: level, usesTiles: true)
     }
 
     /// The same, where it is to be without tiles.
-    package init(threads: Int, precision: Precision, level: KernelLevel = .current, usesTiles: Bool) {
+    package init(threads: Int, precision: Precision, level: KernelLevel = .best, usesTiles: Bool) {
         precondition(precision.isSupported, "\(precision) needs AVX-512 BF16, which this machine lacks")
         workers = Workers(count: threads)
         self.precision = precision

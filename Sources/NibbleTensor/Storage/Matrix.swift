@@ -82,7 +82,7 @@ public struct Matrix: @unchecked Sendable {
     public func row(_ index: Int) -> [Float] {
         [Float](unsafeUninitializedCapacity: columns) { buffer, count in
             buffer.initialize(repeating: 0)
-            if let start = buffer.baseAddress { decode(index..<index + 1, into: start, level: .current) }
+            if let start = buffer.baseAddress { decode(index..<index + 1, into: start, level: .best) }
             count = columns
         }
     }

@@ -1,4 +1,3 @@
-internal import NibbleCalibration
 internal import NibbleCheckpoint
 internal import NibbleModel
 internal import NibbleQuantization
@@ -43,8 +42,9 @@ struct StudentExport {
         }
         if let calibrated = state.calibrated { perplexities["calibrated"] = calibrated.perplexity }
         if state.step > 0, let measured = state.measured { perplexities["trained"] = measured.perplexity }
+        let calibrated = state.calibration ?? .init(tokens: 0, textDigest: nil, methods: [])
         let methods = Dictionary(
-            (state.calibration?.matrices ?? []).map { ($0.name, $0.summary) }, uniquingKeysWith: { $1 })
+            calibrated.methods.map { ($0.tensor, $0.methods) }, uniquingKeysWith: { $1 })
         return Provenance(
             teacherName: FilePath.name(of: identity.teacherPath),
             teacherDigest: identity.teacherDigest, plan: recipe.quantization.type.rawValue,
@@ -54,8 +54,7 @@ struct StudentExport {
             seed: recipe.train.seed, nibbleVersion: version, perplexities: perplexities,
             heldOutTextDigest: perplexities.isEmpty ? nil : identity.heldOutDigest,
             calibration: Provenance.Calibration(
-                tokens: state.calibration?.tokens ?? 0,
-                textDigest: state.calibration.map { _ in identity.textDigest },
+                tokens: calibrated.tokens, textDigest: calibrated.textDigest,
                 methods: student.matrices.map { matrix in
                     .init(tensor: matrix.name, methods: methods[matrix.name] ?? "nearest")
                 }))

@@ -1,6 +1,7 @@
 internal import NibbleCheckpoint
 
-/// A run on disk: its folder, the state that was saved last, figures and log.
+/// A run on disk: its folder, the state that was saved last, and figures in all the forms that are kept: lines of JSON,
+/// TensorBoard's events, a log.
 final class TrainingSession {
     let folder: RunFolder
     /// The state of the run now.
@@ -11,7 +12,7 @@ final class TrainingSession {
     private(set) var savedStep: Int?
     /// What the user should know of saved states that are damaged.
     let notes: [String]
-    private var records: RunRecords?
+    private var records: (metrics: MetricsLog, events: EventWriter, text: RunLog)?
 
     /// Makes the folder of a run or opens it, and puts the state that was saved last into `student`.
     ///
@@ -40,7 +41,7 @@ final class TrainingSession {
     var isBest: Bool { state.best?.step == state.step && state.step > 0 }
 
     private func markBest() throws(CheckpointError) {
-        guard let best = state.best, best.step == state.step, state.step > 0 else { return }
+        guard isBest, let best = state.best else { return }
         try folder.markBest(step: best.step, value: best.divergence)
     }
 
@@ -52,19 +53,48 @@ final class TrainingSession {
         try log("saved step \(state.step)")
     }
 
+    // MARK: - Figures
+
     /// Opens the files of figures, at the state that was saved last.
     func openRecords() throws(CheckpointError) {
-        records = try RunRecords(folder, resumingAt: savedStep)
+        records = (
+            try MetricsLog(path: folder.metricsPath, resumingAt: savedStep),
+            try EventWriter(folder: folder.path, resumingAt: savedStep), try RunLog(path: folder.logPath)
+        )
     }
 
     /// Appends to the log, once it is open.
-    func log(_ event: String) throws(CheckpointError) { try records?.log(event) }
+    func log(_ event: String) throws(CheckpointError) { try records?.text.write(event) }
+
+    private func append(step: Int, _ values: [MetricsHistory.Value]) throws(CheckpointError) {
+        try records?.metrics.append(step: step, values)
+        try records?.events.append(step: step, values)
+    }
 
     /// Appends the figures of a step.
     func append(_ progress: TrainingProgress, elapsed: Double) throws(CheckpointError) {
-        try records?.append(progress, elapsed: elapsed)
+        try append(
+            step: progress.step,
+            [
+                .init(MetricName.loss, progress.loss), .init("divergence", progress.divergence),
+                .init("learning_rate", progress.learningRate),
+                .init("gradient_norm", progress.gradientNorm),
+                .init("tokens_per_second", progress.tokensPerSecond), .init("seconds", elapsed),
+            ])
     }
 
     /// Appends those of an evaluation.
-    func append(_ score: HeldOutScore) throws(CheckpointError) { try records?.append(score) }
+    func append(_ score: HeldOutScore) throws(CheckpointError) {
+        try append(
+            step: score.step,
+            [
+                .init(MetricName.heldOutLoss, score.divergence),
+                .init("held_out_perplexity", score.perplexity),
+                .init("held_out_perplexity_error", score.perplexityError),
+                .init("teacher_perplexity", score.teacherPerplexity),
+            ])
+        try log(
+            "step \(score.step): held-out perplexity \(score.perplexity) ± \(score.perplexityError) "
+                + "(teacher \(score.teacherPerplexity)), divergence \(score.divergence)")
+    }
 }

@@ -1,4 +1,3 @@
-internal import NibbleCalibration
 internal import NibbleCheckpoint
 internal import NibbleTensor
 
@@ -21,7 +20,7 @@ struct TrainingState {
     /// What a loss that runs away is told from.
     var convergence = ConvergenceCheck()
     /// What calibration did before the first step; nil where nothing was calibrated.
-    var calibration: CalibrationResult?
+    var calibration: Provenance.Calibration?
 
     init() {}
 
@@ -79,7 +78,11 @@ struct TrainingState {
         stoppedEarly = metadata["stopped_early"] == "true"
         convergence.runningLoss = metadata["running_loss"].flatMap { Double($0) } ?? 0
         convergence.firstLoss = metadata["first_loss"].flatMap { Double($0) } ?? 0
-        calibration = metadata["calibration"].flatMap { CalibrationResult(text: $0) }
+        if let tokens = metadata["calibration_tokens"].flatMap({ Int($0) }), tokens >= 0 {
+            calibration = .init(
+                tokens: tokens, textDigest: metadata["calibration_text"],
+                lines: metadata["calibration_methods"] ?? "")
+        }
     }
 
     private var metadata: [String: String] {
@@ -97,7 +100,11 @@ struct TrainingState {
                 "\(score.step) \(score.perplexity) \(score.teacherPerplexity) \(score.divergence) "
                 + "\(score.perplexityError)"
         }
-        if let calibration { result["calibration"] = calibration.text }
+        if let calibration {
+            result["calibration_tokens"] = String(calibration.tokens)
+            result["calibration_text"] = calibration.textDigest
+            result["calibration_methods"] = calibration.lines
+        }
         return result
     }
 

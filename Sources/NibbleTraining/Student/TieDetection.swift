@@ -78,7 +78,7 @@ enum TieDetection {
         guard (try? quantizer.encode(values.span, into: &raw)) != nil else { return nil }
         var result = [Float](repeating: 0, count: values.count)
         var span = result.mutableSpan
-        quantizer.codec.decode(blocks.span.bytes, columns: values.count, into: &span, level: .current)
+        quantizer.codec.decode(blocks.span.bytes, columns: values.count, into: &span, level: .best)
         return result
     }
 }

@@ -3,14 +3,6 @@ internal import NibbleCheckpoint
 internal import NibbleModel
 internal import NibbleTensor
 
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
-
 /// The memory that a run takes, in bytes, known before its first step.
 ///
 /// What one phase of a run has no use for is given back before the next, so that steps do not add to what comes before
@@ -38,11 +30,6 @@ public struct MemoryPlan: Sendable, Equatable {
 
     /// What the steps take besides the weights.
     var steps: Int { gradients + activations + scratch }
-
-    /// Memory of this machine in bytes.
-    public static var physicalMemory: Int {
-        sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
-    }
 
     /// - Parameters:
     ///   - tokens: of a pass through the models.
@@ -93,7 +80,7 @@ public struct MemoryPlan: Sendable, Equatable {
             MemoryPlan(student, recipe, tokens: tokens, recomputes: recomputes, calibration: calibration)
         }
         // A tenth is left to the system and to what is not counted.
-        let limit = (request.memoryLimit ?? physicalMemory) / 10 * 9
+        let limit = (request.memoryLimit ?? ProcessMemory.physicalBytes) / 10 * 9
         let recomputes: Bool
         switch train.recompute {
         case .none: recomputes = false

@@ -111,7 +111,7 @@ public struct Trainer {
         case (.none, .automatic): precision = Precision.bf16.isSupported ? .bf16 : .f32
         case (.none, let other): precision = other
         }
-        let compute = Compute(threads: request.threads, precision: precision)
+        let compute = Compute(threads: request.threads, precision: precision, level: request.level)
         if recipe.quantization.activations == .int8, !compute.hasInt8 {
             throw TrainingError(
                 .invalidRecipe, request.recipePath,

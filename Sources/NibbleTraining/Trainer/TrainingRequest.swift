@@ -1,3 +1,5 @@
+public import NibbleNumerics
+
 /// What to train on what, and where the run is kept.
 public struct TrainingRequest: Sendable {
     /// The unquantized checkpoint: a hub folder or a GGUF file.
@@ -20,6 +22,8 @@ public struct TrainingRequest: Sendable {
     public var recipePath = "recipe"
     /// Threads that compute.
     public var threads: Int
+    /// The instruction level of the kernels.
+    public var level = KernelLevel.best
     /// Whether a run at ``output`` goes on; one that is not there begins.
     public var resumes = false
     /// Bytes of memory that may be used; nil: what the machine has.

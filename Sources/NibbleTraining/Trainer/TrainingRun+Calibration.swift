@@ -17,7 +17,9 @@ extension TrainingRun {
         ).run(
             sample(options.sequences), recomputes: recomputes, progress: preparing, isCancelled: isCancelled)
         guard result.isWhole else { return false }
-        session.state.calibration = result
+        session.state.calibration = .init(
+            tokens: result.tokens, textDigest: session.folder.identity.textDigest,
+            methods: result.matrices.map { .init(tensor: $0.name, methods: $0.summary) })
         notes += result.notes
         for note in result.notes { try session.log(note) }
         try session.log("calibrated by \(options.method.rawValue) on \(result.tokens) tokens")

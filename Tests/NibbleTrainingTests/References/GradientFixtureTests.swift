@@ -61,7 +61,7 @@ struct GradientFixtureTests {
     func losses(model: GradientFixtures.Model) throws {
         let folder = try TemporaryFolder()
         try model.writeStudent(to: folder)
-        let compute = Compute(threads: 1, precision: .f32, level: .current)
+        let compute = Compute(threads: 1, precision: .f32, level: .best)
         let teacher = try LanguageModel(ModelCheckpoint(path: model.folderPath), compute: compute)
         let student = try LanguageModel(ModelCheckpoint(path: folder.path), compute: compute)
         var sums = [Double](repeating: 0, count: model.cases.count)

@@ -90,10 +90,10 @@ struct StudentTests {
         var blockSpan = blocks.mutableSpan
         var raw = blockSpan.mutableBytes
         try codec.encode(
-            values.span, columns: entry.columns, importance: nil, into: &raw, level: .current)
+            values.span, columns: entry.columns, importance: nil, into: &raw, level: .best)
         var decoded = values
         var span = decoded.mutableSpan
-        codec.decode(blocks.span.bytes, columns: entry.columns, into: &span, level: .current)
+        codec.decode(blocks.span.bytes, columns: entry.columns, into: &span, level: .best)
         #expect(decoded != values)
         let head = student.quantized.vocabularyMatrix
         for row in 0..<head.rows {

@@ -61,7 +61,7 @@ struct ConvertedStudent {
             var found = [Float](repeating: 0, count: matrix.rows * matrix.columns)
             var span = found.mutableSpan
             matrix.quantizer.codec.decode(
-                RawSpan(_unsafeBytes: matrix.blocks), columns: matrix.columns, into: &span, level: .current)
+                RawSpan(_unsafeBytes: matrix.blocks), columns: matrix.columns, into: &span, level: .best)
             try #require(expected.count == found.count)
             let columns = matrix.columns
             let wrong = (0..<matrix.rows).first { row in

@@ -6,13 +6,13 @@
     internal import Darwin
 #endif
 
-/// Memory of this process.
-enum ProcessMemory {
+/// Memory of this process and of the machine.
+package enum ProcessMemory {
     /// Most bytes that were resident, mapped files included.
     ///
     /// On Linux VmHWM of `/proc/self/status`: what getrusage tells begins with the memory of the process that started
     /// this one.
-    static var peakResidentBytes: Int {
+    package static var peakResidentBytes: Int {
         #if os(Linux)
             if let bytes = highWaterMark { return bytes }
         #endif
@@ -24,6 +24,11 @@ enum ProcessMemory {
             getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
             return usage.ru_maxrss * 1024
         #endif
+    }
+
+    /// Memory of this machine in bytes.
+    package static var physicalBytes: Int {
+        sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
     }
 
     #if os(Linux)

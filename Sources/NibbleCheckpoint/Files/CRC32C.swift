@@ -1,7 +1,7 @@
 /// CRC-32C (Castagnoli; RFC 3720, section 12.1), a byte at a time by table.
 ///
 /// Event records are some 50 bytes, so eight tables or the processor's instruction would gain nothing.
-enum CRC32C {
+package enum CRC32C {
     /// The reflected polynomial.
     private static let polynomial: UInt32 = 0x82F6_3B78
 
@@ -12,13 +12,13 @@ enum CRC32C {
     }
 
     /// The checksum of `bytes`.
-    static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
+    package static func checksum(_ bytes: some Sequence<UInt8>) -> UInt32 {
         ~bytes.reduce(~0) { table[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] ^ $0 >> 8 }
     }
 
     /// The checksum as TFRecord files have it (TensorFlow, `lib/hash/crc32c.h`): a CRC of data that hold CRCs
     /// of themselves would be weak, so it is rotated and moved.
-    static func masked(_ bytes: some Sequence<UInt8>) -> UInt32 {
+    package static func masked(_ bytes: some Sequence<UInt8>) -> UInt32 {
         let value = checksum(bytes)
         return (value >> 15 | value << 17) &+ 0xA282_EAD8
     }

@@ -86,7 +86,10 @@ package struct XXHash64: Sendable {
     }
 
     /// ``value`` in 16 hexadecimal digits.
-    package var hexadecimal: String { Decimals.padded(String(value, radix: 16), to: 16) }
+    package var hexadecimal: String {
+        let digits = String(value, radix: 16)
+        return String(repeating: "0", count: 16 - digits.utf8.count) + digits
+    }
 
     private static func word(_ bytes: UnsafeRawBufferPointer, _ position: Int) -> UInt64 {
         UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: position, as: UInt64.self))

@@ -1,7 +1,7 @@
 import NibbleTestSupport
 import Testing
 
-@testable import NibbleTraining
+@testable import NibbleCheckpoint
 
 @Suite("Checksums")
 struct ChecksumTests {
