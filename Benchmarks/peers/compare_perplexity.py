@@ -55,7 +55,7 @@ def llama(arguments, context):
     command += ["-b", str(context)] if context > 2048 else []
     command += ["--chunks", str(arguments.chunks)] if arguments.chunks else []
     for _ in range(3):
-        _, output, _, elapsed, resident = run(command)
+        _, output, elapsed, resident = run(command)
         begin = re.search(CLOCK + r"perplexity: calculating perplexity over (\d+) chunks.*$", output, re.M)
         end = re.search(CLOCK + r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)$", output, re.M)
         if begin and end:
