@@ -47,8 +47,9 @@ def nibble(arguments, precision):
                    "--steps", str(arguments.steps), "--threads", str(arguments.threads),
                    "--sequence-length", str(arguments.sequence_length),
                    "--precision", {"fp32": "f32"}.get(precision, precision), "--json",
-                   # What PyTorch's side does not have: a start of its own, and held-out text.
-                   "--set", "calibration.method=nearest", "--set", "calibration.scales=codec", "--set", "evaluation.every=0"]
+                   # As PyTorch's side does it: one sequence a step, no start of its own, no held-out text.
+                   "--set", "train.sequences_per_step=1", "--set", "calibration.method=nearest",
+                   "--set", "calibration.scales=codec", "--set", "evaluation.every=0"]
         return measure(command, arguments)
 
 
