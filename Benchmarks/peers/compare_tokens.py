@@ -5,7 +5,7 @@
 
 With --hub, a folder of the same model is tokenized by the tokenizers library, too (texts that are valid UTF-8
 only); --peers names the Python that has `transformers`. Prints a line for each text and mode, and exits with 1
-where tokens differ from llama.cpp's.
+where tokens differ from llama.cpp's, or llama-tokenize fails on a text that is valid UTF-8.
 """
 import argparse
 import json
@@ -16,7 +16,11 @@ import sys
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
-CACHE = pathlib.Path(os.environ.get("NIBBLE_CACHE", pathlib.Path.home() / ".cache/nibble"))
+# As in scripts/lib/common.sh.
+CACHE = pathlib.Path(
+    os.environ.get("NIBBLE_CACHE")
+    or pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "nibble"
+)
 HUB_SCRIPT = """
 import json, sys
 from tokenizers import Tokenizer
@@ -43,6 +47,14 @@ def llama(tool, model, text, flags):
     return [int(i) for i in run.stdout.strip().strip(b"[]").split(b", ") if i], time.monotonic() - start
 
 
+def is_utf8(path):
+    try:
+        pathlib.Path(path).read_bytes().decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 def difference(ours, theirs):
     if ours == theirs:
         return "equal"
@@ -67,7 +79,7 @@ def main():
             ours, our_time = nibble(arguments.nibble, arguments.model, text, ours_flags)
             theirs, their_time = llama(arguments.llama, arguments.model, text, theirs_flags)
             result = "llama.cpp fails" if theirs is None else difference(ours, theirs)
-            failed = failed or theirs is not None and ours != theirs
+            failed = failed or (is_utf8(text) if theirs is None else ours != theirs)
             print(
                 f"{os.path.basename(text)} ({size} bytes), {name}: {len(ours)} tokens, {result}; "
                 f"{our_time:.2f} s, llama.cpp {their_time:.2f} s",
