@@ -26,7 +26,7 @@ import re
 import statistics
 import sys
 
-from processes import run
+from processes import run, run_until
 
 # The clock is not always at the start of a line: half of a line before it may have gone to the other output.
 CLOCK = r"(\d+)\.(\d\d)\.(\d{3})\.(\d{3}) I "
@@ -54,17 +54,13 @@ def llama(arguments, context):
                "-t", str(arguments.threads), "--log-timestamps", "--log-prefix"]
     command += ["-b", str(context)] if context > 2048 else []
     command += ["--chunks", str(arguments.chunks)] if arguments.chunks else []
-    for _ in range(3):
-        _, output, elapsed, resident = run(command)
-        begin = re.search(CLOCK + r"perplexity: calculating perplexity over (\d+) chunks.*$", output, re.M)
-        end = re.search(CLOCK + r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)$", output, re.M)
-        if begin and end:
-            tokens = int(begin[5]) * context
-            return {"perplexity": float(end[5]), "error": float(end[6]), "tokens": tokens,
-                    "evaluation": tokens / (seconds(end[0]) - seconds(begin[0])), "wall": tokens / elapsed,
-                    "resident": resident}
-    # llama.cpp may exit before its log is written.
-    sys.exit(f"{' '.join(command)} printed no final estimate:\n{output}")
+    patterns = [CLOCK + r"perplexity: calculating perplexity over (\d+) chunks.*$",
+                CLOCK + r"Final estimate: PPL = ([0-9.]+) \+/- ([0-9.]+)$"]
+    (begin, end), elapsed, resident = run_until(patterns, command)
+    tokens = int(begin[5]) * context
+    return {"perplexity": float(end[5]), "error": float(end[6]), "tokens": tokens,
+            "evaluation": tokens / (seconds(end[0]) - seconds(begin[0])), "wall": tokens / elapsed,
+            "resident": resident}
 
 
 def compare(arguments, context):

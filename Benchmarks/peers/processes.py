@@ -1,6 +1,7 @@
 """Runs a command and tells what it took."""
 
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,23 @@ def run(command):
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
         errors.seek(0)
-        out, err = output.read().decode(), errors.read().decode()
+        out, err = (file.read().decode(errors="replace") for file in (output, errors))
     if process.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{err}")
+        sys.exit(f"{' '.join(command)} failed:\n{out}\n{err}")
     return out, out + "\n" + err, elapsed, usage.ru_maxrss * 1024
+
+
+def run_until(patterns, command):
+    """Runs a command until its outputs have a line for each pattern: llama.cpp may exit before its log is written.
+
+    Returns the matches, seconds and peak resident bytes. There are ten runs at most, and none after half an hour.
+    """
+    start = time.monotonic()
+    for _ in range(10):
+        _, output, elapsed, resident = run(command)
+        matches = [re.search(pattern, output, re.M) for pattern in patterns]
+        if all(matches):
+            return matches, elapsed, resident
+        if time.monotonic() - start > 1800:
+            break
+    sys.exit(f"{' '.join(command)} did not print what it should have measured:\n{output}")
