@@ -9,65 +9,104 @@ usage: compare_qat.py --llama-cpp BIN --base BF16.gguf --trained QAT.gguf [QAT.g
 --base is the unquantized file (the teacher). The two beside the trained ones are made from it here: llama-quantize TYPE,
 and llama-quantize TYPE with an importance matrix of llama-imatrix on --imatrix-text. All run in llama-perplexity with
 --kl-divergence against the base's logits, which it writes to --folder first (two bytes a logit: 5.4 GB for 40 chunks of
-Gemma). Prints a Markdown table for each text: perplexity, the share of the drop recovered, mean KL divergence, the share
-of it that is gone.
+Gemma). Prints a Markdown table for each text: perplexity and mean KL divergence, with the share of what plain rounding
+costs in each that is recovered. Which command runs, and for how long, is said on standard error.
 """
 
 import argparse
 import os
-import re
-import subprocess
+import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-
-def run(*command):
-    """Runs a command; returns both its outputs."""
-    command = [str(part) for part in command]
-    result = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
-    output = result.stdout.decode(errors="replace")
-    if result.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{output}")
-    return output
+from processes import run_until
 
 
-def find(pattern, output, what):
-    match = re.search(pattern, output, re.M)
-    if match is None:
-        sys.exit(f"no {what} in:\n{output}")
-    return float(match[1])
+class Steps:
+    """Runs the long commands, and says on standard error which of how many runs and for how long."""
+
+    INTERVAL = 60  # seconds between two lines, where there is no terminal whose last line could be written anew
+
+    def __init__(self, count):
+        self.count, self.made = count, 0
+        self.terminal = sys.stderr.isatty()
+
+    def say(self, text, last=True):
+        start, end = ("\r\033[K", "\n" if last else "") if self.terminal else ("", "\n")
+        if self.terminal and not last:  # a line that goes on in the next row could not be written anew
+            text = text[:shutil.get_terminal_size().columns - 1]
+        print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
+
+    def run(self, name, command, patterns=()):
+        """Runs a command; returns the figures that follow the patterns in its outputs."""
+        self.made += 1
+        label, shown = f"step {self.made} of {self.count}: {name}", 0.0
+
+        def tick(seconds):
+            nonlocal shown
+            if self.terminal or seconds - shown >= self.INTERVAL:
+                shown = seconds
+                self.say(f"{label}, {seconds:.0f} s so far", last=False)
+
+        def begin(again=""):
+            nonlocal shown
+            shown = 0.0
+            self.say(label + again, last=False)
+
+        begin()
+        matches, elapsed, _ = run_until(patterns, [str(part) for part in command], tick,
+                                        lambda: begin(" again, as its log was cut short"))
+        self.say(f"{label} took {elapsed:.0f} s")
+        return [float(match[1]) for match in matches]
 
 
-def files(arguments, folder):
+def models_in(folder):
+    """The two files to make: rounded to nearest, and with an importance matrix."""
+    return folder / "plain.gguf", folder / "imatrix.gguf"
+
+
+def step_count(arguments, folder):
+    plain, weighted = models_in(folder)
+    made = (not plain.exists()) + 2 * (not weighted.exists())
+    return made + len(arguments.text) * (3 + len(arguments.trained))
+
+
+def files(arguments, folder, steps):
     """The models to compare, by name."""
-    plain, weighted = folder / "plain.gguf", folder / "imatrix.gguf"
+    plain, weighted = models_in(folder)
     quantize = arguments.llama_cpp / "llama-quantize"
     if not plain.exists():
-        run(quantize, arguments.base, plain, arguments.type, arguments.threads)
+        steps.run(f"llama-quantize {arguments.type}",
+                  [quantize, arguments.base, plain, arguments.type, arguments.threads])
     if not weighted.exists():
         matrix = folder / "matrix.gguf"
-        run(arguments.llama_cpp / "llama-imatrix", "-m", arguments.base, "-f", arguments.imatrix_text, "-o", matrix,
-            "-c", arguments.context, "--chunks", arguments.imatrix_chunks, "-t", arguments.threads)
-        run(quantize, "--imatrix", matrix, arguments.base, weighted, arguments.type, arguments.threads)
+        steps.run("llama-imatrix",
+                  [arguments.llama_cpp / "llama-imatrix", "-m", arguments.base, "-f", arguments.imatrix_text,
+                   "-o", matrix, "-c", arguments.context, "--chunks", arguments.imatrix_chunks,
+                   "-t", arguments.threads])
+        steps.run(f"llama-quantize {arguments.type} with the importance matrix",
+                  [quantize, "--imatrix", matrix, arguments.base, weighted, arguments.type, arguments.threads])
     trained = {f"trained: {path}" if len(arguments.trained) > 1 else "trained": path for path in arguments.trained}
     return {"rounded to nearest": plain, "importance matrix": weighted, **trained}
 
 
-def measure(arguments, models, text, folder):
+def measure(arguments, models, text, folder, steps):
     """Rows of name, perplexity, divergence, size; the base first."""
     perplexity = arguments.llama_cpp / "llama-perplexity"
     logits = folder / "logits"
     options = ["-f", text, "-c", arguments.context, "--chunks", arguments.chunks, "-t", arguments.threads,
                "--kl-divergence-base", logits]
-    output = run(perplexity, "-m", arguments.base, *options)
-    rows = [("unquantized", find(r"Final estimate: PPL = ([0-9.]+)", output, "estimate"), 0.0,
-             os.path.getsize(arguments.base))]
+    place = Path(text).name
+    [value] = steps.run(f"logits of the base on {place}", [perplexity, "-m", arguments.base, *options],
+                        [r"Final estimate: PPL = ([0-9.]+)"])
+    rows = [("unquantized", value, 0.0, os.path.getsize(arguments.base))]
     for name, model in models.items():
-        output = run(perplexity, "-m", model, *options, "--kl-divergence")
-        rows.append((name, find(r"^Mean PPL\(Q\)\s*:\s*([0-9.]+)", output, "perplexity"),
-                     find(r"^Mean\s+KLD:\s*([0-9.]+)", output, "divergence"), os.path.getsize(model)))
-        print(f"{text}: {rows[-1]}", file=sys.stderr, flush=True)
+        value, divergence = steps.run(
+            f"{name} on {place}", [perplexity, "-m", model, *options, "--kl-divergence"],
+            [r"^Mean PPL\(Q\)\s*:\s*([0-9.]+)", r"^Mean\s+KLD:\s*([0-9.]+)"])
+        rows.append((name, value, divergence, os.path.getsize(model)))
+        print(f"{name} on {place}: perplexity {value:.4f}, mean KLD {divergence:.5f}", file=sys.stderr, flush=True)
     logits.unlink()
     return rows
 
@@ -78,12 +117,12 @@ def table(text, rows, arguments):
     print("| | MB | perplexity | drop recovered | mean KLD | KLD gone |")
     print("|---|---:|---:|---:|---:|---:|")
     for name, value, divergence, size in rows:
-        recovered = gone = ""
+        of_perplexity = of_divergence = ""
         if name not in ("unquantized", "rounded to nearest"):
-            recovered = f"{100 * (plain[1] - value) / (plain[1] - base):.1f} %"
-            gone = f"{100 * (1 - divergence / plain[2]):.1f} %"
+            of_perplexity = f"{100 * (plain[1] - value) / (plain[1] - base):.1f} %"
+            of_divergence = f"{100 * (1 - divergence / plain[2]):.1f} %"
         shown = f"{divergence:.5f}" if divergence else ""
-        print(f"| {name} | {size / 1e6:.0f} | {value:.4f} | {recovered} | {shown} | {gone} |", flush=True)
+        print(f"| {name} | {size / 1e6:.0f} | {value:.4f} | {of_perplexity} | {shown} | {of_divergence} |", flush=True)
 
 
 def main():
@@ -103,9 +142,10 @@ def main():
     with tempfile.TemporaryDirectory() as temporary:
         folder = arguments.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)
-        models = files(arguments, folder)
+        steps = Steps(step_count(arguments, folder))
+        models = files(arguments, folder, steps)
         for text in arguments.text:
-            table(text, measure(arguments, models, text, folder), arguments)
+            table(text, measure(arguments, models, text, folder, steps), arguments)
 
 
 if __name__ == "__main__":

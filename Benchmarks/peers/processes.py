@@ -8,12 +8,20 @@ import tempfile
 import time
 
 
-def run(command):
-    """Runs a command; returns its standard output, both outputs, seconds and peak resident bytes."""
+def run(command, tick=None):
+    """Runs a command; returns its standard output, both outputs, seconds and peak resident bytes.
+
+    With `tick`, calls it with the seconds gone by, once a second while the command runs. What is timed goes without:
+    its end is then noticed up to a second late.
+    """
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         start = time.monotonic()
         process = subprocess.Popen(command, stdout=output, stderr=errors)
-        _, status, usage = os.wait4(process.pid, 0)
+        finished, status, usage = os.wait4(process.pid, os.WNOHANG if tick else 0)
+        while not finished:
+            time.sleep(min(1, max(0.01, time.monotonic() - start)))
+            tick(time.monotonic() - start)
+            finished, status, usage = os.wait4(process.pid, os.WNOHANG)
         elapsed = time.monotonic() - start
         process.returncode = os.waitstatus_to_exitcode(status)
         output.seek(0)
@@ -24,14 +32,17 @@ def run(command):
     return out, out + "\n" + err, elapsed, usage.ru_maxrss * 1024
 
 
-def run_until(patterns, command):
+def run_until(patterns, command, tick=None, again=lambda: None):
     """Runs a command until its outputs have a line for each pattern: llama.cpp may exit before its log is written.
 
-    Returns the matches, seconds and peak resident bytes. There are ten runs at most, and none after half an hour.
+    Returns the matches, seconds and peak resident bytes. Calls `again` before each further run; there are ten runs at
+    most, and none after half an hour.
     """
     start = time.monotonic()
-    for _ in range(10):
-        _, output, elapsed, resident = run(command)
+    for attempt in range(10):
+        if attempt:
+            again()
+        _, output, elapsed, resident = run(command, tick)
         matches = [re.search(pattern, output, re.M) for pattern in patterns]
         if all(matches):
             return matches, elapsed, resident
