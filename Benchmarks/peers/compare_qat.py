@@ -114,7 +114,7 @@ def measure(arguments, models, text, folder, steps):
 def table(text, rows, arguments):
     base, plain = rows[0][1], rows[1]
     print(f"\n{Path(text).name}, {arguments.chunks} chunks of {arguments.context}:\n")
-    print("| | MB | perplexity | drop recovered | mean KLD | KLD gone |")
+    print("| | MB | perplexity | drop recovered | mean KLD | KLD recovered |")
     print("|---|---:|---:|---:|---:|---:|")
     for name, value, divergence, size in rows:
         of_perplexity = of_divergence = ""
