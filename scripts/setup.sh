@@ -19,7 +19,9 @@ when not root. Swift is only checked: 6.2 or newer must be on PATH.
   --peers    also make one with PyTorch and transformers
              (scripts/requirements-peers.txt), printed as peers_python=PATH;
              large: PyTorch brings its CUDA libraries unless
-             PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu is set
+             PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu is set.
+             On Debian and Ubuntu also install what torch.compile and the
+             build of llama.cpp's tools need: cmake, g++, Python's headers
   --help     print this
 
 Environment:
@@ -180,6 +182,20 @@ make_environment() {
     printf '%s\n' "$wanted" >"$folder/nibble-stamp"
 }
 
+# install_compilers PYTHON: what Benchmarks/peers compiles with, there and in
+# torch.compile, which needs the headers of PYTHON.
+install_compilers() {
+    local settings version
+    command -v cmake >/dev/null || install_packages cmake make
+    command -v c++ >/dev/null || install_packages g++
+    settings=$("$1" -c '
+import os, sys, sysconfig
+print("%d.%d" % sys.version_info[:2], os.path.isfile(os.path.join(sysconfig.get_paths()["include"], "Python.h")))
+')
+    version=${settings% *}
+    [[ $settings == *" True" ]] || install_packages "python$version-dev"
+}
+
 if $with_python || $with_peers; then
     mkdir -p -- "$NIBBLE_CACHE"
     lock "$NIBBLE_CACHE/setup.lock"
@@ -190,6 +206,7 @@ if $with_python; then
 fi
 if $with_peers; then
     make_environment "$NIBBLE_CACHE/venv-peers" "$ROOT/scripts/requirements-peers.txt" "gguf, torch, transformers"
+    ! is_debian || install_compilers "$NIBBLE_CACHE/venv-peers/bin/python"
     printf 'peers_python=%s\n' "$NIBBLE_CACHE/venv-peers/bin/python"
 fi
 
