@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# shellcheck disable=SC2329 # the stages are called by name
+# shellcheck disable=SC2317,SC2329 # the stages are called by name
 set -euo pipefail
 
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
@@ -15,8 +15,12 @@ warnings as errors, fetches two real models and a text, runs the tests, and
 builds two packages that depend on this one: the benchmarks, and one that names
 it by git URL and version.
 
-All stages run even if one fails, as far as they can; the last line says which
-failed, and the exit status is 0 only if none did.
+All stages run even if one fails, as far as they can; the last lines say which
+failed and what was left out, and the exit status is 0 only if none failed.
+
+What a stage prints goes to a log of its own. Shown are its progress (on
+stderr), what failed, which tests were left out and the closing line of swift
+test. The logs are removed when all stages passed.
 
   --quick   no real models, no text and no slow tests
   --peers   also set up PyTorch and transformers for the tests that compare
@@ -54,36 +58,155 @@ done
 
 cd -- "$ROOT"
 logs=$(mktemp -d "${TMPDIR:-/tmp}/nibble-test.XXXXXX")
-trap 'rm -rf -- "$logs"' EXIT
-
+follower=
 passed=()
 failed=()
 
+at_exit() {
+    local status=$?
+    stop_following
+    if ((status == 0)); then
+        rm -rf -- "$logs"
+    else
+        log "Logs: $logs"
+    fi
+}
+trap at_exit EXIT
+
+# MARK: What is shown of a stage
+
+# follow NAME LOG: says on stderr what a stage is at, until it is killed: on a
+# terminal in one line that is written anew, elsewhere in a line now and then.
+follow() {
+    local start=$SECONDS shown=0 elapsed line='' part now='' started=0 ended=0 issues=0 text input
+    exec {input}<"$2"
+    while sleep 1 >/dev/null 2>&1; do
+        # At the end of the file a line may be there in part.
+        while IFS= read -r part <&"$input" || { line+=$part && false; }; do
+            line+=$part
+            case $line in
+                '◇ Suite '*)
+                    ((started)) || now=none
+                    started=$((started + 1))
+                    ;;
+                '✔ Suite '* | '✘ Suite '*)
+                    ended=$((ended + 1))
+                    now=${line#* Suite }
+                    now=${now% passed after *}
+                    now=${now% failed after *}
+                    ;;
+                '✘ '*' recorded an issue at '*) issues=$((issues + 1)) ;;
+                *) ((started)) || [[ -z $line ]] || now=$line ;;
+            esac
+            line=
+        done
+        elapsed=$((SECONDS - start))
+        text="   $1, $elapsed s: "
+        ((started == 0)) || text+="$ended of $started suites ended, issues: $issues, last "
+        text+=$now
+        if [[ -t 2 ]]; then
+            text=${text:0:${COLUMNS:-80} - 1}
+            printf '\r\033[K%s' "$text" >&2
+        elif ((elapsed - shown >= 30)); then
+            shown=$elapsed
+            printf '%s\n' "${text:0:120}" >&2
+        fi
+    done
+}
+
+stop_following() {
+    [[ -n $follower ]] || return 0
+    kill "$follower" 2>/dev/null || true
+    wait "$follower" 2>/dev/null || true
+    follower=
+    [[ ! -t 2 ]] || printf '\r\033[K' >&2
+}
+
+# at_most COUNT: as many lines of standard input, and how many more there are.
+at_most() {
+    awk -v most="$1" 'NR <= most { print } END { if (NR > most) printf "... and %d lines more\n", NR - most }'
+}
+
+# complaints LOG: issues of tests with what belongs to them, where a test crashed,
+# errors of compilers and warnings that count as such; the end of the log where
+# there are none.
+complaints() {
+    local lines
+    lines=$(awk '
+        # What follows belongs to an issue, up to a line of another kind.
+        /^(✔|✘|◇|➜|Test Suite |\[[0-9]+\/[0-9]+\] )/ { inside = 0 }
+        /^✘ / { inside = !/^✘ (Suite|Test run) / }
+        /^Warnings are errors here:$/ { inside = 1 }
+        # The upper frames of the thread that crashed.
+        /^Thread .* crashed:$/ { frames = 10 }
+        inside || frames-- > 0 || /^\*\*\* |^error: |:[0-9]+: (fatal )?error: |Fatal error: |undefined reference/ {
+            print substr($0, 1, 400)
+        }
+    ' "$1")
+    if [[ -n $lines ]]; then
+        at_most 60 <<<"$lines"
+    else
+        tail -n 30 -- "$1"
+    fi
+}
+
+# left_out LOG: the tests that were skipped, by reason.
+left_out() {
+    awk '
+        /^➜ .* skipped/ {
+            sub(/^➜ /, "")
+            place = match($0, / skipped(: ".*")?\.?$/)
+            if (!place) next
+            reason = substr($0, place + 8)
+            name = substr($0, 1, place - 1)
+            if (reason in names) names[reason] = names[reason] ", " name
+            else { names[reason] = name; order[++count] = reason }
+        }
+        END { for (i = 1; i <= count; i++) print "Skipped" order[i] ": " names[order[i]] }
+    ' "$1"
+}
+
 # stage NAME COMMAND...: runs COMMAND, remembers how it ended and goes on.
 stage() {
-    local name=$1 start=$SECONDS status=0
+    local name=$1 start=$SECONDS status=0 log=$logs/$1.log
     shift
     printf '\n== %s\n' "$name"
-    "$@" || status=$?
+    : >"$log"
+    follow "$name" "$log" &
+    follower=$!
+    "$@" >>"$log" 2>&1 || status=$?
+    stop_following
+    if ((status != 0)); then
+        case $name in
+            format | build | tests | benchmarks) complaints "$log" ;;
+            *) tail -n 30 -- "$log" ;;
+        esac
+    fi
+    # What was built and tested, and what was left out.
+    left_out "$log"
+    grep -E '^(Build complete!|(✔|✘) Test run with )' "$log" || true
     if ((status == 0)); then
         passed+=("$name")
+        printf '== %s: passed after %d s\n' "$name" $((SECONDS - start))
     else
         failed+=("$name ($status)")
+        printf '== %s: failed with %d after %d s; all of it: %s\n' "$name" "$status" $((SECONDS - start)) "$log"
     fi
-    printf '== %s: %s after %d s\n' "$name" "$( ((status == 0)) && echo passed || echo "failed with $status")" \
-        $((SECONDS - start))
     return "$status"
 }
 
 summary() {
     local list
+    echo
+    $peers || echo "Left to --peers: tests against PyTorch and transformers"
+    ! $quick || echo "Left out by --quick: real models, slow tests"
     if ((${#failed[@]} == 0)); then
         printf -v list '%s, ' "${passed[@]}"
-        printf '\nPassed: %s. Total time: %d s\n' "${list%, }" "$SECONDS"
+        printf 'Passed: %s. Total time: %d s\n' "${list%, }" "$SECONDS"
         exit 0
     fi
     printf -v list '%s, ' "${failed[@]}"
-    printf '\nFAILED: %s. Total time: %d s\n' "${list%, }" "$SECONDS"
+    printf 'FAILED: %s. Total time: %d s\n' "${list%, }" "$SECONDS"
     exit 1
 }
 
@@ -108,9 +231,9 @@ set_up() {
     if $peers; then
         options+=(--peers)
     fi
-    scripts/setup.sh "${options[@]}" >"$logs/setup" || return
-    NIBBLE_PYTHON=$(sed -n 's/^python=//p' "$logs/setup")
-    NIBBLE_PEERS_PYTHON=$(sed -n 's/^peers_python=//p' "$logs/setup")
+    scripts/setup.sh "${options[@]}" >"$logs/settings" || return
+    NIBBLE_PYTHON=$(sed -n 's/^python=//p' "$logs/settings")
+    NIBBLE_PEERS_PYTHON=$(sed -n 's/^peers_python=//p' "$logs/settings")
     export NIBBLE_PYTHON
     if [[ -n $NIBBLE_PEERS_PYTHON ]]; then
         export NIBBLE_PEERS_PYTHON
@@ -130,8 +253,8 @@ check_format() {
 # SwiftPM leaves dependencies out of -warnings-as-errors. The flag is not for C:
 # there the log tells.
 build() {
-    swift build -c release -Xswiftc -warnings-as-errors 2>&1 | tee "$logs/build" || return
-    no_warnings "$logs/build"
+    swift build -c release -Xswiftc -warnings-as-errors || return
+    no_warnings "$logs/build.log"
 }
 
 fetch_models() {
@@ -143,8 +266,8 @@ fetch_models() {
 }
 
 fetch_text() {
-    scripts/fetch-text.sh >"$logs/text" || return
-    NIBBLE_TEXT=$(sed -n 's/^text=//p' "$logs/text")
+    scripts/fetch-text.sh >"$logs/places" || return
+    NIBBLE_TEXT=$(sed -n 's/^text=//p' "$logs/places")
     export NIBBLE_TEXT
 }
 
@@ -155,20 +278,20 @@ run_tests() {
     # has begun waits for the others, and that counts toward its time limit.
     local -x SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH
     SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(getconf _NPROCESSORS_ONLN)
-    swift test -c release --scratch-path .build-test "$@" 2>&1 | tee "$logs/test" || return
-    if ! grep -Eq 'Test run with [1-9][0-9]* test' "$logs/test"; then
+    swift test -c release --scratch-path .build-test "$@" || return
+    if ! grep -Eq 'Test run with [1-9][0-9]* test' "$logs/tests.log"; then
         log "No test was run."
         return 1
     fi
-    no_warnings "$logs/test"
+    no_warnings "$logs/tests.log"
 }
 
 # A debug build, which takes half as long: nothing is measured here. It has a
 # scratch path of its own: with that of the build, SwiftPM takes this package's
 # plan for its own, and says that it is complete without compiling a line.
 build_benchmarks() {
-    swift build --package-path Benchmarks -Xswiftc -warnings-as-errors 2>&1 | tee "$logs/benchmarks" || return
-    no_warnings "$logs/benchmarks"
+    swift build --package-path Benchmarks -Xswiftc -warnings-as-errors || return
+    no_warnings "$logs/benchmarks.log"
 }
 
 unset NIBBLE_MODELS NIBBLE_TEXT NIBBLE_QUICK
@@ -184,6 +307,8 @@ if stage build build; then
         stage models fetch_models || true
         stage text fetch_text || true
     fi
+else
+    printf '\nLeft out, as there is no build: models, text\n'
 fi
 stage tests run_tests "$@" || true
 stage benchmarks build_benchmarks || true
