@@ -11,9 +11,9 @@ usage() {
 Usage: scripts/test.sh [--quick] [--peers] [-- ARGUMENT...]
 
 Everything a change has to pass: sets up, checks the format, builds with
-warnings as errors, fetches two real models and a text, runs the tests, and
-builds two packages that depend on this one: the benchmarks, and one that names
-it by git URL and version.
+warnings as errors, fetches two real models and a text, runs the tests and the
+scripts that measure Nibble against others, and builds two packages that depend
+on this one: the benchmarks, and one that names it by git URL and version.
 
 All stages run even if one fails, as far as they can; the last lines say which
 failed and what was left out, and the exit status is 0 only if none failed.
@@ -23,8 +23,9 @@ stderr), what failed, which tests were left out and the closing line of swift
 test. The logs are removed when all stages passed.
 
   --quick   no real models, no text and no slow tests
-  --peers   also set up PyTorch and transformers for the tests that compare
-            against them (see scripts/setup.sh)
+  --peers   also set up PyTorch, transformers and llama.cpp's tools, for the
+            tests and scripts that compare against them (see scripts/setup.sh
+            and scripts/smoke-peers.sh)
   --help    print this
   ARGUMENT  goes to swift test, for example: -- --filter Safetensors
 
@@ -184,7 +185,7 @@ stage() {
     fi
     # What was built and tested, and what was left out.
     left_out "$log"
-    grep -E '^(Build complete!|(✔|✘) Test run with )' "$log" || true
+    grep -E '^(Build complete!|With |Left to |(✔|✘) Test run with )' "$log" || true
     if ((status == 0)); then
         passed+=("$name")
         printf '== %s: passed after %d s\n' "$name" $((SECONDS - start))
@@ -198,7 +199,7 @@ stage() {
 summary() {
     local list
     echo
-    $peers || echo "Left to --peers: tests against PyTorch and transformers"
+    $peers || echo "Left to --peers: tests against PyTorch and transformers, peers with their own programs"
     ! $quick || echo "Left out by --quick: real models, slow tests"
     if ((${#failed[@]} == 0)); then
         printf -v list '%s, ' "${passed[@]}"
@@ -294,6 +295,14 @@ build_benchmarks() {
     no_warnings "$logs/benchmarks.log"
 }
 
+smoke_peers() {
+    local options=()
+    if $peers; then
+        options+=(--peers)
+    fi
+    NIBBLE=$ROOT/.build/release/nibble scripts/smoke-peers.sh "${options[@]}"
+}
+
 unset NIBBLE_MODELS NIBBLE_TEXT NIBBLE_QUICK
 if $quick; then
     export NIBBLE_QUICK=1
@@ -307,8 +316,9 @@ if stage build build; then
         stage models fetch_models || true
         stage text fetch_text || true
     fi
+    stage peers smoke_peers || true
 else
-    printf '\nLeft out, as there is no build: models, text\n'
+    printf '\nLeft out, as there is no build: models, text, peers\n'
 fi
 stage tests run_tests "$@" || true
 stage benchmarks build_benchmarks || true
