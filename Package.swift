@@ -17,6 +17,8 @@ let package = Package(
     targets: [
         // Floor 0: hot loops in C, one copy per instruction level.
         .target(name: "CKernels"),
+        // The system's C library under one name.
+        .target(name: "CLibrary"),
         .systemLibrary(
             name: "COpenBLAS", pkgConfig: "openblas",
             providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
@@ -26,8 +28,9 @@ let package = Package(
 
         // Floor 2: files that hold models; activations and what is computed with them (the only importer of
         // OpenBLAS).
-        .target(name: "NibbleCheckpoint", dependencies: ["NibbleNumerics"]),
-        .target(name: "NibbleTensor", dependencies: ["CKernels", "COpenBLAS", "NibbleNumerics"]),
+        .target(name: "NibbleCheckpoint", dependencies: ["CLibrary", "NibbleNumerics"]),
+        .target(
+            name: "NibbleTensor", dependencies: ["CKernels", "CLibrary", "COpenBLAS", "NibbleNumerics"]),
 
         // Floor 3: text to tokens and back.
         .target(name: "NibbleTokenizer", dependencies: ["NibbleCheckpoint"]),
@@ -35,7 +38,9 @@ let package = Package(
         // Floor 4: forward passes and generation; which tensor becomes what, and the stream that does it.
         .target(
             name: "NibbleModel",
-            dependencies: ["NibbleCheckpoint", "NibbleNumerics", "NibbleTensor", "NibbleTokenizer"]),
+            dependencies: [
+                "CLibrary", "NibbleCheckpoint", "NibbleNumerics", "NibbleTensor", "NibbleTokenizer",
+            ]),
         .target(name: "NibbleQuantization", dependencies: ["NibbleCheckpoint", "NibbleNumerics"]),
 
         // Floor 5: codes and scales chosen from data without training, and what quantization cost.
@@ -47,15 +52,16 @@ let package = Package(
         .target(
             name: "NibbleEvaluation",
             dependencies: [
-                "NibbleCheckpoint", "NibbleModel", "NibbleNumerics", "NibbleTensor", "NibbleTokenizer",
+                "CLibrary", "NibbleCheckpoint", "NibbleModel", "NibbleNumerics", "NibbleTensor",
+                "NibbleTokenizer",
             ]),
 
         // Floor 6: training toward the unquantized model.
         .target(
             name: "NibbleTraining",
             dependencies: [
-                "NibbleNumerics", "NibbleCheckpoint", "NibbleTensor", "NibbleTokenizer", "NibbleModel",
-                "NibbleQuantization", "NibbleCalibration", "NibbleEvaluation",
+                "CLibrary", "NibbleNumerics", "NibbleCheckpoint", "NibbleTensor", "NibbleTokenizer",
+                "NibbleModel", "NibbleQuantization", "NibbleCalibration", "NibbleEvaluation",
                 .product(name: "SwiftProtobuf", package: "swift-protobuf"),
                 .product(name: "Yams", package: "Yams"),
             ],

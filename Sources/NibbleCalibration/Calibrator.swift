@@ -122,14 +122,14 @@ package struct Calibrator {
         _ hessians: InputHessians, _ gradients: OutputGradients?
     ) throws(CheckpointError) -> [CalibrationResult.Matrix] {
         // Matrices with one input share its factor.
-        var known: [ObjectIdentifier: Result<GPTQRounding, GPTQRounding.Failure>] = [:]
+        var known: [ObjectIdentifier: Result<GPTQRounding, HessianFailure>] = [:]
         var done: [CalibrationResult.Matrix] = []
         for matrix in matrices {
             guard let own = hessians.hessians[matrix.role] else { continue }
             let key = ObjectIdentifier(own)
             let found =
                 known[key]
-                ?? Result { () throws(GPTQRounding.Failure) in try GPTQRounding(own, columns: matrix.columns)
+                ?? Result { () throws(HessianFailure) in try GPTQRounding(own, columns: matrix.columns)
                 }
             known[key] = found
             switch found {
@@ -185,8 +185,8 @@ package struct Calibrator {
             return .failure(
                 Missing(reason: "it has \(matrix.rows) rows, more than \(OutputGradients.mostRows)"))
         }
-        return Result { () throws(YAQARounding.Failure) in try YAQARounding(hessian, rows: matrix.rows) }
-            .mapError { Missing(reason: "\($0)") }
+        return Result { () throws(HessianFailure) in try YAQARounding(hessian, rows: matrix.rows) }
+            .mapError { Missing(reason: $0.ofOutputs) }
     }
 
     /// Rounds and encodes some rows of a matrix, `height` at a time.

@@ -150,13 +150,13 @@ struct GPTQRoundingTests {
     @Test("of nothing, and of NaN, is none, and says so")
     func nothing() throws {
         let zeros = Memory(byteCount: 64 * 64 * 4)
-        #expect(throws: GPTQRounding.Failure.zero) { try GPTQRounding(zeros, columns: 64) }
+        #expect(throws: HessianFailure.zero) { try GPTQRounding(zeros, columns: 64) }
         for place in [0, 1, 64 * 64 - 1] {
             let broken = Memory(byteCount: 64 * 64 * 4)
             for column in 0..<64 { broken.floats[column * 64 + column] = 1 }
             for value in [Float.nan, .infinity] {
                 broken.floats[place] = value
-                #expect(throws: GPTQRounding.Failure.notFinite) { try GPTQRounding(broken, columns: 64) }
+                #expect(throws: HessianFailure.notFinite) { try GPTQRounding(broken, columns: 64) }
             }
         }
         zeros.floats[0] = 1
@@ -176,7 +176,7 @@ struct GPTQRoundingTests {
         (products.floats[1], products.floats[n]) = (correlation, correlation)
         #expect(try GPTQRounding(products, columns: n).damping == damping)
         (products.floats[1], products.floats[n]) = (2.5, 2.5)
-        #expect(throws: GPTQRounding.Failure.indefinite) { try GPTQRounding(products, columns: n) }
+        #expect(throws: HessianFailure.indefinite) { try GPTQRounding(products, columns: n) }
     }
 
     @Test("of inputs of one direction spreads what one weight lost over the others")

@@ -118,12 +118,12 @@ struct YAQARoundingTests {
     @Test("of nothing, and of NaN, is none, and says so")
     func nothing() throws {
         let hessian = Memory(byteCount: 32 * 32 * 4)
-        #expect(throws: YAQARounding.Failure.zero) { try YAQARounding(hessian, rows: 32) }
+        #expect(throws: HessianFailure.zero) { try YAQARounding(hessian, rows: 32) }
         hessian.floats[0] = 1
         _ = try YAQARounding(hessian, rows: 32)
         (hessian.floats[1], hessian.floats[32]) = (2, 2)
-        #expect(throws: YAQARounding.Failure.indefinite) { try YAQARounding(hessian, rows: 32) }
+        #expect(throws: HessianFailure.indefinite) { try YAQARounding(hessian, rows: 32) }
         hessian.floats[5] = .nan
-        #expect(throws: YAQARounding.Failure.notFinite) { try YAQARounding(hessian, rows: 32) }
+        #expect(throws: HessianFailure.notFinite) { try YAQARounding(hessian, rows: 32) }
     }
 }

@@ -34,26 +34,8 @@ struct GPTQRounding {
     /// The one of ``dampings`` that was added.
     let damping: Float
 
-    /// Why there is no factor.
-    enum Failure: Error, Equatable, CustomStringConvertible {
-        /// All inputs of the matrix are zero.
-        case zero
-        /// A value of A is NaN or infinite.
-        case notFinite
-        /// A is not positive definite with any of ``dampings``.
-        case indefinite
-
-        var description: String {
-            switch self {
-            case .zero: "its inputs are all zero"
-            case .notFinite: "its input Hessian is not finite"
-            case .indefinite: "its input Hessian has no Cholesky factor"
-            }
-        }
-    }
-
     /// - Parameter hessian: A, `[columns][columns]`.
-    init(_ hessian: Memory, columns: Int) throws(Failure) {
+    init(_ hessian: Memory, columns: Int) throws(HessianFailure) {
         self.columns = columns
         let squares = (0..<columns).map { hessian.floats[$0 * columns + $0] }
         let mean = squares.reduce(0, +) / Float(columns)

@@ -23,26 +23,8 @@ struct YAQARounding {
     /// What is added to the diagonal of G, as a share of its mean.
     static let damping: Float = 0.05
 
-    /// Why there is no factor.
-    enum Failure: Error, Equatable, CustomStringConvertible {
-        /// All gradients are zero.
-        case zero
-        /// A value of G is NaN or infinite.
-        case notFinite
-        /// G is not positive definite with ``damping``.
-        case indefinite
-
-        var description: String {
-            switch self {
-            case .zero: "the gradients of its outputs are all zero"
-            case .notFinite: "its output Hessian is not finite"
-            case .indefinite: "its output Hessian has no Cholesky factor"
-            }
-        }
-    }
-
     /// - Parameter hessian: G, `[rows][rows]`.
-    init(_ hessian: Memory, rows: Int) throws(Failure) {
+    init(_ hessian: Memory, rows: Int) throws(HessianFailure) {
         let all = UnsafeBufferPointer(start: hessian.floats, count: rows * rows)
         let squares = (0..<rows).map { hessian.floats[$0 * rows + $0] }
         let mean = squares.reduce(0, +) / Float(rows)

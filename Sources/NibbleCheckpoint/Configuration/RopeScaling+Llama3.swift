@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
+internal import CLibrary
 
 extension ModelConfiguration.RopeScaling {
     /// The original context of Llama 3. Only its ratios to the two frequency factors matter, and a GGUF file

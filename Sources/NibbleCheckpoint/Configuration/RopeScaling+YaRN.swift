@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
+internal import CLibrary
 
 /// Rotary scaling by YaRN (Peng et al. 2023, "YaRN: Efficient Context Window Extension of Large Language Models"):
 /// slow frequencies are divided by a factor, fast ones kept, with a ramp between, and attention is sharpened.

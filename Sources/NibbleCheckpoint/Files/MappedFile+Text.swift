@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
+internal import CLibrary
 
 extension MappedFile {
     /// The bytes of a text, which may come from anywhere: a regular file is mapped; a pipe, and for `-` standard input,

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
+internal import CLibrary
 
 // @unchecked: the mapping is read-only and lives as long as the object; no stored property changes.
 /// A file mapped read-only into memory.

@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
+internal import CLibrary
 
 // @unchecked: descriptors and names are set once, before the writer is shared; only `isOpen` changes, by the
 // one owner that commits or aborts.

@@ -1,12 +1,5 @@
+internal import CLibrary
 internal import NibbleNumerics
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
 
 /// How the next token is drawn.
 public struct SamplingOptions: Sendable, Equatable {

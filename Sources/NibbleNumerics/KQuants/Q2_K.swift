@@ -10,23 +10,13 @@
 /// Decoding: x = (d s) q - (dmin m), every operation rounded.
 ///
 /// Source: ggml's `dequantize_row_q2_K`.
-public struct Q2_K: KernelCodec {
+public struct Q2_K: ReadOnlyCodec {
     static let type = GGMLType.q2_k
 
     /// The codec.
     public init() {}
 
-    /// False: Nibble reads the type only.
-    public var canEncode: Bool { false }
-
-    /// False: Nibble reads the type only.
-    public var usesImportance: Bool { false }
-
     // MARK: - Reference
-
-    static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
-        preconditionFailure("\(type) can be decoded but not encoded")
-    }
 
     static func decodeBlock(_ block: [UInt8]) -> [Float] {
         let (d, dmin) = (block.half(at: 80), block.half(at: 82))

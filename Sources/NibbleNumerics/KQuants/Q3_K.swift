@@ -10,23 +10,13 @@
 /// Decoding: x = (d (s - 32)) (q - 4), every operation rounded.
 ///
 /// Source: ggml's `dequantize_row_q3_K`.
-public struct Q3_K: KernelCodec {
+public struct Q3_K: ReadOnlyCodec {
     static let type = GGMLType.q3_k
 
     /// The codec.
     public init() {}
 
-    /// False: Nibble reads the type only.
-    public var canEncode: Bool { false }
-
-    /// False: Nibble reads the type only.
-    public var usesImportance: Bool { false }
-
     // MARK: - Reference
-
-    static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
-        preconditionFailure("\(type) can be decoded but not encoded")
-    }
 
     static func decodeBlock(_ block: [UInt8]) -> [Float] {
         let d = block.half(at: 108)

@@ -11,23 +11,13 @@
 /// Decoding: x = (d (s - 32)) K[q], K as in ``IQ4_NL``, every operation rounded.
 ///
 /// Source: ggml's `dequantize_row_iq4_xs`.
-public struct IQ4_XS: KernelCodec {
+public struct IQ4_XS: ReadOnlyCodec {
     static let type = GGMLType.iq4_xs
 
     /// The codec.
     public init() {}
 
-    /// False: Nibble reads the type only.
-    public var canEncode: Bool { false }
-
-    /// False: Nibble reads the type only.
-    public var usesImportance: Bool { false }
-
     // MARK: - Reference
-
-    static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
-        preconditionFailure("\(type) can be decoded but not encoded")
-    }
 
     static func decodeBlock(_ block: [UInt8]) -> [Float] {
         let (d, upper) = (block.half(at: 0), block.word(at: 2))

@@ -1,12 +1,5 @@
 internal import CKernels
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
+internal import CLibrary
 
 /// What turns the logits of each token into their gradient; zero for padding.
 struct DistillationCoefficients {

@@ -1,12 +1,5 @@
+internal import CLibrary
 internal import COpenBLAS
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
 
 extension Compute {
     /// Attention of one new token in each of several sequences, which lie side by side in one layout.

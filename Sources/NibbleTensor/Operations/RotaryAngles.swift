@@ -1,10 +1,4 @@
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
+internal import CLibrary
 
 // @unchecked: filled by init and only read afterwards.
 /// Cosines and sines of the rotary embedding (Su et al. 2021) for the tokens of a layout.

@@ -1,12 +1,5 @@
+internal import CLibrary
 internal import NibbleCheckpoint
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
 
 /// What a training run keeps on disk, held by one process at a time.
 ///

@@ -1,13 +1,6 @@
+internal import CLibrary
 internal import NibbleCheckpoint
 public import NibbleQuantization
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
 
 /// How far a run is, read from its folder while a process may be training in it.
 public struct RunStatus: Sendable, Equatable {

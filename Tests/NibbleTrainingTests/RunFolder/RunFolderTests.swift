@@ -28,6 +28,35 @@ struct RunFolderTests {
         #expect(try RunSample.latest(run).checkpoint == nil)
     }
 
+    @Test(
+        "go on where fields of their recipe were called otherwise when they were begun, and no other recipe")
+    func renamedFields() throws {
+        let folder = try TemporaryFolder()
+        let old = "start:\n  importance_sequences: 7\n"
+        var identity = RunSample.identity
+        identity.recipeDigest = SHA256.hex(old.utf8)
+        do { _ = try RunFolder.create(path: folder.file("run"), identity: identity, recipeYAML: old) }
+        var recipe = Recipe()
+        recipe.calibration.sequences = 7
+        var asked = identity
+        asked.recipeDigest = recipe.digest
+        #expect(asked.recipeDigest != identity.recipeDigest)
+        do {
+            let run = try RunFolder.open(path: folder.file("run"), expecting: asked)
+            #expect(run.identity == identity)
+        }
+        recipe.calibration.sequences = 8
+        asked.recipeDigest = recipe.digest
+        #expect(
+            try error { _ = try RunFolder.open(path: folder.file("run"), expecting: asked) }.code == .mismatch
+        )
+        // A text that was changed since is no recipe of the run.
+        try folder.write(Array("start:\n  importance_sequences: 8\n".utf8), to: "run/recipe.yaml")
+        #expect(
+            try error { _ = try RunFolder.open(path: folder.file("run"), expecting: asked) }.code == .mismatch
+        )
+    }
+
     @Test("are not made where something else or a run is")
     func occupied() throws {
         let folder = try TemporaryFolder()

@@ -70,6 +70,15 @@ struct StartTests {
         }
     }
 
+    @Test("is asked for by a trainer that has written nothing yet")
+    func creation() throws {
+        let folder = try TemporaryFolder()
+        let trainer = try Trainer(Self.request(folder.file("run")))
+        #expect(try folder.names.isEmpty)
+        _ = try trainer.prepare()
+        #expect(try folder.names == ["run"])
+    }
+
     @Test("is what calibration.method says", arguments: CalibrationOptions.Method.allCases)
     func weights(weights: CalibrationOptions.Method) throws {
         let folder = try TemporaryFolder()

@@ -1,12 +1,5 @@
+internal import CLibrary
 public import NibbleCheckpoint
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
 
 extension RunFolder {
     /// Saves a training state, then removes those that ``retention`` does not keep.

@@ -1,13 +1,6 @@
+internal import CLibrary
 public import NibbleCheckpoint
 internal import SwiftProtobuf
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
 
 /// Writes figures for TensorBoard: an event file beside the other files of a run.
 ///

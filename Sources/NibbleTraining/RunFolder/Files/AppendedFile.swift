@@ -1,12 +1,5 @@
+internal import CLibrary
 internal import NibbleCheckpoint
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
 
 /// A file that records are appended to, each handed to the system whole before the next.
 ///

@@ -1,12 +1,5 @@
+internal import CLibrary
 internal import NibbleCheckpoint
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
 
 /// Writes a file of blocks beside its place, as `NAME.part`, and renames it when whole; goes on with what a killed
 /// process wrote.

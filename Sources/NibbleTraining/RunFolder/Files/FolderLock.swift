@@ -1,12 +1,5 @@
+internal import CLibrary
 internal import NibbleCheckpoint
-
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
 
 /// The lock of a run folder: flock(2) on a file in it, which the system releases with the process, however
 /// that ends.

@@ -1,10 +1,5 @@
-#if canImport(Glibc)
-    internal import Glibc
-#elseif canImport(Musl)
-    internal import Musl
-#elseif canImport(Darwin)
-    internal import Darwin
-#endif
+import Foundation
+import NibbleEvaluation
 
 extension TokenDivergence {
     /// Compares a model's logits at one position with the base model's record: the reference of faster ways.
@@ -18,7 +13,7 @@ extension TokenDivergence {
     ///
     /// The most probable token is the first of equals. A NaN among the logits makes `nll` NaN, which
     /// ``DivergenceStatistics/add(_:)`` refuses.
-    public init(logits: UnsafeBufferPointer<Float>, base: LogitsRecord, target: Int) {
+    init(logits: UnsafeBufferPointer<Float>, base: LogitsRecord, target: Int) {
         precondition(logits.count == base.codes.count, "\(logits.count) logits, \(base.codes.count) codes")
         precondition(logits.indices.contains(target), "token \(target) of \(logits.count)")
         var top = 0
