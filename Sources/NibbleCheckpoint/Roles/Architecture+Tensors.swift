@@ -88,19 +88,6 @@ extension Architecture {
 }
 
 extension ModelConfiguration {
-    /// What turns the hub's values of a tensor into GGUF's; the inverse goes back.
-    public func transform(of role: TensorRole) -> ValueTransform {
-        switch (architecture, role.kind) {
-        case (.gemma3, .attentionNorm), (.gemma3, .attentionQueryNorm), (.gemma3, .attentionKeyNorm),
-            (.gemma3, .attentionPostNorm), (.gemma3, .feedForwardNorm), (.gemma3, .feedForwardPostNorm),
-            (.gemma3, .outputNorm):
-            .addOne
-        case (.llama, .attentionQuery): .interleaveHeads(count: headCount)
-        case (.llama, .attentionKey): .interleaveHeads(count: keyValueHeadCount)
-        default: .identity
-        }
-    }
-
     /// The shape that a tensor must have, slowest extent first; nil where the configuration does not say.
     public func shape(of role: TensorRole) -> [Int]? {
         if role.layer != nil, !hasUniformBlocks { return nil }

@@ -38,6 +38,17 @@ public enum NamingScheme: Sendable {
         return row.map { TensorRole($0.kind, layer: layer, part: part) }
     }
 
+    /// How the scheme stores the values of `role`.
+    public func convention(of role: TensorRole, in configuration: ModelConfiguration) -> ValueConvention {
+        switch (self, configuration.architecture, role.kind) {
+        case (.hub, .gemma3, let kind) where kind.isNorm: ValueConvention(offset: 1)
+        case (.gguf, .llama, .attentionQuery): ValueConvention(interleavedHeads: configuration.headCount)
+        case (.gguf, .llama, .attentionKey):
+            ValueConvention(interleavedHeads: configuration.keyValueHeadCount)
+        default: ValueConvention()
+        }
+    }
+
     private var layerPrefix: String {
         switch self {
         case .hub: "model.layers."

@@ -68,6 +68,18 @@ public struct TensorRole: Hashable, Sendable {
     }
 }
 
+extension TensorRole.Kind {
+    /// Whether the tensor is the weight of a norm.
+    package var isNorm: Bool {
+        switch self {
+        case .outputNorm, .attentionNorm, .attentionQueryNorm, .attentionKeyNorm, .attentionPostNorm,
+            .feedForwardNorm, .feedForwardPostNorm:
+            true
+        default: false
+        }
+    }
+}
+
 extension TensorRole: CustomStringConvertible {
     /// `attentionQuery of block 3`, `attentionQuery bias of block 3`.
     public var description: String {

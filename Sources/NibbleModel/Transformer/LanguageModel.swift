@@ -53,11 +53,9 @@ public final class LanguageModel: Sendable {
             blocks.append(try TransformerBlock(weights, layer: layer, configuration))
         }
         self.blocks = blocks
-        if case .gguf = checkpoint.source {
-            isInterleaved = configuration.architecture == .llama
-        } else {
-            isInterleaved = false
-        }
+        let query = TensorRole(.attentionQuery, layer: 0)
+        isInterleaved =
+            checkpoint.source.scheme.convention(of: query, in: configuration).interleavedHeads != nil
     }
 
     /// Rows of the vocabulary head.

@@ -6,7 +6,7 @@ extension ModelCheckpoint {
         role.isVocabulary ? configuration.vocabularySize : entry.rows
     }
 
-    /// The values of a norm or bias, with one added where the hub leaves that to the model.
+    /// The values of a norm or bias as the model computes with them.
     ///
     /// - Throws: `CheckpointError` where a value is NaN or infinite.
     package func vector(_ role: TensorRole, _ entry: TensorEntry) throws(CheckpointError) -> [Float] {
@@ -17,7 +17,7 @@ extension ModelCheckpoint {
                 values[index].isNaN ? "is NaN" : "is infinite",
                 advice: "the checkpoint is damaged or was trained to divergence")
         }
-        guard case .hub = source, configuration.transform(of: role) == .addOne else { return values }
-        return values.map { $0 + 1 }
+        let offset = source.scheme.convention(of: role, in: configuration).offset
+        return offset == 0 ? values : values.map { $0 + offset }
     }
 }

@@ -36,7 +36,7 @@ struct WeightTable {
         return matrix
     }
 
-    /// A norm or bias, with one added where the hub leaves that to the model; nil where there is none.
+    /// A norm or bias; nil where there is none.
     func vector(_ role: TensorRole) throws(CheckpointError) -> Vector? {
         if let vector = replacements.vectors[role] { return vector }
         guard let entry = entries[role] else { return nil }

@@ -181,9 +181,8 @@ final class ConversionWorker {
                 index += run.count
             }
         }
-        if case .add(let constant) = job.transform {
-            for index in 0..<elements.count { floats[index] += constant }
-        }
+        let addend = job.transform.addend
+        if addend != 0 { for index in 0..<elements.count { floats[index] += addend } }
     }
 
     private func decode(_ job: TensorJob, _ entry: TensorEntry, _ elements: Range<Int>, at index: Int) {

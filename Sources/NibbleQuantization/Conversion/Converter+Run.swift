@@ -141,10 +141,6 @@ extension TensorJob {
     var rowColumns: Int { shape.count == 1 && transform.movesRows ? 1 : columns }
 }
 
-extension TensorJob.DirectedTransform {
-    var movesRows: Bool { if case .permuteRows = self { true } else { false } }
-}
-
 /// Hands out pieces in order and collects progress and the first error.
 private final class WorkQueue: Sendable {
     private struct State {

@@ -162,7 +162,7 @@ extension TensorJob {
     var copiesBytes: Bool {
         if packing != nil { return false }
         return switch source {
-        case .stored(let entry): entry.type == type && transform == .identity && !dithers
+        case .stored(let entry): entry.type == type && transform.isIdentity && !dithers
         // Rows are encoded one by one, so that they can be moved as they are.
         case .encoded(let tensor): tensor.format == .ggml(type)
         case .computed: false

@@ -53,12 +53,12 @@ struct GGUFJobs {
         var job = TensorJob(
             name: try name(of: tensor.role), role: tensor.role, shape: tensor.entry.shape,
             type: tensor.entry.type,
-            reason: .kept, source: .stored(tensor.entry), transform: .identity)
+            reason: .kept, source: .stored(tensor.entry),
+            transform: model.transform(of: tensor.role, to: .gguf, rows: tensor.entry.shape.first ?? 1))
         job.dithers = request.ditherSeed != nil && tensor.entry.type.isQuantized
         guard case .hub = model.source else { return job }
         // llama.cpp's converter stores vectors and norms as F32 whatever they were.
         job.type = .f32
-        job.transform = configuration.transform(of: tensor.role).toGGUF(rows: tensor.entry.shape.first ?? 1)
         if let rows = configuration.shape(of: tensor.role)?.first, job.shape.count == 2, job.shape[0] > rows,
             tensor.role.isVocabulary
         {
@@ -70,7 +70,7 @@ struct GGUFJobs {
     private func computed(_ role: TensorRole, _ values: [Float]) throws(CheckpointError) -> TensorJob {
         TensorJob(
             name: try name(of: role), role: role, shape: [values.count], type: .f32, reason: .kept,
-            source: .computed(values), transform: .identity)
+            source: .computed(values), transform: .init(from: .init(), to: .init(), rows: values.count))
     }
 
     private func name(of role: TensorRole) throws(CheckpointError) -> String {
@@ -98,25 +98,5 @@ struct GGUFJobs {
         }
         return try importance.weights(
             for: job.name, columns: job.columns, isEmbedding: job.role.kind == .tokenEmbedding)
-    }
-}
-
-extension ValueTransform {
-    /// From the hub's values to GGUF's, for a tensor of `rows` rows.
-    func toGGUF(rows: Int) -> TensorJob.DirectedTransform {
-        switch self {
-        case .identity: .identity
-        case .addOne: .add(1)
-        case .interleaveHeads(let count): .permuteRows(rowsPerHead: rows / count, toNeighbours: true)
-        }
-    }
-
-    /// From GGUF's values to the hub's, for a tensor of `rows` rows.
-    func toHub(rows: Int) -> TensorJob.DirectedTransform {
-        switch self {
-        case .identity: .identity
-        case .addOne: .add(-1)
-        case .interleaveHeads(let count): .permuteRows(rowsPerHead: rows / count, toNeighbours: false)
-        }
     }
 }

@@ -69,12 +69,9 @@ struct HubJobs {
         }
         var job = TensorJob(
             name: name, role: tensor.role, shape: tensor.entry.shape, type: type, reason: .defaultType,
-            source: .stored(tensor.entry), transform: .identity)
+            source: .stored(tensor.entry),
+            transform: model.transform(of: tensor.role, to: .hub, rows: tensor.entry.shape.first ?? 1))
         job.dithers = request.ditherSeed != nil && tensor.entry.type.isQuantized
-        if case .gguf = model.source {
-            job.transform = configuration.transform(of: tensor.role).toHub(
-                rows: tensor.entry.shape.first ?? 1)
-        }
         let isReplaced = try replacements.apply(to: &job, entry: tensor.entry)
         if !isReplaced, !replacements.isEmpty {
             // What was not trained is to be quantized later as it would be from the source.
@@ -92,8 +89,6 @@ struct HubJobs {
     /// Whether every value of a vector survives being stored as the type of its job.
     private func isExact(_ job: TensorJob) throws(CheckpointError) -> Bool {
         guard job.type != .f32 else { return true }
-        var offset: Float = 0
-        if case .add(let constant) = job.transform { offset = constant }
         let values: [Float] =
             switch job.source {
             case .stored(let entry): try entry.floats()
@@ -102,7 +97,7 @@ struct HubJobs {
             case .encoded: []
             }
         for value in values {
-            let value = value + offset
+            let value = value + job.transform.addend
             let isExact = job.type == .f16 ? Float(Float16(value)) == value : value.bitPattern & 0xFFFF == 0
             if !isExact { return false }
         }

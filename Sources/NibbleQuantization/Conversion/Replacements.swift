@@ -40,7 +40,7 @@ struct Replacements {
     private func apply(
         _ tensor: EncodedTensor, to job: inout TensorJob, entry: TensorEntry
     ) throws(CheckpointError) {
-        if case .add = job.transform {
+        if job.role.kind.isNorm {
             throw mismatch(job, "is to be replaced by encoded rows, and is a norm", "give its values")
         }
         // Rows beyond the vocabulary, which pad the source, are there or not.
@@ -68,9 +68,8 @@ struct Replacements {
         }
         job.source = .computed(values)
         job.type = .f32
-        // Rows are in the order of the source, values in the convention of the model, which is GGUF's.
-        guard model.configuration.transform(of: job.role) == .addOne else { return }
-        job.transform = request.outputScheme == .gguf ? .identity : .add(-1)
+        job.transform = model.transform(
+            of: job.role, to: request.outputScheme, rows: values.count, isInMemory: true)
     }
 
     /// Throws where the bytes of a replacement are not of the format that `job` was planned to have.
@@ -91,5 +90,17 @@ struct Replacements {
     private func name(_ role: TensorRole) -> String {
         model.source.scheme.name(of: role, in: model.configuration.architecture)
             ?? "\(role.kind.rawValue), block \(role.layer.map(String.init) ?? "none"), \(role.part.rawValue)"
+    }
+}
+
+extension ModelCheckpoint {
+    /// What has to be done to the stored values of a tensor, or to those of the model in memory, for another scheme.
+    func transform(
+        of role: TensorRole, to scheme: NamingScheme, rows: Int, isInMemory: Bool = false
+    ) -> ValueTransform {
+        var convention = source.scheme.convention(of: role, in: configuration)
+        if isInMemory { convention.offset = 0 }
+        return ValueTransform(
+            from: convention, to: scheme.convention(of: role, in: configuration), rows: rows)
     }
 }

@@ -16,7 +16,7 @@ public struct TensorJob: Sendable {
     /// Where values come from.
     public var source: Source
     /// What is done to the values, in the direction of this conversion.
-    public var transform: DirectedTransform
+    public var transform: ValueTransform
     /// Weights of the columns' errors.
     public var importance: [Float]? = nil
     /// Whether values are drawn within the quantization cells of the source.
@@ -40,27 +40,6 @@ public struct TensorJob: Sendable {
         case computed([Float])
         /// A matrix that replaces the source's.
         case encoded(EncodedTensor)
-    }
-
-    /// A transform and whether it is undone.
-    public enum DirectedTransform: Sendable, Equatable {
-        /// The same values.
-        case identity
-        /// The constant is added to every value.
-        case add(Float)
-        /// Output row `r` is the source row ``sourceRow(_:of:)``: heads of `rowsPerHead` rows change between
-        /// halves and neighbours.
-        case permuteRows(rowsPerHead: Int, toNeighbours: Bool)
-
-        /// The source row of an output row.
-        func sourceRow(_ row: Int) -> Int {
-            guard case .permuteRows(let rowsPerHead, let toNeighbours) = self else { return row }
-            let head = row / rowsPerHead * rowsPerHead
-            let inner = row % rowsPerHead
-            let half = rowsPerHead / 2
-            // Row i + half * c on the hub is row 2 i + c in GGUF, c = 0 or 1.
-            return head + (toNeighbours ? inner / 2 + inner % 2 * half : inner % half * 2 + inner / half)
-        }
     }
 
     /// Elements of a row.

@@ -161,15 +161,3 @@ extension TensorRole {
         }
     }
 }
-
-extension TensorRole.Kind {
-    /// Whether the tensor is the weight of a norm.
-    var isNorm: Bool {
-        switch self {
-        case .outputNorm, .attentionNorm, .attentionQueryNorm, .attentionKeyNorm, .attentionPostNorm,
-            .feedForwardNorm, .feedForwardPostNorm:
-            true
-        default: false
-        }
-    }
-}

@@ -30,11 +30,11 @@ struct StudentBuilder {
         let role = assignment.role
         guard entry.shape.count == 2, role.part == .weight else {
             if scope.trains(role) {
-                let values = try checkpoint.vector(role, entry)
+                let convention = NamingScheme.hub.convention(of: role, in: checkpoint.configuration)
                 vectors.append(
                     TrainedVector(
-                        role: role, name: assignment.name, values: values,
-                        isShifted: checkpoint.configuration.transform(of: role) == .addOne))
+                        role: role, name: assignment.name, values: try checkpoint.vector(role, entry),
+                        hubOffset: convention.offset))
             }
             return
         }

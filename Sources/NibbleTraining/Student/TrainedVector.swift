@@ -2,7 +2,7 @@ public import NibbleCheckpoint
 public import NibbleTensor
 
 // @unchecked: as TrainedMatrix.
-/// A norm or bias that is trained, in the model's convention: with one added where the hub leaves that to the model.
+/// A norm or bias that is trained, as the model computes with it.
 public final class TrainedVector: @unchecked Sendable {
     /// What it is for.
     public let role: TensorRole
@@ -12,14 +12,14 @@ public final class TrainedVector: @unchecked Sendable {
     public let count: Int
     /// What gradients are keyed by.
     public let parameter: Parameter
-    /// Whether the hub leaves it to the model to add one.
-    private let isShifted: Bool
+    /// What the model adds to the values of a hub folder.
+    private let hubOffset: Float
     let masters: Memory
     let firstMoments: Memory
     let secondMoments: Memory
 
-    init(role: TensorRole, name: String, values: [Float], isShifted: Bool) {
-        self.isShifted = isShifted
+    init(role: TensorRole, name: String, values: [Float], hubOffset: Float) {
+        self.hubOffset = hubOffset
         self.role = role
         self.name = name
         count = values.count
@@ -33,11 +33,11 @@ public final class TrainedVector: @unchecked Sendable {
     /// The values.
     public var values: [Float] { Array(UnsafeBufferPointer(start: masters.floats, count: count)) }
 
-    /// Rounds values to those that come back from a hub folder, which holds them less one: below 1/2 a `Float` has bits
-    /// that are lost on that way.
+    /// Rounds values to those that come back from a hub folder, which holds Gemma's norms less one: below 1/2 a `Float`
+    /// has bits that are lost on that way.
     func settle() {
-        guard isShifted else { return }
-        for index in 0..<count { masters.floats[index] = (masters.floats[index] - 1) + 1 }
+        guard hubOffset != 0 else { return }
+        for index in 0..<count { masters.floats[index] = (masters.floats[index] - hubOffset) + hubOffset }
     }
 
     var vector: Vector {

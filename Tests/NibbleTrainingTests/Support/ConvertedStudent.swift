@@ -127,7 +127,7 @@ struct ConvertedStudent {
     /// The row of the hub that a row of the source is.
     private func hubRow(_ row: Int, _ role: TensorRole, rows: Int) -> Int {
         guard case .gguf = checkpoint.source,
-            case .interleaveHeads(let heads) = checkpoint.configuration.transform(of: role)
+            let heads = NamingScheme.gguf.convention(of: role, in: checkpoint.configuration).interleavedHeads
         else { return row }
         let size = rows / heads
         let (head, inner) = (row / size * size, row % size)
@@ -136,7 +136,8 @@ struct ConvertedStudent {
 
     private func source(_ row: Int, _ matrix: TrainedMatrix) -> Int {
         guard case .hub = checkpoint.source,
-            case .interleaveHeads(let heads) = checkpoint.configuration.transform(of: matrix.role)
+            let heads = NamingScheme.gguf.convention(of: matrix.role, in: checkpoint.configuration)
+                .interleavedHeads
         else { return row }
         let size = matrix.rows / heads
         let (head, inner) = (row / size * size, row % size)

@@ -25,7 +25,8 @@ final class DifferentiatedModel {
                 values = GradientFixtures.Model.perturbed(values, columns: entry.columns)
             }
             // One is added to norms where the hub leaves that to the model; gradients are the same.
-            if configuration.transform(of: role) == .addOne { values = values.map { $0 + 1 } }
+            let offset = NamingScheme.hub.convention(of: role, in: configuration).offset
+            values = values.map { $0 + offset }
             let weight = ParameterValues(name: entry.name, columns: entry.columns, values: values)
             weights.append((entry.name, weight))
             if entry.shape.count == 2 {
