@@ -46,7 +46,7 @@ struct ConversionReport {
                 "the source is quantized, and \(converter.request.plan.type.rawValue) may not hold its values; "
                     + "with --type f32 they are exact, and quantize again to the same Q4_0")
         }
-        for override in converter.unusedOverrides {
+        for override in converter.plan.unusedOverrides {
             warnings.append(
                 "--tensor-type \(override.pattern)=\(override.type) changes nothing: no matrix that is quantized has such a "
                     + "name")

@@ -17,6 +17,8 @@ public struct Converter: Sendable {
     public let request: ConversionRequest
     /// The source.
     public let model: ModelCheckpoint
+    /// What each tensor becomes.
+    public let plan: ResolvedPlan
     /// The tensors of the output in order.
     public let jobs: [TensorJob]
     /// The files of the output.
@@ -40,13 +42,17 @@ public struct Converter: Sendable {
         model = source
         try Self.checkPaths(request, model)
         try Replacements(request, model).checkRoles()
+        try Self.checkOptions(request)
+        var plan = request.plan
+        plan.usesImportance = request.importance != nil
+        self.plan = try plan.resolve(model)
         var notes = model.notes
         switch request.outputScheme {
         case .gguf:
-            jobs = try GGUFJobs(request, model).jobs()
+            jobs = try GGUFJobs(request, model).jobs(self.plan)
             layout = try Self.ggufLayout(request, model, jobs, &notes)
         case .hub:
-            jobs = try HubJobs(request, model).jobs()
+            jobs = try HubJobs(request, model).jobs(self.plan)
             layout = try Self.hubLayout(request, model, jobs, &notes)
         }
         self.notes = notes
@@ -75,6 +81,17 @@ public struct Converter: Sendable {
             throw CheckpointError(
                 .invalidRequest, path: request.output, "cannot be split into files of \(splitSize) bytes")
         }
+    }
+
+    private static func checkOptions(_ request: ConversionRequest) throws(CheckpointError) {
+        try request.plan.type.checkOutput(request.output)
+        if request.importance != nil, request.outputScheme == .hub {
+            throw CheckpointError(
+                .invalidRequest, path: request.output,
+                "an importance matrix has no effect on \(request.plan.type.format)",
+                advice: "leave --imatrix out")
+        }
+        try request.plan.checkOptions(path: request.output)
     }
 
     private static func checkCodecs(_ job: TensorJob, path: String) throws(CheckpointError) {
@@ -142,13 +159,6 @@ public struct Converter: Sendable {
 }
 
 extension Converter {
-    /// Overrides of the plan that name no tensor which is quantized: a slip, or the names of another model.
-    public var unusedOverrides: [QuantizationPlan.Override] {
-        guard request.outputScheme == .gguf else { return [] }
-        let names = jobs.filter { $0.reason != .kept }.map(\.name)
-        return request.plan.overrides.filter { override in !names.contains(where: override.matches) }
-    }
-
     /// The type to compute in that holds the scales, or values, and the embedding.
     private static func elementType(_ jobs: [TensorJob]) -> GGMLType {
         jobs.first { $0.role.kind == .tokenEmbedding }?.type == .bf16 ? .bf16 : .f32

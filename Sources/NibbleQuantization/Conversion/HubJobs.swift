@@ -5,56 +5,47 @@ internal import NibbleNumerics
 struct HubJobs {
     private let request: ConversionRequest
     private let model: ModelCheckpoint
-    private let configuration: ModelConfiguration
     private let replacements: Replacements
 
     init(_ request: ConversionRequest, _ model: ModelCheckpoint) {
         self.request = request
         self.model = model
-        configuration = model.configuration
         replacements = Replacements(request, model)
     }
 
-    /// The tensors in the order of the model.
-    func jobs() throws(CheckpointError) -> [TensorJob] {
-        let plan = request.plan
-        try plan.type.checkOutput(request.output)
-        guard request.importance == nil else {
-            throw CheckpointError(
-                .invalidRequest, path: request.output,
-                "an importance matrix has no effect on \(plan.type.format)",
-                advice: "leave --imatrix out")
-        }
-        if !plan.type.isGGUF { try plan.checkFolderOptions(path: request.output) }
+    /// The tensors, outside of blocks first, then block by block, names in alphabetical order.
+    func jobs(_ plan: ResolvedPlan) throws(CheckpointError) -> [TensorJob] {
         var jobs: [TensorJob] = []
-        for tensor in model.tensors where !tensor.role.isRotary {
-            if let type = plan.type.format.ggmlType {
-                jobs.append(try job(for: tensor, type: type))
+        for tensor in plan.tensors where !tensor.role.isRotary {
+            guard case .stored(let entry) = tensor.source else { continue }
+            if let type = request.plan.type.format.ggmlType {
+                jobs.append(try job(for: tensor.role, entry, type: type))
             } else {
-                jobs += try quantizedJobs(for: tensor)
+                jobs += try quantizedJobs(for: tensor, entry)
             }
         }
         return jobs.sorted { ($0.role.layer ?? -1, $0.name) < ($1.role.layer ?? -1, $1.name) }
     }
 
     /// The tensors that hold a matrix, or what else it is, in a format that GGUF lacks.
-    private func quantizedJobs(for tensor: ModelCheckpoint.Tensor) throws(CheckpointError) -> [TensorJob] {
-        let (format, reason) = try request.plan.folderFormat(of: tensor, path: model.path)
-        if let type = format.ggmlType {
-            var kept = try job(for: tensor, type: type)
-            kept.reason = reason
-            if case .encoded = kept.source { try replacements.checkFormat(kept) }
+    private func quantizedJobs(
+        for tensor: PlannedTensor, _ entry: TensorEntry
+    ) throws(CheckpointError) -> [TensorJob] {
+        if let type = tensor.format.ggmlType {
+            var kept = try job(for: tensor.role, entry, type: type)
+            kept.reason = tensor.reason
+            try replacements.checkFormat(kept)
             return [kept]
         }
         // The values that SFP8 has are BF16's.
-        let job = try job(for: tensor, type: .bf16)
-        let matrix = PackedMatrix(format: format, rows: job.rows, columns: job.columns)
+        let job = try job(for: tensor.role, entry, type: .bf16)
+        let matrix = PackedMatrix(format: tensor.format, rows: job.rows, columns: job.columns)
         return try matrix.parts.map { part throws(CheckpointError) in
             var result = job
             result.name += matrix.suffix(part)
             result.shape = matrix.shape(part)
             result.type = matrix.type(part)
-            result.reason = reason
+            result.reason = tensor.reason
             result.packing = .init(matrix: matrix, part: part)
             try replacements.checkFormat(result)
             return result
@@ -62,20 +53,20 @@ struct HubJobs {
     }
 
     private func job(
-        for tensor: ModelCheckpoint.Tensor, type: GGMLType
+        for role: TensorRole, _ entry: TensorEntry, type: GGMLType
     ) throws(CheckpointError) -> TensorJob {
-        guard let name = NamingScheme.hub.name(of: tensor.role, in: configuration.architecture) else {
-            throw CheckpointError(.unsupported, path: model.path, "the hub has no name for \(tensor.role)")
+        guard let name = NamingScheme.hub.name(of: role, in: model.configuration.architecture) else {
+            throw CheckpointError(.unsupported, path: model.path, "the hub has no name for \(role)")
         }
         var job = TensorJob(
-            name: name, role: tensor.role, shape: tensor.entry.shape, type: type, reason: .defaultType,
-            source: .stored(tensor.entry),
-            transform: model.transform(of: tensor.role, to: .hub, rows: tensor.entry.shape.first ?? 1))
-        job.dithers = request.ditherSeed != nil && tensor.entry.type.isQuantized
-        let isReplaced = try replacements.apply(to: &job, entry: tensor.entry)
+            name: name, role: role, shape: entry.shape, type: type, reason: .defaultType,
+            source: .stored(entry),
+            transform: model.transform(of: role, to: .hub, rows: entry.shape.first ?? 1))
+        job.dithers = request.ditherSeed != nil && entry.type.isQuantized
+        let isReplaced = try replacements.apply(to: &job, entry: entry)
         if !isReplaced, !replacements.isEmpty {
             // What was not trained is to be quantized later as it would be from the source.
-            job.type = tensor.entry.type.isHubType ? tensor.entry.type : .f32
+            job.type = entry.type.inFolder
             job.reason = .kept
         }
         if job.shape.count == 1, try !isExact(job) {

@@ -14,7 +14,7 @@ public struct TensorJob: Sendable {
     /// Why it has that type.
     public var reason: QuantizationPlan.Reason
     /// Where values come from.
-    public var source: Source
+    public var source: TensorSource
     /// What is done to the values, in the direction of this conversion.
     public var transform: ValueTransform
     /// Weights of the columns' errors.
@@ -32,28 +32,12 @@ public struct TensorJob: Sendable {
         public var part: PackedMatrix.Part
     }
 
-    /// Where the values of a tensor come from.
-    public enum Source: Sendable {
-        /// A stored tensor.
-        case stored(TensorEntry)
-        /// Values in memory: computed from the configuration, or a vector that replaces the source's.
-        case computed([Float])
-        /// A matrix that replaces the source's.
-        case encoded(EncodedTensor)
-    }
-
     /// Elements of a row.
     var columns: Int { shape.last ?? 1 }
     /// Rows over all slower extents.
     var rows: Int { shape.dropLast().reduce(1, *) }
     /// How values are stored in the source.
-    public var sourceFormat: WeightFormat {
-        switch source {
-        case .stored(let entry): .ggml(entry.type)
-        case .computed: .ggml(.f32)
-        case .encoded(let tensor): tensor.format
-        }
-    }
+    public var sourceFormat: WeightFormat { source.format }
     /// How values are stored in the output, by this tensor and its siblings.
     public var format: WeightFormat { packing?.matrix.format ?? .ggml(type) }
     /// Weights that the tensor stands for; of a matrix in parts the first stands for all.
@@ -68,12 +52,5 @@ public struct TensorJob: Sendable {
     /// Bytes in the output.
     public var byteCount: Int { type.byteCount(elements: elementCount) ?? 0 }
     /// Bytes in the source.
-    public var sourceByteCount: Int {
-        guard isFirstPart else { return 0 }
-        return switch source {
-        case .stored(let entry): entry.range.count
-        case .computed(let values): values.count * 4
-        case .encoded(let tensor): tensor.bytes.count
-        }
-    }
+    public var sourceByteCount: Int { isFirstPart ? source.byteCount : 0 }
 }

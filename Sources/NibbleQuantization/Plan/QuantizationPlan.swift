@@ -1,14 +1,13 @@
 public import NibbleCheckpoint
 public import NibbleNumerics
 
-/// Which tensor becomes what: `convert`, fake quantization and `plan` all read it, so they cannot disagree.
+/// Which tensor becomes what: the rules. ``resolve(_:)`` applies them to a model.
 ///
-/// The rules are those of llama-quantize (llama.cpp, `src/llama-quant.cpp`), so that its files and ours agree
-/// tensor by tensor.
+/// For types of GGUF files they are those of llama-quantize (llama.cpp, `src/llama-quant.cpp`), so that its files and
+/// ours agree tensor by tensor.
 ///
 /// ```swift
-/// let plan = QuantizationPlan(.q4_0)
-/// let targets = try plan.targets(for: tensors, in: model.configuration)
+/// let plan = try QuantizationPlan(.q4_0).resolve(model)
 /// ```
 public struct QuantizationPlan: Sendable {
     /// The type of the whole file.
@@ -74,8 +73,8 @@ public struct QuantizationPlan: Sendable {
 
     /// What a tensor becomes, and why where it is not the default.
     public struct Target: Sendable, Equatable {
-        /// The type in the output.
-        public var type: GGMLType
+        /// How it is stored in the output.
+        public var format: WeightFormat
         /// Why.
         public var reason: Reason
     }
@@ -97,32 +96,39 @@ public struct QuantizationPlan: Sendable {
     /// What each tensor becomes, in the order given.
     ///
     /// The mixtures count attention and feed-forward tensors in this order; give them as they will be written.
-    ///
-    /// - Precondition: ``type`` is one of GGUF files.
     public func targets(for tensors: [Tensor], in configuration: ModelConfiguration) -> [Target] {
+        guard type.isGGUF else {
+            return tensors.map { tensor in
+                tensor.role.isLinear && tensor.shape.count == 2
+                    ? Target(format: type.format, reason: .defaultType)
+                    : Target(format: .ggml(tensor.keptType), reason: .kept)
+            }
+        }
         var mixture = Mixture(
             type: type, usesImportance: usesImportance, tensors: tensors, configuration: configuration)
         return tensors.map { target(for: $0, mixture: &mixture) }
     }
 
     private func target(for tensor: Tensor, mixture: inout Mixture) -> Target {
-        guard tensor.isQuantizable else { return Target(type: tensor.keptType, reason: .kept) }
+        guard tensor.isQuantizable else { return Target(format: .ggml(tensor.keptType), reason: .kept) }
         if tensor.role.kind == .tokenEmbedding, let embeddingType {
-            return Target(type: embeddingType, reason: .override)
+            return Target(format: .ggml(embeddingType), reason: .override)
         }
-        if tensor.role.kind == .output, let outputType { return Target(type: outputType, reason: .override) }
-        var target = Target(type: type.defaultType, reason: .defaultType)
-        guard target.type.isQuantized else { return target }
+        if tensor.role.kind == .output, let outputType {
+            return Target(format: .ggml(outputType), reason: .override)
+        }
+        var (result, reason) = (type.defaultType, Reason.defaultType)
+        guard result.isQuantized else { return Target(format: .ggml(result), reason: reason) }
         if let override = overrides.first(where: { $0.matches(tensor.name) }) {
-            target = Target(type: override.type, reason: .override)
+            (result, reason) = (override.type, .override)
         } else if !isPure {
             let type = mixture.type(for: tensor, outputType: outputType)
-            if type != target.type { target = Target(type: type, reason: .mixture) }
+            if type != result { (result, reason) = (type, .mixture) }
         }
-        if let fallback = Self.fallback(for: target.type, columns: tensor.shape.last ?? 1) {
-            target = Target(type: fallback, reason: .shape(insteadOf: target.type))
+        if let fallback = Self.fallback(for: result, columns: tensor.shape.last ?? 1) {
+            (result, reason) = (fallback, .shape(insteadOf: result))
         }
-        return target
+        return Target(format: .ggml(result), reason: reason)
     }
 
     /// What is used where a row of `columns` is no whole number of blocks; nil where it is.

@@ -60,7 +60,7 @@ public struct RunExport: Sendable {
                     + "(\(digest))",
                 advice: "name the teacher with --teacher")
         }
-        let scope = TrainingScope(recipe, try recipe.quantization.plan().assignments(for: checkpoint))
+        let scope = TrainingScope(recipe, try recipe.quantization.plan().resolve(checkpoint))
         // The weights are replaced by those saved, but where only their scales were trained.
         if !scope.freezesWeights { recipe.train.dither = .never }
         let student = try Student(

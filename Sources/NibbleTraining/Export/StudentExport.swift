@@ -65,9 +65,8 @@ extension Student {
     /// What is written in the place of the teacher's tensors.
     var replacements: [TensorRole: ReplacementTensor] {
         var result: [TensorRole: ReplacementTensor] = [:]
-        let formats = Dictionary(assignments.map { ($0.role, $0.format) }) { first, _ in first }
         for matrix in matrices {
-            guard let format = formats[matrix.role] else { continue }
+            guard let format = plan[matrix.role]?.format else { continue }
             result[matrix.role] = .encoded(
                 EncodedTensor(
                     rows: matrix.rows, columns: matrix.columns, format: format, bytes: matrix.blocks,

@@ -23,7 +23,7 @@ public final class Student: Sendable {
     /// Trained norms and biases in the order of the file.
     public let vectors: [TrainedVector]
     /// What every tensor becomes in the file.
-    public let assignments: [QuantizationPlan.Assignment]
+    public let plan: ResolvedPlan
     /// What was found of the teacher's grid, and whether the start was dithered.
     public let teacherGrid: TeacherGrid
     /// Where it is computed.
@@ -41,13 +41,11 @@ public final class Student: Sendable {
     public init(_ checkpoint: ModelCheckpoint, recipe: Recipe, compute: Compute) throws {
         self.checkpoint = checkpoint
         self.compute = compute
-        assignments = try recipe.quantization.plan().assignments(for: checkpoint)
-        scope = TrainingScope(recipe, assignments)
-        let entries = Dictionary(checkpoint.tensors.map { ($0.role, $0.entry) }) { first, _ in first }
+        plan = try recipe.quantization.plan().resolve(checkpoint)
+        scope = TrainingScope(recipe, plan)
         var builder = StudentBuilder(checkpoint, scope, recipe.train, compute: compute)
-        for assignment in assignments {
-            guard let entry = entries[assignment.role] else { continue }
-            try builder.add(assignment, entry)
+        for tensor in plan.tensors {
+            if case .stored(let entry) = tensor.source { try builder.add(tensor, entry) }
         }
         matrices = builder.matrices
         vectors = builder.vectors

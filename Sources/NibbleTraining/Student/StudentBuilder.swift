@@ -25,32 +25,31 @@ struct StudentBuilder {
         self.compute = compute
     }
 
-    mutating func add(_ assignment: QuantizationPlan.Assignment, _ entry: TensorEntry) throws(CheckpointError)
-    {
-        let role = assignment.role
+    mutating func add(_ tensor: PlannedTensor, _ entry: TensorEntry) throws(CheckpointError) {
+        let role = tensor.role
         guard entry.shape.count == 2, role.part == .weight else {
             if scope.trains(role) {
                 let convention = NamingScheme.hub.convention(of: role, in: checkpoint.configuration)
                 vectors.append(
                     TrainedVector(
-                        role: role, name: assignment.name, values: try checkpoint.vector(role, entry),
+                        role: role, name: tensor.name, values: try checkpoint.vector(role, entry),
                         hubOffset: convention.offset))
             }
             return
         }
         let rows = checkpoint.rowCount(of: role, entry)
         let isTrained = scope.trains(role)
-        guard let codec = assignment.format.codec else { throw entry.undecodable }
+        guard let codec = tensor.format.codec else { throw entry.undecodable }
         // Tensors that stay as they are need no copy.
-        guard isTrained || assignment.format != .ggml(entry.type) else { return }
+        guard isTrained || tensor.format != .ggml(entry.type) else { return }
         guard isTrained else {
-            let matrix = try frozenMatrix(assignment, entry, rows: rows, codec: codec)
+            let matrix = try frozenMatrix(tensor, entry, rows: rows, codec: codec)
             frozen.matrices[role] = matrix
             frozenByteCount += rows * (matrix.codec.byteCount(columns: entry.columns) ?? 0)
             return
         }
         let matrix = TrainedMatrix(
-            role: role, name: assignment.name, source: (entry.file.path, entry.name), rows: rows,
+            role: role, name: tensor.name, source: (entry.file.path, entry.name), rows: rows,
             columns: entry.columns,
             quantizer: FakeQuantizer(codec: codec, columns: entry.columns, config: scope.config),
             trainsWeights: scope.parameters.contains(role.isVocabulary ? .embedding : .linear))
@@ -58,7 +57,7 @@ struct StudentBuilder {
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
             matrix.scales?.choose(rows, for: matrix.weights(rows).span)
         }
-        types[role] = assignment.format.ggmlType
+        types[role] = tensor.format.ggmlType
         matrices.append(matrix)
     }
 
@@ -128,7 +127,7 @@ struct StudentBuilder {
     /// A matrix that is quantized once. The vocabulary's is used by products of both directions for every token, so it
     /// is held decoded.
     private func frozenMatrix(
-        _ assignment: QuantizationPlan.Assignment, _ entry: TensorEntry, rows: Int, codec: any Codec
+        _ tensor: PlannedTensor, _ entry: TensorEntry, rows: Int, codec: any Codec
     ) throws(CheckpointError) -> Matrix {
         guard let source = entry.type.codec, let sourceBytes = entry.type.byteCount(elements: entry.columns)
         else {
@@ -136,8 +135,8 @@ struct StudentBuilder {
         }
         let columns = entry.columns
         let quantizer = FakeQuantizer(codec: codec, columns: columns)
-        let isVocabulary = assignment.role.isVocabulary
-        let format = !isVocabulary ? assignment.format : .ggml(compute.hasBF16 ? .bf16 : .f32)
+        let isVocabulary = tensor.role.isVocabulary
+        let format = !isVocabulary ? tensor.format : .ggml(compute.hasBF16 ? .bf16 : .f32)
         guard let target = format.codec, let targetBytes = format.byteCount(columns: columns) else {
             throw entry.undecodable
         }

@@ -9,8 +9,8 @@ struct TrainingScope: Sendable {
     /// How weights are rounded.
     let config: FakeQuantizeConfig
 
-    /// - Parameter assignments: what the tensors of the checkpoint become.
-    init(_ recipe: Recipe, _ assignments: [QuantizationPlan.Assignment]) {
+    /// - Parameter plan: what the tensors of the checkpoint become.
+    init(_ recipe: Recipe, _ plan: ResolvedPlan) {
         var parameters = recipe.train.parameters
         var config = FakeQuantizeConfig()
         config.gradient = recipe.quantization.gradient
@@ -19,7 +19,7 @@ struct TrainingScope: Sendable {
         case .recomputed: canLearn = false
         case .learned: canLearn = true
         case .automatic:
-            let learned = assignments.filter {
+            let learned = plan.tensors.filter {
                 Self.learnsScales(of: $0.role, parameters.union([.scales]))
             }
             canLearn =

@@ -122,15 +122,15 @@ public struct Trainer {
     }
 
     private static func checkPlan(_ recipe: Recipe, _ checkpoint: ModelCheckpoint) throws {
-        let assignments = try recipe.quantization.plan().assignments(for: checkpoint)
-        let scope = TrainingScope(recipe, assignments)
-        guard assignments.contains(where: { $0.format.isQuantized && scope.trains($0.role) }) else {
+        let plan = try recipe.quantization.plan().resolve(checkpoint)
+        let scope = TrainingScope(recipe, plan)
+        guard plan.tensors.contains(where: { $0.format.isQuantized && scope.trains($0.role) }) else {
             throw TrainingError(
                 .invalidRecipe, "quantization.type \(recipe.quantization.type.rawValue)",
                 "quantizes nothing of what is trained", advice: "choose a quantized type, such as q4_0")
         }
         guard scope.learnsScales,
-            let other = assignments.first(where: {
+            let other = plan.tensors.first(where: {
                 scope.learnsScales(of: $0.role) && !$0.format.learnsScales
             })
         else { return }

@@ -1,0 +1,30 @@
+public import NibbleCheckpoint
+public import NibbleNumerics
+
+/// Where the values of a tensor come from.
+public enum TensorSource: Sendable {
+    /// A stored tensor.
+    case stored(TensorEntry)
+    /// Values in memory: computed from the configuration, or a vector that replaces the source's.
+    case computed([Float])
+    /// A matrix that replaces the source's.
+    case encoded(EncodedTensor)
+
+    /// How values are stored.
+    public var format: WeightFormat {
+        switch self {
+        case .stored(let entry): .ggml(entry.type)
+        case .computed: .ggml(.f32)
+        case .encoded(let tensor): tensor.format
+        }
+    }
+
+    /// Bytes of the values.
+    public var byteCount: Int {
+        switch self {
+        case .stored(let entry): entry.range.count
+        case .computed(let values): values.count * 4
+        case .encoded(let tensor): tensor.bytes.count
+        }
+    }
+}
