@@ -21,7 +21,7 @@ extension Architecture {
 
     private static let llamaTable =
         common + attention(biases: .all) + [
-            TensorTableRow(kind: .feedForwardNorm, hub: "post_attention_layernorm", gguf: "ffn_norm"),
+            feedForwardNorm,
             TensorTableRow(
                 kind: .ropeFrequencies, hub: nil, gguf: "rope_freqs", hasLayers: false, required: false),
             TensorTableRow(
@@ -33,14 +33,13 @@ extension Architecture {
         ] + feedForward(biases: true)
 
     private static let qwen2Table =
-        common + attention(biases: .inputs) + [
-            TensorTableRow(kind: .feedForwardNorm, hub: "post_attention_layernorm", gguf: "ffn_norm")
-        ] + feedForward(biases: false)
+        common + attention(biases: .inputs) + [feedForwardNorm] + feedForward(biases: false)
 
     private static let qwen3Table =
-        common + queryKeyNorms + attention(biases: .inputs) + [
-            TensorTableRow(kind: .feedForwardNorm, hub: "post_attention_layernorm", gguf: "ffn_norm")
-        ] + feedForward(biases: false)
+        common + queryKeyNorms + attention(biases: .inputs) + [feedForwardNorm] + feedForward(biases: false)
+
+    private static let feedForwardNorm = TensorTableRow(
+        kind: .feedForwardNorm, hub: "post_attention_layernorm", gguf: "ffn_norm")
 
     private static let common = [
         TensorTableRow(
