@@ -11,7 +11,8 @@ struct HubDescriptionTests {
         let expected = try GGUFFile(path: Fixtures.path("hub/\(name).expected.gguf"))
         let count = expected.tensors.reduce(0) { $0 + $1.elementCount }
         let description = try HubDescription(folder: Fixtures.path("hub/\(name)"))
-        let metadata = try description.ggufMetadata(parameterCount: count, fileType: 32)
+        var notes: [CheckpointNote] = []
+        let metadata = try description.ggufMetadata(parameterCount: count, fileType: 32, notes: &notes)
         #expect(metadata.keys == expected.metadata.keys)
         for key in expected.metadata.keys {
             #expect(try metadata.value(key) == expected.metadata.value(key), "\(key)")
@@ -52,8 +53,9 @@ struct HubDescriptionTests {
         for name in ["config.json", "tokenizer.json"] {
             try folder.write(try contents(source + "/" + name), to: "model/" + name)
         }
+        var notes: [CheckpointNote] = []
         let metadata = try HubDescription(folder: folder.file("model")).ggufMetadata(
-            parameterCount: count, fileType: 32)
+            parameterCount: count, fileType: 32, notes: &notes)
         #expect(try metadata.value("general.size_label")?.text == label)
     }
 
@@ -85,7 +87,8 @@ struct HubDescriptionTests {
         try folder.write("{\((members + [field]).joined(separator: ", "))}".utf8, to: "config.json")
         let error = #expect(throws: CheckpointError.self) {
             let description = try HubDescription(folder: folder.path)
-            _ = try description.ggufMetadata(parameterCount: 1, fileType: 0)
+            var notes: [CheckpointNote] = []
+            _ = try description.ggufMetadata(parameterCount: 1, fileType: 0, notes: &notes)
         }
         #expect(error?.subject == "'\(name)'")
     }

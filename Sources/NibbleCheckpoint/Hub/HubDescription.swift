@@ -24,14 +24,9 @@ public struct HubDescription: Sendable {
     /// - Parameters:
     ///   - parameterCount: elements of all tensors that will be written.
     ///   - fileType: the value of `general.file_type`.
+    ///   - notes: takes what the user should know of the tokenizer.
     /// - Throws: ``CheckpointError`` where a tokenizer file is missing, damaged or of an unknown kind.
-    public func ggufMetadata(parameterCount: Int, fileType: UInt32) throws(CheckpointError) -> GGUFMetadata {
-        var notes: [CheckpointNote] = []
-        return try ggufMetadata(parameterCount: parameterCount, fileType: fileType, notes: &notes)
-    }
-
-    /// The same, and what the user should know of the tokenizer.
-    package func ggufMetadata(
+    public func ggufMetadata(
         parameterCount: Int, fileType: UInt32, notes: inout [CheckpointNote]
     ) throws(CheckpointError) -> GGUFMetadata {
         var metadata = GGUFMetadata()

@@ -4,16 +4,13 @@ extension ModelCheckpoint {
     /// The files of a hub folder for this model besides its tensors: made from GGUF metadata, or those of the
     /// hub folder itself with a configuration of the text model alone.
     ///
-    /// - Parameter type: how the weights will be stored, F32, F16 or BF16.
+    /// - Parameters:
+    ///   - type: how the weights will be stored, F32, F16 or BF16.
+    ///   - quantization: the `quantization_config` of `config.json`.
+    ///   - notes: takes what the user should know of the tokenizer.
     /// - Throws: ``CheckpointError`` where the tokenizer has no counterpart on the hub, or `config.json` cannot say what
     ///   the model computes.
-    public func hubFiles(type: GGMLType) throws(CheckpointError) -> [HubFile] {
-        var notes: [CheckpointNote] = []
-        return try hubFiles(type: type, notes: &notes)
-    }
-
-    /// The same with a `quantization_config` in `config.json`, and with what the user should know of the tokenizer.
-    package func hubFiles(
+    public func hubFiles(
         type: GGMLType, quantization: JSONValue? = nil, notes: inout [CheckpointNote]
     ) throws(CheckpointError) -> [HubFile] {
         let hasAttentionBias = tensors.contains {
