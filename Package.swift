@@ -84,7 +84,8 @@ let package = Package(
         ),
 
         .target(
-            name: "NibbleTestSupport", dependencies: ["NibbleCheckpoint", "NibbleNumerics", "NibbleTensor"],
+            name: "NibbleTestSupport",
+            dependencies: ["NibbleCheckpoint", "NibbleNumerics", "NibbleQuantization", "NibbleTensor"],
             path: "Tests/NibbleTestSupport"),
         .testTarget(name: "NibbleNumericsTests", dependencies: ["NibbleNumerics", "NibbleTestSupport"]),
         .testTarget(

@@ -5,7 +5,8 @@
 ///
 /// let model = try ModelCheckpoint(path: "gemma-3-270m")
 /// var request = ConversionRequest(
-///     input: "gemma-3-270m", output: "gemma.q4_0.gguf", plan: QuantizationPlan(.q4_0), threads: 2)
+///     input: "gemma-3-270m", output: "gemma.q4_0.gguf", exporter: CheckpointExporters.gguf,
+///     plan: QuantizationPlan(.q4_0), threads: 2)
 /// try Converter(request).run()
 /// ```
 @_exported public import NibbleCalibration

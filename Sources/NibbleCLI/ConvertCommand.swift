@@ -111,13 +111,14 @@ struct ConvertCommand: ParsableCommand {
     }
 
     private func request(threads: Int) throws -> ConversionRequest {
-        let defaultType: QuantizationType = FilePath.isGGUF(output) ? .q4_0 : .bf16
-        var plan = QuantizationPlan(type ?? defaultType)
+        let exporter = CheckpointExporters.guess(output: output, type: type)
+        var plan = QuantizationPlan(type ?? exporter.defaultType)
         plan.isPure = pure
         plan.embeddingType = embeddingType
         plan.outputType = outputType
         plan.overrides = tensorType.map(\.override)
-        var request = ConversionRequest(input: input, output: output, plan: plan, threads: threads)
+        var request = ConversionRequest(
+            input: input, output: output, exporter: exporter, plan: plan, threads: threads)
         request.importance = try imatrix.map { path throws(CheckpointError) in
             try ImportanceMatrix(path: path)
         }

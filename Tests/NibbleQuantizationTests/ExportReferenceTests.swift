@@ -26,6 +26,7 @@ struct ExportReferenceTests {
         if type == .q4_0 {
             // Through the folder that an export makes, where Q4_0 survives.
             request.output = folder.file("hub")
+            request.exporter = CheckpointExporters.hub
             request.plan = QuantizationPlan(.f32)
             try Converter(request).run()
         } else {

@@ -19,7 +19,8 @@ struct LlamaQuantizeTests {
         try apply(expected.flags, to: &request, model: model)
         let converter = try Converter(request)
         #expect(converter.jobs.map(\.name) == tensors)
-        #expect(converter.jobs.map(\.type.description).joined(separator: " ") == expected.types.uppercased())
+        #expect(
+            converter.jobs.map(\.format.description).joined(separator: " ") == expected.types.uppercased())
         try converter.run()
         let bytes = try contents(request.output)
         #expect(bytes.count == expected.size)

@@ -134,7 +134,7 @@ struct QATTrainCommand: ParsableCommand {
             let type = request.recipe.quantization.type
             let target = export ?? output + (type.isGGUF ? "/model.gguf" : "/model")
             // Not only after hours of training.
-            if FilePath.isGGUF(target) { try type.checkOutput(target) }
+            if FilePath.isGGUF(target) { try CheckpointExporters.gguf.check(type, output: target) }
             if let export {
                 try RunExport.checkPlace(export, run: output, teacher: teacher, replacing: force)
             }

@@ -7,8 +7,12 @@ struct ConversionReport {
     init(_ converter: Converter) { self.converter = converter }
 
     private var jobs: [TensorJob] { converter.jobs }
-    private var parameterCount: Int { jobs.reduce(0) { $0 + $1.parameterCount } }
-    private var sourceBytes: Int { jobs.reduce(0) { $0 + $1.sourceByteCount } }
+    /// The tensors of the output, each with the job that it belongs to.
+    private var parts: [(job: TensorJob, part: ExportedTensor.Part)] {
+        jobs.flatMap { job in job.output.parts.map { (job, $0) } }
+    }
+    private var parameterCount: Int { jobs.reduce(0) { $0 + $1.elementCount } }
+    private var sourceBytes: Int { jobs.reduce(0) { $0 + $1.source.byteCount } }
     private var tensorBytes: Int { jobs.reduce(0) { $0 + $1.byteCount } }
 
     private func bitsPerWeight(_ bytes: Int) -> Double {
@@ -33,15 +37,15 @@ struct ConversionReport {
     var warnings: [String] {
         var warnings = converter.notes.map(\.description)
         let requantized = jobs.contains {
-            $0.sourceFormat.isQuantized && $0.format.isQuantized && $0.format != $0.sourceFormat
+            $0.source.format.isQuantized && $0.format.isQuantized && $0.format != $0.source.format
         }
         if requantized {
             warnings.append("the source is quantized already; quantize the original checkpoint to lose less")
         }
         let narrowed = jobs.contains {
-            $0.sourceFormat.isQuantized && [.ggml(.bf16), .ggml(.f16)].contains($0.format)
+            $0.source.format.isQuantized && [.ggml(.bf16), .ggml(.f16)].contains($0.format)
         }
-        if narrowed, converter.request.outputScheme == .hub, converter.request.ditherSeed == nil {
+        if narrowed, converter.layout.isFolder, converter.request.ditherSeed == nil {
             warnings.append(
                 "the source is quantized, and \(converter.request.plan.type.rawValue) may not hold its values; "
                     + "with --type f32 they are exact, and quantize again to the same Q4_0")
@@ -51,7 +55,7 @@ struct ConversionReport {
                 "--tensor-type \(override.pattern)=\(override.type) changes nothing: no matrix that is quantized has such a "
                     + "name")
         }
-        if converter.request.ditherSeed != nil, !jobs.contains(where: \.dithers) {
+        if converter.request.ditherSeed != nil, !jobs.contains(where: { $0.ditherSeed != nil }) {
             warnings.append("--dither has no effect: no tensor of the source is quantized")
         }
         return warnings
@@ -72,23 +76,25 @@ struct ConversionReport {
     // MARK: - Plan
 
     var planTable: String {
-        var rows = [["tensor", "shape", "from", "to", "bytes", "why"]]
-        for job in jobs {
-            rows.append([
-                job.name, job.shape.map(String.init).joined(separator: "x"), job.sourceFormat.description,
-                Self.text(job), String(job.byteCount), Self.text(job.reason),
-            ])
+        let columns = ["tensor", "shape", "from", "to", "bytes", "why"]
+        let rows = parts.map { job, part in
+            [
+                part.tensor.name, part.tensor.shape.map(String.init).joined(separator: "x"),
+                job.source.format.description, part.description(of: job.format),
+                String(part.tensor.byteCount), Self.text(job.output.reason),
+            ]
         }
-        let files = converter.layout.files.map { "\($0.name)  \(Text.bytes($0.size))" }
-        return Text.table(rows, right: [4]) + "\n\n" + totals + "\n" + files.joined(separator: "\n")
+        let files = converter.layout.files.map { "\n\($0.name)  \(Text.bytes($0.size))" }
+        return Text.table([columns] + rows, right: [4]) + "\n\n" + totals + files.joined()
     }
 
     var planJSON: String {
-        let tensors = jobs.map { job in
+        let tensors = parts.map { job, part in
             JSONValue.members([
-                "name": .string(job.name), "shape": .array(job.shape.map { .integer($0) }),
-                "from": .string(job.sourceFormat.description), "to": .string(Self.text(job)),
-                "bytes": .integer(job.byteCount), "why": .string(Self.text(job.reason)),
+                "name": .string(part.tensor.name), "shape": .array(part.tensor.shape.map { .integer($0) }),
+                "from": .string(job.source.format.description),
+                "to": .string(part.description(of: job.format)),
+                "bytes": .integer(part.tensor.byteCount), "why": .string(Self.text(job.output.reason)),
             ])
         }
         return document([.init("tensors", .array(tensors))])
@@ -113,7 +119,7 @@ struct ConversionReport {
         return """
             \(converter.layout.path)
             \(totals)
-            \(jobs.count) tensors: \(types)
+            \(parts.count) tensors: \(types)
             \(Text.bytes(summary.outputBytes)) written in \(Text.time(seconds)), \(Text.bytes(rate))/s read
             """
     }
@@ -144,16 +150,10 @@ struct ConversionReport {
 
     private var typeCounts: [(type: String, count: Int)] {
         // Among types of as many tensors, that of the smaller number in ggml comes first.
-        Dictionary(grouping: jobs) { Self.text($0) }
-            .map { (type: $0.key, count: $0.value.count, number: $0.value[0].type.rawValue) }
+        Dictionary(grouping: parts) { $1.description(of: $0.format) }
+            .map { (type: $0.key, count: $0.value.count, number: $0.value[0].part.tensor.type.rawValue) }
             .sorted { ($1.count, $0.number, $0.type) < ($0.count, $1.number, $1.type) }
             .map { (type: $0.type, count: $0.count) }
-    }
-
-    /// What a tensor becomes: `Q4_0`, `INT4 scales`.
-    private static func text(_ job: TensorJob) -> String {
-        guard let packing = job.packing else { return job.type.description }
-        return "\(job.format) \(packing.part)"
     }
 
     private func document(_ members: [JSONValue.Member]) -> String {

@@ -75,7 +75,7 @@ extension ModelCheckpoint {
 
 extension TensorRole.Kind {
     /// Whether the tensor belongs to a matrix of the feed-forward layer.
-    var isFeedForward: Bool {
+    package var isFeedForward: Bool {
         self == .feedForwardGate || self == .feedForwardUp || self == .feedForwardDown
     }
 }

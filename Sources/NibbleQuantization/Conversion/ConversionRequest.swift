@@ -4,10 +4,11 @@ public import NibbleCheckpoint
 public struct ConversionRequest: Sendable {
     /// A hub folder, a `.safetensors` file or index, or a `.gguf` file.
     public var input: String
-    /// A path that ends in `.gguf`, or a folder for safetensors.
+    /// A file, or a folder where ``exporter`` writes one.
     public var output: String
-    /// Which tensor becomes what; for a folder, of ``plan`` only the type counts: `.bf16`, `.f16`,
-    /// `.f32`, or one of `QuantizationType.folderTypes`.
+    /// The form of the output.
+    public var exporter: any CheckpointExporter
+    /// Which tensor becomes what; for a folder of plain numbers only its type counts.
     public var plan: QuantizationPlan
     /// Weights of the columns' errors.
     public var importance: ImportanceMatrix?
@@ -33,13 +34,13 @@ public struct ConversionRequest: Sendable {
     public var flushes = false
 
     /// A request with defaults.
-    public init(input: String, output: String, plan: QuantizationPlan, threads: Int) {
+    public init(
+        input: String, output: String, exporter: any CheckpointExporter, plan: QuantizationPlan, threads: Int
+    ) {
         self.input = input
         self.output = output
+        self.exporter = exporter
         self.plan = plan
         self.threads = threads
     }
-
-    /// The form of the output.
-    public var outputScheme: NamingScheme { FilePath.isGGUF(output) ? .gguf : .hub }
 }

@@ -5,8 +5,11 @@ internal import NibbleNumerics
 final class ConversionWorker {
     private let converter: Converter
     private let writer: CheckpointWriter
-    private(set) var floats = UnsafeMutableBufferPointer<Float>(start: nil, count: 0)
-    private(set) var encoded = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    private var floats = UnsafeMutableBufferPointer<Float>(start: nil, count: 0)
+    /// Rows in the format of the output.
+    private var encoded = UnsafeMutableRawBufferPointer(start: nil, count: 0)
+    /// What a part holds of them.
+    private var shared = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var check: ReencodingCheck
 
     /// Elements that are decoded, transformed and encoded at a time, so that they stay in the first caches.
@@ -24,87 +27,98 @@ final class ConversionWorker {
     deinit {
         floats.deallocate()
         encoded.deallocate()
+        shared.deallocate()
     }
 
-    func reserve(floats count: Int) {
+    private func reserve(floats count: Int) {
         guard floats.count < count else { return }
         floats.deallocate()
         floats = .allocate(capacity: count)
         floats.initialize(repeating: 0)
     }
 
-    func reserve(encoded count: Int) {
-        guard encoded.count < count else { return }
-        encoded.deallocate()
-        encoded = .allocate(byteCount: count, alignment: 64)
-        encoded.initializeMemory(as: UInt8.self, repeating: 0)
+    private static func reserve(_ buffer: inout UnsafeMutableRawBufferPointer, _ count: Int) {
+        guard buffer.count < count else { return }
+        buffer.deallocate()
+        buffer = .allocate(byteCount: count, alignment: 64)
+        buffer.initializeMemory(as: UInt8.self, repeating: 0)
     }
 
     func perform(_ piece: PieceOfWork) throws(CheckpointError) {
-        let job = converter.jobs[piece.job]
-        let place = converter.layout.placements[piece.job]
-        let offset = place.offset + (job.type.byteCount(elements: piece.elements.lowerBound) ?? 0)
-        if case .stored(let entry) = job.source, job.copiesBytes {
-            try copy(job, entry, piece.elements, file: place.file, offset: offset)
-        } else {
-            try writer.write(try made(piece), file: place.file, offset: offset)
+        let (job, elements) = (converter.jobs[piece.job], piece.elements)
+        let stored = job.storedBytes(elements)
+        if let stored { stored.file.prefetch(stored.range) }
+        let bytes = try encodedRows(job, index: piece.job, elements)
+        for (index, part) in job.output.parts.enumerated() {
+            let place = converter.layout.placements[job.firstPart + index]
+            switch part.contents {
+            case .rows:
+                let offset = place.offset + job.encodedBytes(elements.lowerBound)
+                try writer.write(bytes, file: place.file, offset: offset)
+            case .share(_, let fill):
+                let rows = elements.lowerBound / job.columns..<elements.upperBound / job.columns
+                let width = part.rowBytes(of: job.output)
+                try writer.write(
+                    take(fill, of: bytes, rows: rows.count, width: width), file: place.file,
+                    offset: place.offset + rows.lowerBound * width)
+            case .constant(_, let bytes) where elements.lowerBound == 0:
+                try bytes.span.withUnsafeBytes { bytes throws(CheckpointError) in
+                    try writer.write(bytes, file: place.file, offset: place.offset)
+                }
+            case .constant: continue
+            }
         }
-        if case .stored(let entry) = job.source, job.packing == nil, !job.transform.movesRows,
-            let bytes = sourceRange(entry, piece.elements)
-        {
-            entry.file.release(bytes)
-        }
+        if let stored { stored.file.release(stored.range) }
     }
 
-    /// The bytes of a piece that do not stand in a file as they are; valid until the next call.
-    private func made(_ piece: PieceOfWork) throws(CheckpointError) -> UnsafeRawBufferPointer {
-        let job = converter.jobs[piece.job]
-        let size = job.type.byteCount(elements: piece.elements.count) ?? 0
-        if let packing = job.packing {
-            reserve(encoded: size)
-            try pack(job, packing, piece.elements)
-            return UnsafeRawBufferPointer(rebasing: encoded[..<size])
+    /// What a part holds of encoded rows, `width` bytes a row; valid until the next call.
+    private func take(
+        _ fill: ExportedTensor.Fill, of bytes: UnsafeRawBufferPointer, rows: Int, width: Int
+    ) -> UnsafeRawBufferPointer {
+        Self.reserve(&shared, rows * width)
+        let rowBytes = bytes.count / rows
+        for row in 0..<rows {
+            fill(
+                UnsafeRawBufferPointer(rebasing: bytes[row * rowBytes..<(row + 1) * rowBytes]),
+                UnsafeMutableRawBufferPointer(rebasing: shared[row * width..<(row + 1) * width]))
         }
-        if case .encoded(let tensor) = job.source {
-            try checkBlocks(job, tensor, piece.elements)
-            if job.copiesBytes, !job.transform.movesRows { return tensor.bytes(of: piece.elements) }
+        return UnsafeRawBufferPointer(rebasing: shared[..<(rows * width)])
+    }
+
+    // MARK: - Rows
+
+    /// The bytes of some output elements in their format; valid until the next call.
+    private func encodedRows(
+        _ job: TensorJob, index: Int, _ elements: Range<Int>
+    ) throws(CheckpointError) -> UnsafeRawBufferPointer {
+        switch job.source {
+        case .stored(let entry) where job.copiesBytes:
+            guard let range = entry.byteRange(elements) else { break }
+            let bytes = UnsafeRawBufferPointer(rebasing: entry.file.bytes[range])
+            if let block = entry.type.firstInvalidBlock(in: RawSpan(_unsafeBytes: bytes)) {
+                let element = elements.lowerBound + block * entry.type.blockSize
+                throw invalid(job, element: element, of: .ggml(entry.type))
+            }
+            return bytes
+        case .encoded(let tensor):
+            for run in job.runs(elements) {
+                guard let element = tensor.firstInvalidElement(in: run) else { continue }
+                throw invalid(job, element: element, of: tensor.format)
+            }
+            if job.copiesBytes, !job.transform.movesRows { return tensor.bytes(of: elements) }
+        default: break
         }
-        reserve(encoded: size)
+        let size = job.encodedBytes(elements.count)
+        Self.reserve(&encoded, size)
         if case .encoded(let tensor) = job.source, job.copiesBytes {
-            moveRows(job, tensor, piece.elements)
+            moveRows(job, tensor, elements)
         } else {
-            try encode(job, piece.elements)
-            if case .encoded(let tensor) = job.source, tensor.format.isQuantized {
-                for run in job.runs(piece.elements) {
-                    try check.check(
-                        job, index: piece.job, tensor, run)
-                }
+            try encode(job, elements)
+            if case .encoded(let tensor) = job.source, tensor.format.isQuantized, !job.format.isQuantized {
+                for run in job.runs(elements) { try check.check(job, index: index, tensor, run) }
             }
         }
         return UnsafeRawBufferPointer(rebasing: encoded[..<size])
-    }
-
-    /// Refuses encoded rows that llama.cpp would refuse to load.
-    private func checkBlocks(
-        _ job: TensorJob, _ tensor: EncodedTensor, _ elements: Range<Int>
-    ) throws(CheckpointError) {
-        guard let type = tensor.format.ggmlType else {
-            for run in job.runs(elements) { try checkRows(job, tensor, run) }
-            return
-        }
-        for run in job.runs(elements) {
-            let bytes = tensor.bytes(of: run)
-            guard let block = type.firstInvalidBlock(in: RawSpan(_unsafeBytes: bytes)) else {
-                continue
-            }
-            let element = run.lowerBound + block * type.blockSize
-            throw invalid(job, element: element, Self.problem(of: type))
-        }
-    }
-
-    private static func problem(of type: GGMLType) -> String {
-        type.blockSize == 1
-            ? "is NaN or infinite" : "begins a block of \(type) whose scale is NaN or infinite"
     }
 
     /// Puts the rows of some output elements into ``encoded`` as they are.
@@ -118,96 +132,55 @@ final class ConversionWorker {
         }
     }
 
-    /// The stored bytes of a run of elements.
-    private func sourceRange(_ entry: TensorEntry, _ elements: Range<Int>) -> Range<Int>? {
-        guard let start = entry.type.byteCount(elements: elements.lowerBound),
-            let end = entry.type.byteCount(elements: elements.upperBound)
-        else { return nil }
-        return entry.range.lowerBound + start..<entry.range.lowerBound + end
-    }
-
-    /// Copies stored bytes, refusing what llama.cpp would refuse to load: scales and values that are not finite.
-    private func copy(
-        _ job: TensorJob, _ entry: TensorEntry, _ elements: Range<Int>, file: Int, offset: Int
-    ) throws(CheckpointError) {
-        guard let range = sourceRange(entry, elements) else { return }
-        entry.file.prefetch(range)
-        let bytes = UnsafeRawBufferPointer(rebasing: entry.file.bytes[range])
-        if let block = entry.type.firstInvalidBlock(in: RawSpan(_unsafeBytes: bytes)) {
-            let element = elements.lowerBound + block * entry.type.blockSize
-            throw invalid(job, element: element, Self.problem(of: entry.type))
-        }
-        try writer.write(bytes, file: file, offset: offset)
-    }
-
     private func encode(_ job: TensorJob, _ elements: Range<Int>) throws(CheckpointError) {
-        if case .stored(let entry) = job.source, !job.transform.movesRows,
-            let range = sourceRange(entry, elements)
-        {
-            entry.file.prefetch(range)
-        }
         let step = max(Self.batch / job.unit, 1) * job.unit
-        reserve(floats: step)
         for start in stride(from: elements.lowerBound, to: elements.upperBound, by: step) {
             let batch = start..<min(start + step, elements.upperBound)
             try load(job, batch)
-            try store(job, batch, at: job.type.byteCount(elements: start - elements.lowerBound) ?? 0)
+            try store(job, batch, at: job.encodedBytes(start - elements.lowerBound))
         }
     }
 
+    // MARK: - Values
+
     /// Fills ``floats`` with the values of a run of output elements.
-    func load(_ job: TensorJob, _ elements: Range<Int>) throws(CheckpointError) {
-        switch job.source {
-        case .computed(let values):
-            var index = 0
-            for run in job.runs(elements) {
-                for element in run {
-                    floats[index] = values[element]
-                    index += 1
-                }
+    private func load(_ job: TensorJob, _ elements: Range<Int>) throws(CheckpointError) {
+        reserve(floats: elements.count)
+        var index = 0
+        for run in job.runs(elements) {
+            let values = UnsafeMutableBufferPointer(rebasing: floats[index..<index + run.count])
+            var target = values.mutableSpan
+            switch job.source {
+            case .computed(let source):
+                for (place, element) in run.enumerated() { values[place] = source[element] }
+            case .stored(let entry): decode(entry, run, ditherSeed: job.ditherSeed, into: &target)
+            case .encoded(let tensor): tensor.decode(run, into: &target)
             }
-        case .stored(let entry):
-            var index = 0
-            for run in job.runs(elements) {
-                decode(job, entry, run, at: index)
-                index += run.count
-            }
-        case .encoded(let tensor):
-            var index = 0
-            for run in job.runs(elements) {
-                var target = UnsafeMutableBufferPointer(rebasing: floats[index..<index + run.count])
-                    .mutableSpan
-                tensor.decode(run, into: &target)
-                index += run.count
-            }
+            index += run.count
         }
         let addend = job.transform.addend
         if addend != 0 { for index in 0..<elements.count { floats[index] += addend } }
     }
 
-    private func decode(_ job: TensorJob, _ entry: TensorEntry, _ elements: Range<Int>, at index: Int) {
-        guard let range = sourceRange(entry, elements) else { return }
-        let bytes = UnsafeRawBufferPointer(rebasing: entry.file.bytes[range])
-        guard job.dithers, let seed = converter.request.ditherSeed else {
-            return decode(entry.type, bytes, count: elements.count, at: index)
-        }
-        var target = UnsafeMutableBufferPointer(rebasing: floats[index..<index + elements.count]).mutableSpan
-        Dither(seed: seed).decode(
-            RawSpan(_unsafeBytes: bytes), type: entry.type, columns: elements.count,
-            firstElement: UInt64(elements.lowerBound), stream: Dither.stream(of: entry.name), into: &target)
-    }
-
-    private func decode(_ type: GGMLType, _ bytes: UnsafeRawBufferPointer, count: Int, at index: Int) {
-        guard let codec = type.codec else { return }
-        var target = UnsafeMutableBufferPointer(rebasing: floats[index..<index + count]).mutableSpan
-        codec.decode(RawSpan(_unsafeBytes: bytes), columns: count, into: &target, level: .best)
-    }
-
-    /// Encodes ``floats`` to ``encoded`` at byte `offset`.
-    private func store(_ job: TensorJob, _ elements: Range<Int>, at offset: Int) throws(CheckpointError) {
-        guard let codec = job.type.codec, let size = job.type.byteCount(elements: elements.count) else {
+    private func decode(
+        _ entry: TensorEntry, _ elements: Range<Int>, ditherSeed: UInt64?,
+        into target: inout MutableSpan<Float>
+    ) {
+        guard let range = entry.byteRange(elements) else { return }
+        let bytes = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: entry.file.bytes[range]))
+        guard let ditherSeed else {
+            entry.type.codec?.decode(bytes, columns: elements.count, into: &target, level: .best)
             return
         }
+        Dither(seed: ditherSeed).decode(
+            bytes, type: entry.type, columns: elements.count, firstElement: UInt64(elements.lowerBound),
+            stream: Dither.stream(of: entry.name), into: &target)
+    }
+
+    /// Encodes ``floats``, the values of some elements of the output, to ``encoded`` at byte `offset`.
+    private func store(_ job: TensorJob, _ elements: Range<Int>, at offset: Int) throws(CheckpointError) {
+        guard let codec = job.format.codec else { return }
+        let size = job.encodedBytes(elements.count)
         var target = UnsafeMutableRawBufferPointer(rebasing: encoded[offset..<offset + size]).mutableBytes
         let values = UnsafeMutableBufferPointer(rebasing: floats[..<elements.count]).span
         do {
@@ -215,40 +188,43 @@ final class ConversionWorker {
                 try codec.encode(
                     values, columns: job.columns, importance: importance.span, into: &target, level: .best)
             } else {
-                try codec.encode(
-                    values, columns: elements.count, importance: nil, into: &target, level: .best)
+                // Blocks do not depend on where rows end.
+                let columns = job.format.ggmlType == nil ? job.columns : elements.count
+                try codec.encode(values, columns: columns, importance: nil, into: &target, level: .best)
             }
         } catch {
             throw invalid(job, elements, error, codec)
         }
     }
 
+    // MARK: - Errors
+
+    /// The error for an element of the output that readers would refuse to load.
+    private func invalid(_ job: TensorJob, element: Int, of format: WeightFormat) -> CheckpointError {
+        let isNumber = format.ggmlType?.blockSize == 1
+        return invalid(
+            job, element: element,
+            isNumber ? "is NaN or infinite" : "begins a block of \(format) whose scale is NaN or infinite")
+    }
+
     /// The error for a codec's that was given ``floats``, the values of some elements of the output.
-    func invalid(
+    private func invalid(
         _ job: TensorJob, _ elements: Range<Int>, _ error: CodecError, _ codec: any Codec
     ) -> CheckpointError {
+        // Overrides reach the quantized types of GGUF files.
+        let hasOverrides = converter.request.plan.type.format.ggmlType?.isQuantized == true
         let fault = WeightFault(
             error, values: UnsafeBufferPointer(rebasing: floats[..<elements.count]), columns: elements.count,
             codec: codec,
-            advice: largeAdvice(job))
+            advice: hasOverrides
+                ? "keep it in another type, as --tensor-type '\(job.planned.name)=bf16' does, or the whole file with "
+                    + "--type bf16" : "choose bf16 or f32")
         return invalid(
             job, element: elements.lowerBound + fault.column, fault.problem, advice: fault.advice)
     }
 
-    /// What to do about a weight that is too large for its type.
-    private func largeAdvice(_ job: TensorJob) -> String {
-        // Overrides do not reach the plain types.
-        guard request.outputScheme == .gguf, request.plan.type.defaultType.isQuantized else {
-            return "choose bf16 or f32"
-        }
-        return
-            "keep it in another type, as --tensor-type '\(job.name)=bf16' does, or the whole file with --type bf16"
-    }
-
-    private var request: ConversionRequest { converter.request }
-
     /// The error for an element of the output, by the name and place that it has in the source.
-    func invalid(
+    private func invalid(
         _ job: TensorJob, element: Int, _ problem: String, advice: String = WeightFault.damaged
     ) -> CheckpointError {
         let columns = max(job.rowColumns, 1)
@@ -256,7 +232,7 @@ final class ConversionWorker {
         if case .stored(let entry) = job.source { (path, name) = (entry.file.path, entry.name) }
         let row = job.transform.sourceRow(element / columns)
         let place =
-            job.shape.count == 1
+            job.output.shape.count == 1
             ? "element \(row * columns + element % columns)"
             : "row \(row), column \(element % columns)"
         return CheckpointError(

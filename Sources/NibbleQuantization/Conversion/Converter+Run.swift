@@ -48,7 +48,7 @@ extension Converter {
         let start = ContinuousClock.now
         let writer = try CheckpointWriter(layout, replacing: request.replacesOutput)
         let pieces = jobs.indices.flatMap { PieceOfWork.cut(jobs[$0], index: $0) }
-        let total = jobs.reduce(0) { $0 + $1.sourceByteCount }
+        let total = jobs.reduce(0) { $0 + $1.source.byteCount }
         let queue = WorkQueue(pieces.count)
         let counts = Mutex<[Int: ReencodingCounts]>([:])
         DispatchQueue.concurrentPerform(iterations: min(request.threads, max(pieces.count, 1))) { _ in
@@ -85,7 +85,7 @@ extension Converter {
         return ExportReport(
             tensors: counts.sorted { $0.key < $1.key }.map { index, counts in
                 .init(
-                    name: jobs[index].name, role: jobs[index].role, format: jobs[index].sourceFormat,
+                    name: jobs[index].name, role: jobs[index].planned.role, format: jobs[index].source.format,
                     counts: counts)
             })
     }
@@ -113,32 +113,9 @@ struct PieceOfWork: Sendable {
             let range = start..<min(start + size, total)
             return PieceOfWork(
                 job: index, elements: range,
-                sourceBytes: job.sourceByteCount * range.count / total)
+                sourceBytes: job.source.byteCount * range.count / total)
         }
     }
-}
-
-extension TensorJob {
-    /// Elements that must stay together: rows where weights or order are by row, else blocks of both types.
-    var unit: Int {
-        if importance != nil || transform.movesRows { return columns == 0 ? 1 : rowColumns }
-        if packing != nil { return columns }
-        if case .encoded(let tensor) = source, tensor.isRowwise { return columns }
-        return max(type.blockSize, sourceFormat.codec?.blockSize ?? 1)
-    }
-
-    /// The runs of source elements that make a run of output elements, in order: itself, or row by row.
-    func runs(_ elements: Range<Int>) -> [Range<Int>] {
-        guard transform.movesRows else { return [elements] }
-        let columns = rowColumns
-        return (elements.lowerBound / columns..<elements.upperBound / columns).map { row in
-            let start = transform.sourceRow(row) * columns
-            return start..<start + columns
-        }
-    }
-
-    /// Elements that move together where rows are permuted: one in a bias.
-    var rowColumns: Int { shape.count == 1 && transform.movesRows ? 1 : columns }
 }
 
 /// Hands out pieces in order and collects progress and the first error.

@@ -9,7 +9,8 @@ internal import NibbleNumerics
 ///
 /// ```swift
 /// let request = ConversionRequest(
-///     input: "gemma-3-270m", output: "gemma.q4_0.gguf", plan: QuantizationPlan(.q4_0), threads: 2)
+///     input: "gemma-3-270m", output: "gemma.q4_0.gguf", exporter: CheckpointExporters.gguf,
+///     plan: QuantizationPlan(.q4_0), threads: 2)
 /// let summary = try Converter(request).run()
 /// ```
 public struct Converter: Sendable {
@@ -41,51 +42,43 @@ public struct Converter: Sendable {
         self.request = request
         model = source
         try Self.checkPaths(request, model)
-        try Replacements(request, model).checkRoles()
         try Self.checkOptions(request)
         var plan = request.plan
         plan.usesImportance = request.importance != nil
         self.plan = try plan.resolve(model)
+        jobs = try Self.jobs(self.plan, model, request)
         var notes = model.notes
-        switch request.outputScheme {
-        case .gguf:
-            jobs = try GGUFJobs(request, model).jobs(self.plan)
-            layout = try Self.ggufLayout(request, model, jobs, &notes)
-        case .hub:
-            jobs = try HubJobs(request, model).jobs(self.plan)
-            layout = try Self.hubLayout(request, model, jobs, &notes)
-        }
+        layout = try request.exporter.layout(
+            of: jobs.flatMap { $0.output.parts.map(\.tensor) }, of: model, request, notes: &notes)
         self.notes = notes
-        for job in jobs { try Self.checkCodecs(job, path: model.path) }
     }
 
-    private static func checkPaths(_ request: ConversionRequest, _ model: ModelCheckpoint)
-        throws(CheckpointError)
-    {
-        precondition(request.threads > 0, "threads is \(request.threads), expected at least 1")
-        let inputs = (model.files + [request.input]).compactMap(FileIdentity.init)
-        if let output = FileIdentity(path: request.output), inputs.contains(output) {
-            throw CheckpointError(
-                .invalidRequest, path: request.output, "is the input; a conversion cannot replace its source",
-                advice: "choose another output")
+    /// The tensors, outside of blocks first, then block by block, by the names that they have in the output.
+    private static func jobs(
+        _ plan: ResolvedPlan, _ model: ModelCheckpoint, _ request: ConversionRequest
+    ) throws(CheckpointError) -> [TensorJob] {
+        try request.checkReplacements(in: model)
+        var outputs: [(planned: PlannedTensor, output: ExportedTensor)] = []
+        for tensor in plan.tensors {
+            let planned = try request.replaced(tensor, of: model)
+            guard let output = try request.exporter.tensor(for: planned, of: model, request) else { continue }
+            outputs.append((planned, output))
         }
-        try OutputPlace.checkName(request.output)
-        if let holder = (model.files + [request.input]).first(where: { FilePath.lies($0, in: request.output) }
-        ) {
-            throw CheckpointError(
-                .invalidRequest, path: request.output,
-                "holds the input, \(holder); a conversion cannot replace its source",
-                advice: "choose another output")
+        outputs.sort {
+            ($0.planned.role.layer ?? -1, $0.output.name) < ($1.planned.role.layer ?? -1, $1.output.name)
         }
-        if let splitSize = request.splitSize, splitSize <= 0 {
-            throw CheckpointError(
-                .invalidRequest, path: request.output, "cannot be split into files of \(splitSize) bytes")
+        var jobs: [TensorJob] = []
+        var parts = 0
+        for (planned, output) in outputs {
+            jobs.append(try TensorJob(planned, as: output, firstPart: parts, of: model, request))
+            parts += output.parts.count
         }
+        return jobs
     }
 
     private static func checkOptions(_ request: ConversionRequest) throws(CheckpointError) {
-        try request.plan.type.checkOutput(request.output)
-        if request.importance != nil, request.outputScheme == .hub {
+        try request.exporter.check(request.plan.type, output: request.output)
+        if request.importance != nil, !request.exporter.usesImportance {
             throw CheckpointError(
                 .invalidRequest, path: request.output,
                 "an importance matrix has no effect on \(request.plan.type.format)",
@@ -94,88 +87,28 @@ public struct Converter: Sendable {
         try request.plan.checkOptions(path: request.output)
     }
 
-    private static func checkCodecs(_ job: TensorJob, path: String) throws(CheckpointError) {
-        if case .stored(let entry) = job.source, job.copiesBytes == false, entry.type.codec == nil {
-            throw entry.undecodable
-        }
-        guard job.packing != nil || job.copiesBytes || job.type.codec?.canEncode == true else {
+    private static func checkPaths(_ request: ConversionRequest, _ model: ModelCheckpoint)
+        throws(CheckpointError)
+    {
+        precondition(request.threads > 0, "threads is \(request.threads), expected at least 1")
+        let inputs = model.files + [request.input]
+        if let output = FileIdentity(path: request.output),
+            inputs.compactMap(FileIdentity.init).contains(output)
+        {
             throw CheckpointError(
-                .unsupported, path: path, subject: "tensor '\(job.name)'", "cannot be encoded as \(job.type)")
+                .invalidRequest, path: request.output, "is the input; a conversion cannot replace its source",
+                advice: "choose another output")
         }
-    }
-
-    private static func ggufLayout(
-        _ request: ConversionRequest, _ model: ModelCheckpoint, _ jobs: [TensorJob],
-        _ notes: inout [CheckpointNote]
-    ) throws(CheckpointError) -> CheckpointLayout {
-        guard let fileType = request.plan.type.fileType else {
-            preconditionFailure("\(request.plan.type) was refused with the jobs")
+        try OutputPlace.checkName(request.output)
+        if let holder = inputs.first(where: { FilePath.lies($0, in: request.output) }) {
+            throw CheckpointError(
+                .invalidRequest, path: request.output,
+                "holds the input, \(holder); a conversion cannot replace its source",
+                advice: "choose another output")
         }
-        var metadata: GGUFMetadata
-        switch model.source {
-        case .gguf(let stored):
-            metadata = stored
-            notes += Vocabulary.notes(ggufMetadata: stored, path: model.path)
-        case .hub(let description):
-            metadata = try description.ggufMetadata(
-                parameterCount: jobs.reduce(0) { $0 + $1.elementCount }, fileType: fileType, notes: &notes)
-            if let provenance = try model.provenance() { metadata.set(provenance) }
-        }
-        if let provenance = request.provenance { metadata.set(provenance) }
-        // llama-quantize sets these anew, which moves them to the end.
-        for key in [GGUFKey.quantizationVersion, GGUFKey.fileType] { metadata.remove(key) }
-        metadata.set(GGUFKey.quantizationVersion, .uint32(2))
-        metadata.set(GGUFKey.fileType, .uint32(fileType))
-        for (key, value) in request.importance?.metadata ?? [] {
-            metadata.remove(key)
-            metadata.set(key, value)
-        }
-        if let seed = request.ditherSeed { metadata.set("nibble.dither.seed", .uint64(seed)) }
-        return try .gguf(
-            path: request.output, metadata: metadata, tensors: jobs.map(\.layoutTensor),
-            splitSize: request.splitSize)
-    }
-
-    private static func hubLayout(
-        _ request: ConversionRequest, _ model: ModelCheckpoint, _ jobs: [TensorJob],
-        _ notes: inout [CheckpointNote]
-    ) throws(CheckpointError) -> CheckpointLayout {
-        var provenance = request.provenance
-        if provenance == nil { provenance = try model.provenance() }
-        let companions: [HubFile]
-        switch request.plan.type.format {
-        case .ggml(let type): companions = try model.hubFiles(type: type, notes: &notes)
-        case .int4(let group):
-            companions = try model.hubFiles(
-                type: elementType(jobs), quantization: CompressedTensors.configuration(group: group),
-                notes: &notes)
-        case .sfp8: companions = try model.hubFiles(type: elementType(jobs), notes: &notes)
-        }
-        return try .hub(
-            path: request.output, tensors: jobs.map(\.layoutTensor), companions: companions,
-            splitSize: request.splitSize ?? 5_000_000_000,
-            metadata: provenance?.safetensorsEntries ?? [])
-    }
-}
-
-extension Converter {
-    /// The type to compute in that holds the scales, or values, and the embedding.
-    private static func elementType(_ jobs: [TensorJob]) -> GGMLType {
-        jobs.first { $0.role.kind == .tokenEmbedding }?.type == .bf16 ? .bf16 : .f32
-    }
-}
-
-extension TensorJob {
-    var layoutTensor: CheckpointLayout.Tensor { .init(name: name, shape: shape, type: type) }
-
-    /// Whether the stored bytes are the output's bytes.
-    var copiesBytes: Bool {
-        if packing != nil { return false }
-        return switch source {
-        case .stored(let entry): entry.type == type && transform.isIdentity && !dithers
-        // Rows are encoded one by one, so that they can be moved as they are.
-        case .encoded(let tensor): tensor.format == .ggml(type)
-        case .computed: false
+        if let splitSize = request.splitSize, splitSize <= 0 {
+            throw CheckpointError(
+                .invalidRequest, path: request.output, "cannot be split into files of \(splitSize) bytes")
         }
     }
 }

@@ -70,26 +70,52 @@ public struct EncodedTensor: @unchecked Sendable {
         try withExtendedLifetime(owner) { () throws(Failure) in try body(bytes) }
     }
 
-    /// The stored bytes of a run of elements that begins and ends with a block, or with a row where ``isRowwise``.
+    /// The stored bytes of a run of elements that begins and ends with a block, or with a row where scales stand
+    /// at the head of each.
     func bytes(of elements: Range<Int>) -> UnsafeRawBufferPointer {
-        guard let lower = offset(elements.lowerBound), let upper = offset(elements.upperBound),
+        guard let lower = format.byteCount(elements: elements.lowerBound, columns: columns),
+            let upper = format.byteCount(elements: elements.upperBound, columns: columns),
             upper <= bytes.count
         else { preconditionFailure("elements \(elements) of \(rows) rows of \(columns) as \(format)") }
         return UnsafeRawBufferPointer(rebasing: bytes[lower..<upper])
     }
 
-    /// Whether only whole rows can be taken apart, as scales stand at their head.
-    var isRowwise: Bool { format.ggmlType == nil }
-
-    private func offset(_ element: Int) -> Int? {
-        if let type = format.ggmlType { return type.byteCount(elements: element) }
-        return element.isMultiple(of: columns) ? element / columns * rowBytes : nil
-    }
-
     /// Decodes a run of elements, as of ``bytes(of:)``.
     func decode(_ elements: Range<Int>, into values: inout MutableSpan<Float>) {
         codec.decode(
-            RawSpan(_unsafeBytes: bytes(of: elements)), columns: isRowwise ? columns : elements.count,
+            RawSpan(_unsafeBytes: bytes(of: elements)),
+            columns: format.ggmlType == nil ? columns : elements.count,
             into: &values, level: .best)
+    }
+
+    /// The first element of a run, as of ``bytes(of:)``, that is NaN or infinite, or whose block has such a scale.
+    func firstInvalidElement(in run: Range<Int>) -> Int? {
+        switch format {
+        case .ggml(let type):
+            return type.firstInvalidBlock(in: RawSpan(_unsafeBytes: bytes(of: run)))
+                .map { run.lowerBound + $0 * type.blockSize }
+        case .int4(let group):
+            let size = group ?? columns
+            for start in stride(from: run.lowerBound, to: run.upperBound, by: columns) {
+                let row = bytes(of: start..<start + columns)
+                let invalid = (0..<columns / size).first { index in
+                    let scale = row.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self)
+                    return UInt16(littleEndian: scale) & 0x7F80 == 0x7F80
+                }
+                if let invalid { return start + invalid * size }
+            }
+            return nil
+        case .sfp8: return nil
+        }
+    }
+}
+
+extension WeightFormat {
+    /// Bytes of a run of elements from the begin of a matrix of `columns`; nil where it ends within a block, or within a
+    /// row where scales stand at the head of each.
+    func byteCount(elements: Int, columns: Int) -> Int? {
+        if let ggmlType { return ggmlType.byteCount(elements: elements) }
+        return elements.isMultiple(of: columns)
+            ? byteCount(columns: columns).map { elements / columns * $0 } : nil
     }
 }

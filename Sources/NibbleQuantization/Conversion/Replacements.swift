@@ -1,22 +1,12 @@
 internal import NibbleCheckpoint
 internal import NibbleNumerics
 
-/// Puts what a request replaces in the place of the source's tensors.
-struct Replacements {
-    private let request: ConversionRequest
-    private let model: ModelCheckpoint
-
-    init(_ request: ConversionRequest, _ model: ModelCheckpoint) {
-        self.request = request
-        self.model = model
-    }
-
-    var isEmpty: Bool { request.replacements.isEmpty }
-
+extension ConversionRequest {
     /// Throws where a replacement is for a tensor that the source does not have.
-    func checkRoles() throws(CheckpointError) {
+    func checkReplacements(in model: ModelCheckpoint) throws(CheckpointError) {
         let present = Set(model.tensors.map(\.role))
-        let unknown = request.replacements.keys.filter { !present.contains($0) }.map(name).min()
+        let unknown = replacements.keys.filter { !present.contains($0) }
+            .map { model.source.scheme.name(of: $0, in: model.configuration.architecture) ?? "\($0)" }.min()
         guard let unknown else { return }
         throw CheckpointError(
             .inconsistent, path: model.path, subject: "tensor '\(unknown)'",
@@ -24,83 +14,54 @@ struct Replacements {
             advice: "export onto the checkpoint that was trained")
     }
 
-    /// Gives `job`, made for `entry` of the source, the values of its replacement, if there is one.
-    ///
-    /// - Returns: whether there is one.
-    func apply(to job: inout TensorJob, entry: TensorEntry) throws(CheckpointError) -> Bool {
-        switch request.replacements[job.role] {
-        case nil: return false
-        case .encoded(let tensor): try apply(tensor, to: &job, entry: entry)
-        case .vector(let values): try apply(values, to: &job)
+    /// `planned` with the values of its replacement, if there is one. Vectors become F32.
+    func replaced(
+        _ planned: PlannedTensor, of model: ModelCheckpoint
+    ) throws(CheckpointError) -> PlannedTensor {
+        var (result, shape, fits) = (planned, planned.shape, true)
+        switch replacements[planned.role] {
+        case nil: break
+        case .encoded(let tensor):
+            guard !planned.role.kind.isNorm else {
+                throw model.mismatch(
+                    planned.name, "is to be replaced by encoded rows, and is a norm", "give its values")
+            }
+            // Rows beyond the vocabulary, which pad the source, are there or not.
+            let rowCounts = [planned.shape, planned.sourceShape].map { $0.dropLast().reduce(1, *) }
+            shape = [tensor.rows, tensor.columns]
+            fits = tensor.columns == planned.columns && rowCounts.contains(tensor.rows)
+            result.source = .encoded(tensor)
+        case .vector(let values):
+            shape = [values.count]
+            fits = shape == planned.shape
+            result.source = .computed(values)
+            result.format = .ggml(.f32)
         }
-        job.dithers = false
-        return true
-    }
-
-    private func apply(
-        _ tensor: EncodedTensor, to job: inout TensorJob, entry: TensorEntry
-    ) throws(CheckpointError) {
-        if job.role.kind.isNorm {
-            throw mismatch(job, "is to be replaced by encoded rows, and is a norm", "give its values")
-        }
-        // Rows beyond the vocabulary, which pad the source, are there or not.
-        let rowCounts = Set([job.rows, entry.rows] + paddedRows(job))
-        guard tensor.columns == job.columns, rowCounts.contains(tensor.rows) else {
-            throw mismatch(
-                job, "has shape \(job.shape), its replacement is [\(tensor.rows), \(tensor.columns)]",
+        guard fits else {
+            throw model.mismatch(
+                planned.name, "has shape \(planned.shape), its replacement is \(shape)",
                 "export onto the checkpoint that was trained")
         }
-        if job.shape.count == 2, tensor.rows < job.rows { job.shape[0] = tensor.rows }
-        job.source = .encoded(tensor)
+        return result
     }
+}
 
-    /// The rows without padding of a matrix whose rows are tokens.
-    private func paddedRows(_ job: TensorJob) -> [Int] {
-        guard job.role.isVocabulary else { return [] }
-        return model.configuration.shape(of: job.role)?.prefix(1).map { $0 } ?? []
-    }
-
-    private func apply(_ values: [Float], to job: inout TensorJob) throws(CheckpointError) {
-        guard job.shape == [values.count] else {
-            throw mismatch(
-                job, "has shape \(job.shape), its replacement is [\(values.count)]",
-                "export onto the checkpoint that was trained")
-        }
-        job.source = .computed(values)
-        job.type = .f32
-        job.transform = model.transform(
-            of: job.role, to: request.outputScheme, rows: values.count, isInMemory: true)
-    }
-
-    /// Throws where the bytes of a replacement are not of the format that `job` was planned to have.
-    func checkFormat(_ job: TensorJob) throws(CheckpointError) {
-        guard case .encoded(let tensor) = job.source, tensor.format != job.format else { return }
-        throw mismatch(
-            job,
-            "is to become \(job.format) by the plan \(request.plan.type.rawValue), and its replacement is "
+extension PlannedTensor {
+    /// Throws where the rows that replace those of the source are not encoded in ``format``, so that they cannot stand in
+    /// the output as they are.
+    func checkReplacement(_ request: ConversionRequest, of model: ModelCheckpoint) throws(CheckpointError) {
+        guard case .encoded(let tensor) = source, tensor.format != format else { return }
+        throw model.mismatch(
+            name,
+            "is to become \(format) by the plan \(request.plan.type.rawValue), and its replacement is "
                 + "encoded as \(tensor.format)",
             "export with the plan that was trained with")
-    }
-
-    private func mismatch(_ job: TensorJob, _ problem: String, _ advice: String) -> CheckpointError {
-        CheckpointError(
-            .inconsistent, path: model.path, subject: "tensor '\(job.name)'", problem, advice: advice)
-    }
-
-    private func name(_ role: TensorRole) -> String {
-        model.source.scheme.name(of: role, in: model.configuration.architecture)
-            ?? "\(role.kind.rawValue), block \(role.layer.map(String.init) ?? "none"), \(role.part.rawValue)"
     }
 }
 
 extension ModelCheckpoint {
-    /// What has to be done to the stored values of a tensor, or to those of the model in memory, for another scheme.
-    func transform(
-        of role: TensorRole, to scheme: NamingScheme, rows: Int, isInMemory: Bool = false
-    ) -> ValueTransform {
-        var convention = source.scheme.convention(of: role, in: configuration)
-        if isInMemory { convention.offset = 0 }
-        return ValueTransform(
-            from: convention, to: scheme.convention(of: role, in: configuration), rows: rows)
+    /// The error for a replacement that does not fit a tensor.
+    fileprivate func mismatch(_ name: String, _ problem: String, _ advice: String) -> CheckpointError {
+        CheckpointError(.inconsistent, path: path, subject: "tensor '\(name)'", problem, advice: advice)
     }
 }

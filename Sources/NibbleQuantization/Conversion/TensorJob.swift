@@ -1,56 +1,113 @@
 public import NibbleCheckpoint
 public import NibbleNumerics
 
-/// One tensor of the output and how it comes about.
+/// One tensor of a model on its way: where its values come from, what is done to them, and what they become.
 public struct TensorJob: Sendable {
-    /// The name in the output.
-    public var name: String
-    /// What it is for.
-    public var role: TensorRole
-    /// Extents in the output, slowest first. Fewer rows than the source where padding is dropped.
-    public var shape: [Int]
-    /// The type in the output.
-    public var type: GGMLType
-    /// Why it has that type.
-    public var reason: QuantizationPlan.Reason
-    /// Where values come from.
-    public var source: TensorSource
-    /// What is done to the values, in the direction of this conversion.
-    public var transform: ValueTransform
+    /// What the plan says of the tensor, with the values that take the place of the source's, if any.
+    public let planned: PlannedTensor
+    /// What it becomes in the output.
+    public let output: ExportedTensor
+    /// Index of the first part of ``output`` among the tensors of the output; the other parts follow.
+    public let firstPart: Int
+    /// What is done to the values.
+    public let transform: ValueTransform
     /// Weights of the columns' errors.
-    public var importance: [Float]? = nil
-    /// Whether values are drawn within the quantization cells of the source.
-    public var dithers = false
-    /// What of a matrix the tensor holds, where it is stored in a format that GGUF lacks.
-    public var packing: Packing? = nil
+    public let importance: [Float]?
+    /// Where set, values are drawn within the quantization cells of the source.
+    public let ditherSeed: UInt64?
 
-    /// A part of a matrix; ``shape`` and ``type`` are then those of the part.
-    public struct Packing: Sendable, Equatable {
-        /// The matrix.
-        public var matrix: PackedMatrix
-        /// The part.
-        public var part: PackedMatrix.Part
+    /// - Throws: ``CheckpointError`` where the importance matrix is of another model, or values cannot be read or
+    ///   written in their format.
+    init(
+        _ planned: PlannedTensor, as output: ExportedTensor, firstPart: Int, of model: ModelCheckpoint,
+        _ request: ConversionRequest
+    ) throws(CheckpointError) {
+        self.planned = planned
+        self.output = output
+        self.firstPart = firstPart
+        transform = planned.transform(to: output.convention, of: model)
+        var (weights, seed): ([Float]?, UInt64?)
+        let isEncoded = output.reason != .kept && output.format != planned.source.format
+        if let importance = request.importance, isEncoded {
+            weights = try importance.weights(
+                for: planned.name, columns: planned.columns,
+                isEmbedding: planned.role.kind == .tokenEmbedding)
+        }
+        if case .stored(let entry) = planned.source, entry.type.isQuantized { seed = request.ditherSeed }
+        (importance, ditherSeed) = (weights, seed)
+        if copiesBytes { return }
+        if case .stored(let entry) = source, entry.type.codec == nil { throw entry.undecodable }
+        guard format.codec?.canEncode == true else {
+            throw CheckpointError(
+                .unsupported, path: model.path, subject: "tensor '\(name)'", "cannot be encoded as \(format)")
+        }
     }
+
+    /// The name of its first part.
+    public var name: String { output.name }
+    /// Where values come from.
+    public var source: TensorSource { planned.source }
+    /// How rows are encoded in the output.
+    public var format: WeightFormat { output.format }
+    /// Number of elements in the output.
+    public var elementCount: Int { output.shape.reduce(1, *) }
+    /// Bytes in the output.
+    public var byteCount: Int { output.parts.reduce(0) { $0 + $1.tensor.byteCount } }
+
+    // MARK: - Pieces
 
     /// Elements of a row.
-    var columns: Int { shape.last ?? 1 }
-    /// Rows over all slower extents.
-    var rows: Int { shape.dropLast().reduce(1, *) }
-    /// How values are stored in the source.
-    public var sourceFormat: WeightFormat { source.format }
-    /// How values are stored in the output, by this tensor and its siblings.
-    public var format: WeightFormat { packing?.matrix.format ?? .ggml(type) }
-    /// Weights that the tensor stands for; of a matrix in parts the first stands for all.
-    public var parameterCount: Int {
-        guard let packing else { return elementCount }
-        return isFirstPart ? packing.matrix.rows * packing.matrix.columns : 0
+    var columns: Int { output.shape.last ?? 1 }
+
+    /// Elements that move together where rows are permuted: one in a bias.
+    var rowColumns: Int { output.shape.count == 1 && transform.movesRows ? 1 : columns }
+
+    /// Whether the bytes of the source are the output's bytes.
+    var copiesBytes: Bool {
+        switch source {
+        case .stored: source.format == format && transform.isIdentity && ditherSeed == nil
+        // Rows are encoded one by one, so that they can be moved as they are.
+        case .encoded: source.format == format
+        case .computed: false
+        }
     }
-    /// Whether this is all of a matrix, or the first of its parts.
-    private var isFirstPart: Bool { packing.map { $0.matrix.parts.first == $0.part } ?? true }
-    /// Number of elements in the output.
-    public var elementCount: Int { shape.reduce(1, *) }
-    /// Bytes in the output.
-    public var byteCount: Int { type.byteCount(elements: elementCount) ?? 0 }
-    /// Bytes in the source.
-    public var sourceByteCount: Int { isFirstPart ? source.byteCount : 0 }
+
+    /// Elements that must stay together: rows where weights, order or parts are by row, else blocks of both formats.
+    var unit: Int {
+        if importance != nil || transform.movesRows { return max(rowColumns, 1) }
+        let isShared = output.parts.contains { if case .share = $0.contents { true } else { false } }
+        guard !isShared, let type = format.ggmlType, let sourceType = source.format.ggmlType else {
+            return max(columns, 1)
+        }
+        return max(type.blockSize, sourceType.codec?.blockSize ?? 1)
+    }
+
+    /// Bytes of a run of output elements, whole units, in their format.
+    func encodedBytes(_ elements: Int) -> Int { format.byteCount(elements: elements, columns: columns) ?? 0 }
+
+    /// The runs of source elements that make a run of output elements, in order: itself, or row by row.
+    func runs(_ elements: Range<Int>) -> [Range<Int>] {
+        guard transform.movesRows else { return [elements] }
+        let columns = rowColumns
+        return (elements.lowerBound / columns..<elements.upperBound / columns).map { row in
+            let start = transform.sourceRow(row) * columns
+            return start..<start + columns
+        }
+    }
+
+    /// Where a run of output elements stands in the file of the source; nil where values are in memory, or rows move.
+    func storedBytes(_ elements: Range<Int>) -> (file: MappedFile, range: Range<Int>)? {
+        guard case .stored(let entry) = source, !transform.movesRows else { return nil }
+        return entry.byteRange(elements).map { (entry.file, $0) }
+    }
+}
+
+extension TensorEntry {
+    /// Where a run of elements, whole blocks, stands in the file.
+    func byteRange(_ elements: Range<Int>) -> Range<Int>? {
+        guard let start = type.byteCount(elements: elements.lowerBound),
+            let end = type.byteCount(elements: elements.upperBound)
+        else { return nil }
+        return range.lowerBound + start..<range.lowerBound + end
+    }
 }

@@ -14,27 +14,26 @@ struct ReencodingCheck {
     mutating func check(
         _ job: TensorJob, index: Int, _ tensor: EncodedTensor, _ run: Range<Int>
     ) throws(CheckpointError) {
+        guard let type = job.format.ggmlType else { return }
         let (format, columns, bytes) = (tensor.format, tensor.columns, tensor.bytes(of: run))
-        let again = Reencoding(of: format, columns: columns, storedAs: job.type)
+        let again = Reencoding(of: format, columns: columns, storedAs: type)
         var lost: Int?
         do throws(CodecError) {
             let outcomes = try again.outcomes(bytes)
             for outcome in outcomes { counts[index, default: .init()].count(outcome) }
-            guard job.type != .f32, outcomes.contains(where: { !$0.keepsValues }) else { return }
+            guard type != .f32, outcomes.contains(where: { !$0.keepsValues }) else { return }
             let exact = try Reencoding(of: format, columns: columns, storedAs: .f32).outcomes(bytes)
             lost = outcomes.indices.first { !outcomes[$0].keepsValues && exact[$0].keepsValues }
         } catch {
             // The values were stored before they came here, so they are finite and fit.
             preconditionFailure("\(job.name): \(error)")
         }
-        if let lost { throw refusal(job, format, element: run.lowerBound + lost * again.blockSize) }
-    }
-
-    private func refusal(_ job: TensorJob, _ format: WeightFormat, element: Int) -> CheckpointError {
-        CheckpointError(
+        guard let lost else { return }
+        let element = run.lowerBound + lost * again.blockSize
+        throw CheckpointError(
             .invalidRequest, path: request.output,
-            subject: "tensor '\(job.name)', row \(element / job.columns), column \(element % job.columns)",
-            "\(job.type) cannot hold the \(format) block that begins here: quantized again, it would change",
+            subject: "tensor '\(job.name)', row \(element / columns), column \(element % columns)",
+            "\(type) cannot hold the \(format) block that begins here: quantized again, it would change",
             advice: "export as f32")
     }
 }

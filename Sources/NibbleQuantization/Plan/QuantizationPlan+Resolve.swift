@@ -8,60 +8,40 @@ extension QuantizationPlan {
     public func resolve(_ model: ModelCheckpoint) throws(CheckpointError) -> ResolvedPlan {
         try checkOptions(path: model.path)
         var tensors: [Tensor] = []
-        var sources: [TensorRole: TensorSource] = [:]
         for tensor in model.tensors {
-            tensors.append(try self.tensor(tensor, of: model))
-            sources[tensor.role] = .stored(tensor.entry)
+            tensors.append(try self.tensor(tensor.role, .stored(tensor.entry), of: model))
         }
         let frequencies = TensorRole(.ropeFrequencies)
-        if let factors = model.configuration.llama3FrequencyFactors, sources[frequencies] == nil {
-            tensors.append(
-                Tensor(
-                    role: frequencies, name: try Self.name(of: frequencies, in: model),
-                    shape: [factors.count], keptType: .f32))
-            sources[frequencies] = .computed(factors)
+        if let factors = model.configuration.llama3FrequencyFactors,
+            !tensors.contains(where: { $0.role == frequencies })
+        {
+            tensors.append(try tensor(frequencies, .computed(factors), of: model))
         }
         tensors.sort { ($0.role.layer ?? -1, $0.name) < ($1.role.layer ?? -1, $1.name) }
-        var planned: [PlannedTensor] = []
-        for (tensor, target) in zip(tensors, targets(for: tensors, in: model.configuration)) {
-            guard let source = sources[tensor.role] else { continue }
-            planned.append(
-                PlannedTensor(
-                    role: tensor.role, name: tensor.name, shape: tensor.shape, kept: .ggml(tensor.keptType),
-                    format: target.format, reason: target.reason, source: source))
-        }
+        let planned = zip(tensors, targets(for: tensors, in: model.configuration)).map(PlannedTensor.init)
         let resolved = ResolvedPlan(planned, overrides: overrides)
         for tensor in model.tensors { try resolved[tensor.role]?.checkFit() }
         return resolved
     }
 
     private func tensor(
-        _ tensor: ModelCheckpoint.Tensor, of model: ModelCheckpoint
+        _ role: TensorRole, _ source: TensorSource, of model: ModelCheckpoint
     ) throws(CheckpointError) -> Tensor {
-        let (role, entry) = (tensor.role, tensor.entry)
-        var shape = entry.shape
+        guard let name = NamingScheme.gguf.name(of: role, in: model.configuration.architecture) else {
+            throw CheckpointError(.unsupported, path: model.path, "GGUF has no name for \(role)")
+        }
+        var (shape, kept) = (source.shape, source.format)
         // Rows beyond the vocabulary, which a hub folder may have, stand for no token.
         if role.isVocabulary, shape.count == 2, let rows = model.configuration.shape(of: role)?.first {
             shape[0] = min(shape[0], rows)
         }
-        var keptType = entry.type
         if !type.isGGUF {
-            keptType = entry.type.inFolder
+            kept = kept.inFolder
         } else if case .hub = model.source {
             // llama.cpp's converter stores vectors and norms as F32 whatever they were.
-            keptType = .f32
+            kept = .ggml(.f32)
         }
-        return Tensor(
-            role: role, name: try Self.name(of: role, in: model), shape: shape, keptType: keptType)
-    }
-
-    private static func name(
-        of role: TensorRole, in model: ModelCheckpoint
-    ) throws(CheckpointError) -> String {
-        guard let name = NamingScheme.gguf.name(of: role, in: model.configuration.architecture) else {
-            throw CheckpointError(.unsupported, path: model.path, "GGUF has no name for \(role)")
-        }
-        return name
+        return Tensor(role: role, name: name, shape: shape, kept: kept, source: source)
     }
 
     /// Throws where an option is set for which a type that GGUF files lack has no use.
@@ -79,9 +59,7 @@ extension QuantizationPlan {
 extension PlannedTensor {
     /// Throws where a row is no whole number of blocks of ``format``.
     fileprivate func checkFit() throws(CheckpointError) {
-        guard case .stored(let entry) = source, format.byteCount(columns: entry.columns) == nil else {
-            return
-        }
+        guard case .stored(let entry) = source, format.byteCount(columns: columns) == nil else { return }
         let (unit, size, advice) =
             switch format {
             case .ggml(let type): ("blocks", type.blockSize, "choose another type for it")
@@ -90,11 +68,11 @@ extension PlannedTensor {
             }
         throw CheckpointError(
             .invalidRequest, path: entry.file.path, subject: "tensor '\(entry.name)'",
-            "has rows of \(entry.columns) elements, \(format) stores \(unit) of \(size)", advice: advice)
+            "has rows of \(columns) elements, \(format) stores \(unit) of \(size)", advice: advice)
     }
 }
 
-extension GGMLType {
-    /// The type in which a hub folder holds weights of the type as they are: itself, or F32 for blocks.
-    var inFolder: GGMLType { [.f32, .f16, .bf16].contains(self) ? self : .f32 }
+extension WeightFormat {
+    /// The format in which a hub folder holds weights of this one as they are: itself, or F32 for blocks.
+    var inFolder: WeightFormat { [.f32, .f16, .bf16].contains(ggmlType) ? self : .ggml(.f32) }
 }

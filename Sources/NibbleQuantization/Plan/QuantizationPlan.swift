@@ -1,4 +1,4 @@
-public import NibbleCheckpoint
+internal import NibbleCheckpoint
 public import NibbleNumerics
 
 /// Which tensor becomes what: the rules. ``resolve(_:)`` applies them to a model.
@@ -51,33 +51,17 @@ public struct QuantizationPlan: Sendable {
         }
     }
 
-    /// A tensor to decide on.
-    public struct Tensor: Sendable {
-        /// What it is for.
-        public var role: TensorRole
-        /// Its GGUF name, for ``Override``.
-        public var name: String
-        /// Extents, slowest first.
-        public var shape: [Int]
-        /// The type it keeps where it is not quantized: norms, biases.
-        public var keptType: GGMLType
-
-        /// Creates a tensor.
-        public init(role: TensorRole, name: String, shape: [Int], keptType: GGMLType) {
-            self.role = role
-            self.name = name
-            self.shape = shape
-            self.keptType = keptType
-        }
+    /// A tensor to decide on: ``PlannedTensor`` without the decision.
+    struct Tensor {
+        let role: TensorRole
+        let name: String
+        let shape: [Int]
+        let kept: WeightFormat
+        let source: TensorSource
     }
 
-    /// What a tensor becomes, and why where it is not the default.
-    public struct Target: Sendable, Equatable {
-        /// How it is stored in the output.
-        public var format: WeightFormat
-        /// Why.
-        public var reason: Reason
-    }
+    /// What a tensor becomes, and why.
+    typealias Target = (format: WeightFormat, reason: Reason)
 
     /// Why a tensor has its type.
     public enum Reason: Sendable, Equatable {
@@ -96,12 +80,11 @@ public struct QuantizationPlan: Sendable {
     /// What each tensor becomes, in the order given.
     ///
     /// The mixtures count attention and feed-forward tensors in this order; give them as they will be written.
-    public func targets(for tensors: [Tensor], in configuration: ModelConfiguration) -> [Target] {
+    func targets(for tensors: [Tensor], in configuration: ModelConfiguration) -> [Target] {
         guard type.isGGUF else {
             return tensors.map { tensor in
                 tensor.role.isLinear && tensor.shape.count == 2
-                    ? Target(format: type.format, reason: .defaultType)
-                    : Target(format: .ggml(tensor.keptType), reason: .kept)
+                    ? (type.format, .defaultType) : (tensor.kept, .kept)
             }
         }
         var mixture = Mixture(
@@ -110,15 +93,11 @@ public struct QuantizationPlan: Sendable {
     }
 
     private func target(for tensor: Tensor, mixture: inout Mixture) -> Target {
-        guard tensor.isQuantizable else { return Target(format: .ggml(tensor.keptType), reason: .kept) }
-        if tensor.role.kind == .tokenEmbedding, let embeddingType {
-            return Target(format: .ggml(embeddingType), reason: .override)
-        }
-        if tensor.role.kind == .output, let outputType {
-            return Target(format: .ggml(outputType), reason: .override)
-        }
+        guard tensor.isQuantizable else { return (tensor.kept, .kept) }
+        if tensor.role.kind == .tokenEmbedding, let embeddingType { return (.ggml(embeddingType), .override) }
+        if tensor.role.kind == .output, let outputType { return (.ggml(outputType), .override) }
         var (result, reason) = (type.defaultType, Reason.defaultType)
-        guard result.isQuantized else { return Target(format: .ggml(result), reason: reason) }
+        guard result.isQuantized else { return (.ggml(result), reason) }
         if let override = overrides.first(where: { $0.matches(tensor.name) }) {
             (result, reason) = (override.type, .override)
         } else if !isPure {
@@ -128,7 +107,7 @@ public struct QuantizationPlan: Sendable {
         if let fallback = Self.fallback(for: result, columns: tensor.shape.last ?? 1) {
             (result, reason) = (fallback, .shape(insteadOf: result))
         }
-        return Target(format: .ggml(result), reason: reason)
+        return (.ggml(result), reason)
     }
 
     /// What is used where a row of `columns` is no whole number of blocks; nil where it is.
@@ -149,7 +128,7 @@ public struct QuantizationPlan: Sendable {
 
 extension QuantizationPlan.Tensor {
     /// Whether llama-quantize would quantize it: a matrix of weights that is no norm.
-    public var isQuantizable: Bool {
+    var isQuantizable: Bool {
         // Trailing extents of one do not count, as ggml_n_dims has it; they come first here.
         shape.drop { $0 == 1 }.count >= 2 && role.part == .weight && !role.kind.isNorm
     }
@@ -158,12 +137,8 @@ extension QuantizationPlan.Tensor {
 extension TensorRole {
     /// Whether the tensor is the matrix of an attention or feed-forward layer.
     package var isLinear: Bool {
-        guard part == .weight else { return false }
-        switch kind {
-        case .attentionQuery, .attentionKey, .attentionValue, .attentionOutput, .feedForwardGate,
-            .feedForwardUp, .feedForwardDown:
-            return true
-        default: return false
-        }
+        part == .weight
+            && (kind.isFeedForward
+                || [.attentionQuery, .attentionKey, .attentionValue, .attentionOutput].contains(kind))
     }
 }

@@ -1,4 +1,3 @@
-public import NibbleCheckpoint
 public import NibbleNumerics
 
 /// What a whole checkpoint is quantized to: the types of `llama-quantize`, each a default type and a rule for the
@@ -45,12 +44,23 @@ public enum QuantizationType: String, CaseIterable, Sendable {
     /// How the matrices are stored that no rule changes.
     public var format: WeightFormat {
         switch self {
+        case .f32: .ggml(.f32)
+        case .f16: .ggml(.f16)
+        case .bf16: .ggml(.bf16)
+        case .q4_0: .ggml(.q4_0)
+        case .q4_1: .ggml(.q4_1)
+        case .q5_0: .ggml(.q5_0)
+        case .q5_1: .ggml(.q5_1)
+        case .q8_0: .ggml(.q8_0)
+        case .q4_k_s, .q4_k_m: .ggml(.q4_k)
+        case .q5_k_s, .q5_k_m: .ggml(.q5_k)
+        case .q6_k: .ggml(.q6_k)
+        case .iq4_nl: .ggml(.iq4_nl)
         case .int4: .int4(group: nil)
         case .int4_32: .int4(group: 32)
         case .int4_64: .int4(group: 64)
         case .int4_128: .int4(group: 128)
         case .sfp8: .sfp8
-        default: .ggml(defaultType)
         }
     }
 
@@ -58,22 +68,10 @@ public enum QuantizationType: String, CaseIterable, Sendable {
     ///
     /// - Precondition: ``isGGUF``.
     var defaultType: GGMLType {
-        switch self {
-        case .f32: .f32
-        case .f16: .f16
-        case .bf16: .bf16
-        case .q4_0: .q4_0
-        case .q4_1: .q4_1
-        case .q5_0: .q5_0
-        case .q5_1: .q5_1
-        case .q8_0: .q8_0
-        case .q4_k_s, .q4_k_m: .q4_k
-        case .q5_k_s, .q5_k_m: .q5_k
-        case .q6_k: .q6_k
-        case .iq4_nl: .iq4_nl
-        case .int4, .int4_32, .int4_64, .int4_128, .sfp8:
+        guard let type = format.ggmlType else {
             preconditionFailure("GGUF files have no type for \(rawValue)")
         }
+        return type
     }
 
     /// The value of `general.file_type` (`llama_ftype` in llama.h); nil where ``isGGUF`` is false.
@@ -94,24 +92,6 @@ public enum QuantizationType: String, CaseIterable, Sendable {
         case .iq4_nl: 25
         case .bf16: 32
         case .int4, .int4_32, .int4_64, .int4_128, .sfp8: nil
-        }
-    }
-
-    /// Checks that a file or folder at `path` can hold the type.
-    ///
-    /// - Throws: ``CheckpointError`` (`invalidRequest`) that says what can.
-    public func checkOutput(_ path: String) throws(CheckpointError) {
-        let isFile = FilePath.isGGUF(path)
-        if isFile, !isGGUF {
-            throw CheckpointError(
-                .invalidRequest, path: path, "GGUF files cannot hold \(rawValue)",
-                advice: "name a folder, or choose a type of GGUF files, such as q4_0")
-        }
-        if !isFile, let type = format.ggmlType, type.isQuantized {
-            let types = Self.folderTypes.map(\.rawValue).joined(separator: ", ")
-            throw CheckpointError(
-                .invalidRequest, path: path, "safetensors cannot hold \(type)",
-                advice: "use --type bf16, f16, f32, \(types), or an output that ends in .gguf")
         }
     }
 }

@@ -19,6 +19,15 @@ public enum TensorSource: Sendable {
         }
     }
 
+    /// Extents, slowest first.
+    public var shape: [Int] {
+        switch self {
+        case .stored(let entry): entry.shape
+        case .computed(let values): [values.count]
+        case .encoded(let tensor): [tensor.rows, tensor.columns]
+        }
+    }
+
     /// Bytes of the values.
     public var byteCount: Int {
         switch self {

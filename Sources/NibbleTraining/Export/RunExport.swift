@@ -49,7 +49,9 @@ public struct RunExport: Sendable {
         let recipePath = FilePath.join(path, RunFolder.Name.recipe)
         var recipe = try Recipe(path: recipePath)
         // Before the teacher is read.
-        if FilePath.isGGUF(output) { try recipe.quantization.type.checkOutput(output) }
+        if FilePath.isGGUF(output) {
+            try CheckpointExporters.gguf.check(recipe.quantization.type, output: output)
+        }
         let source = teacher ?? status.identity.teacherPath
         let checkpoint = try ModelCheckpoint(path: source)
         let digest = "\(TeacherDigest(checkpoint, threads: threads))"

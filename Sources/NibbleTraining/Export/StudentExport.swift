@@ -22,11 +22,13 @@ struct StudentExport {
     ) throws -> ConversionSummary {
         let trained = recipe.quantization.type
         let source = student.checkpoint
-        var request = ConversionRequest(
-            input: source.path, output: output, plan: try recipe.quantization.plan(), threads: threads)
-        if request.outputScheme == .hub {
-            request.plan = QuantizationPlan(folderType ?? (trained.isGGUF ? .f32 : trained))
+        var plan = try recipe.quantization.plan()
+        if !FilePath.isGGUF(output) {
+            plan = QuantizationPlan(folderType ?? (trained.isGGUF ? .f32 : trained))
         }
+        let exporter = CheckpointExporters.guess(output: output, type: plan.type)
+        var request = ConversionRequest(
+            input: source.path, output: output, exporter: exporter, plan: plan, threads: threads)
         request.replacesOutput = replacesOutput
         request.replacements = student.replacements
         request.provenance = provenance(version: version)

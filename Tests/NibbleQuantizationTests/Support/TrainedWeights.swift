@@ -44,14 +44,10 @@ struct TrainedWeights {
 
     /// The weights encoded as `plan` has them.
     func replacements(_ plan: QuantizationPlan) throws -> [TensorRole: ReplacementTensor] {
-        var request = ConversionRequest(
-            input: source.path, output: "/nonexistent/plan.gguf", plan: plan, threads: 1)
-        request.replacesOutput = true
-        let types = Dictionary(
-            uniqueKeysWithValues: try Converter(request).jobs.map { ($0.role, $0.type) })
+        let resolved = try plan.resolve(source)
         var replacements: [TensorRole: ReplacementTensor] = [:]
         for (role, values) in values {
-            guard let type = types[role], let shape = shapes[role] else { continue }
+            guard let type = resolved[role]?.format.ggmlType, let shape = shapes[role] else { continue }
             replacements[role] = .encoded(try Self.encoded(values, rows: shape[0], type: type))
         }
         return replacements

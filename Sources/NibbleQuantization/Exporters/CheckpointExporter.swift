@@ -1,0 +1,69 @@
+public import NibbleCheckpoint
+
+/// Writes checkpoints in the form that one consumer reads: names, values, and what stands beside the tensors.
+///
+/// An exporter describes an output; ``Converter`` reads, transforms, encodes and writes. A new one is a folder beside
+/// the others, and a line in ``CheckpointExporters/all``.
+public protocol CheckpointExporter: Sendable {
+    /// What it is asked for by: `gguf`.
+    var name: String { get }
+
+    /// What the name of a file ends in, lower case; nil where the output is a folder.
+    var fileEnding: String? { get }
+
+    /// The type that is written where none is asked for.
+    var defaultType: QuantizationType { get }
+
+    /// Whether weights of columns change what is written.
+    var usesImportance: Bool { get }
+
+    /// Checks that the output can hold a type.
+    ///
+    /// - Parameter output: the path of the output, for the error.
+    /// - Throws: ``CheckpointError`` (`invalidRequest`) that says what can hold it.
+    func check(_ type: QuantizationType, output: String) throws(CheckpointError)
+
+    /// What stands in the output for a tensor of `model`; nil where nothing does.
+    ///
+    /// - Throws: ``CheckpointError`` where the output cannot hold it.
+    func tensor(
+        for planned: PlannedTensor, of model: ModelCheckpoint, _ request: ConversionRequest
+    ) throws(CheckpointError) -> ExportedTensor?
+
+    /// The files of the output, with what stands beside the tensors.
+    ///
+    /// - Parameters:
+    ///   - tensors: the parts of all exported tensors, outside of blocks first, then block by block, names in
+    ///     alphabetical order.
+    ///   - notes: takes what the user should know of the source.
+    /// - Throws: ``CheckpointError`` where the output cannot say what the model computes.
+    func layout(
+        of tensors: [CheckpointLayout.Tensor], of model: ModelCheckpoint, _ request: ConversionRequest,
+        notes: inout [CheckpointNote]
+    ) throws(CheckpointError) -> CheckpointLayout
+}
+
+/// The exporters that there are.
+public enum CheckpointExporters {
+    /// GGUF files with the names, order and metadata of llama-quantize's.
+    public static let gguf: any CheckpointExporter = GGUFExporter()
+    /// Hub folders of F32, F16 or BF16, or of the values of SFP8.
+    public static let hub: any CheckpointExporter = HubExporter()
+    /// Hub folders of int4 in the form of compressed-tensors.
+    public static let compressedTensors: any CheckpointExporter = CompressedTensorsExporter()
+    /// All of them; one that is guessed before another stands before it.
+    public static let all = [gguf, hub, compressedTensors]
+
+    /// The exporter that a command line means by a path and a type: the first whose outputs are called so, and which
+    /// holds the type.
+    public static func guess(output: String, type: QuantizationType?) -> any CheckpointExporter {
+        let ending = all.compactMap(\.fileEnding).first {
+            FilePath.trimmingSlashes(output).lowercased().hasSuffix($0)
+        }
+        let candidates = all.filter { $0.fileEnding == ending }
+        let holder = candidates.first { exporter in
+            type.map { (try? exporter.check($0, output: output)) != nil } ?? true
+        }
+        return holder ?? candidates[0]
+    }
+}

@@ -1,0 +1,42 @@
+public import NibbleCheckpoint
+public import NibbleNumerics
+
+/// What one tensor of a model becomes.
+public struct PlannedTensor: Sendable {
+    /// What it is for.
+    public let role: TensorRole
+    /// Its GGUF name, for ``QuantizationPlan/overrides``.
+    public let name: String
+    /// Extents, slowest first; rows that pad the vocabulary left out.
+    public let shape: [Int]
+    /// The format that it has where it is not quantized.
+    public let kept: WeightFormat
+    /// The format that it gets.
+    public internal(set) var format: WeightFormat
+    /// Why.
+    public let reason: QuantizationPlan.Reason
+    /// Where its values come from.
+    public internal(set) var source: TensorSource
+
+    init(_ tensor: QuantizationPlan.Tensor, _ target: QuantizationPlan.Target) {
+        (role, name, shape, kept) = (tensor.role, tensor.name, tensor.shape, tensor.kept)
+        (format, reason, source) = (target.format, target.reason, tensor.source)
+    }
+
+    /// Elements of a row.
+    var columns: Int { shape.last ?? 1 }
+
+    /// ``shape`` with the rows that the source has: padding of the vocabulary among them.
+    var sourceShape: [Int] { shape.count == 2 ? source.shape : shape }
+
+    /// What has to be done to the values of the source for a convention.
+    func transform(to convention: ValueConvention, of model: ModelCheckpoint) -> ValueTransform {
+        var own = model.source.scheme.convention(of: role, in: model.configuration)
+        switch source {
+        case .stored: break
+        // Values in memory are the model's.
+        case .computed, .encoded: own.offset = 0
+        }
+        return ValueTransform(from: own, to: convention, rows: sourceShape.first ?? 1)
+    }
+}
