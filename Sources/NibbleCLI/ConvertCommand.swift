@@ -92,7 +92,8 @@ struct ConvertCommand: ParsableCommand {
 
     func run() throws {
         try Session.run { session in
-            let converter = try Converter(try request(threads: threads.count(session)))
+            let converter = try Converter(
+                try request(threads: threads.count(session), level: session.kernels))
             let report = ConversionReport(converter)
             if dryRun {
                 session.warn(report.warnings)
@@ -110,7 +111,7 @@ struct ConvertCommand: ParsableCommand {
         }
     }
 
-    private func request(threads: Int) throws -> ConversionRequest {
+    private func request(threads: Int, level: KernelLevel) throws -> ConversionRequest {
         let exporter = CheckpointExporters.guess(output: output, type: type)
         var plan = QuantizationPlan(type ?? exporter.defaultType)
         plan.isPure = pure
@@ -126,6 +127,7 @@ struct ConvertCommand: ParsableCommand {
         request.ditherSeed = dither
         request.replacesOutput = force
         request.flushes = flush
+        request.level = level
         return request
     }
 }

@@ -35,7 +35,7 @@ struct AnchoredScalesTests {
         let blocks = try #require(ScaledBlocks(type))
         for row in Rows.all(columns: 768, seed: 3) {
             let scales = blocks.chosen(row)
-            #expect(patterns(blocks.anchored(row, scales, .current)) == patterns(scales))
+            #expect(patterns(blocks.anchored(row, scales, .best)) == patterns(scales))
         }
     }
 
@@ -51,13 +51,13 @@ struct AnchoredScalesTests {
             let values = random.normal(32 * 400, scale: 0.05)
             let scales = blocks.chosen(values).map { $0 * factor }
             func encodedTwice(_ scales: [Float]) throws -> ([UInt8], [UInt8]) {
-                let bytes = try blocks.encoded(values, scales, .current)
+                let bytes = try blocks.encoded(values, scales, .best)
                 let decoded = Implementation.reference.decode(codec, bytes, columns: values.count)
                 return (
                     bytes, try Implementation.reference.encode(codec, decoded, columns: values.count)
                 )
             }
-            let (bytes, again) = try encodedTwice(blocks.anchored(values, scales, .current))
+            let (bytes, again) = try encodedTwice(blocks.anchored(values, scales, .best))
             let differing = zip(bytes, again).count { $0 != $1 }
             #expect(differing == 0, "\(factor)")
             let (plain, plainAgain) = try encodedTwice(scales)
@@ -73,12 +73,12 @@ struct AnchoredScalesTests {
         // 7.8 steps on the side that ends at code 7, nothing on the other.
         var values = (0..<32).map { Float($0 % 6) - 2.3 }
         values[9] = 7.8
-        let scales = blocks.anchored(values, [1], .current)
+        let scales = blocks.anchored(values, [1], .best)
         #expect(scales == [-1])
         let before = Implementation.reference.decode(
-            codec, try blocks.encoded(values, [1], .current), columns: 32)
+            codec, try blocks.encoded(values, [1], .best), columns: 32)
         let after = Implementation.reference.decode(
-            codec, try blocks.encoded(values, scales, .current), columns: 32)
+            codec, try blocks.encoded(values, scales, .best), columns: 32)
         #expect(before[9] == 7 && after[9] == 8)
         #expect(before.indices.allSatisfy { $0 == 9 || before[$0] == after[$0] })
     }
@@ -114,9 +114,9 @@ struct AnchoredScalesTests {
     @Test("of blocks of zeros are 0, and those of NaN stay", arguments: ScaledBlocks.types)
     func extremes(type: GGMLType) throws {
         let blocks = try #require(ScaledBlocks(type))
-        #expect(blocks.anchored([Float](repeating: 0, count: 32), [0.5], .current) == [0])
+        #expect(blocks.anchored([Float](repeating: 0, count: 32), [0.5], .best) == [0])
         let ones = [Float](repeating: 1, count: 64)
-        let found = blocks.anchored(ones, [.nan, .infinity], .current)
+        let found = blocks.anchored(ones, [.nan, .infinity], .best)
         #expect(found[0].isNaN && found[1] == .infinity)
     }
 }

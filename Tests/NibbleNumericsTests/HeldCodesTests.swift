@@ -22,7 +22,7 @@ struct HeldCodesTests {
         let values = random.normal(32 * count, scale: 0.1)
         let scales = blocks.chosen(values)
         let zeros = [Float](repeating: 0, count: values.count)
-        return (values, scales, blocks.gradients(values, scales, zeros, .current).codes)
+        return (values, scales, blocks.gradients(values, scales, zeros, .best).codes)
     }
 
     @Test(
@@ -56,7 +56,7 @@ struct HeldCodesTests {
             let after = scales.map { $0 * factor }
             let held = Self.held(blocks, values, codes: codes, from: scales, to: after)
             let zeros = [Float](repeating: 0, count: held.count)
-            #expect(blocks.gradients(held, after, zeros, .current).codes == codes, "\(factor)")
+            #expect(blocks.gradients(held, after, zeros, .best).codes == codes, "\(factor)")
         }
     }
 
@@ -97,10 +97,10 @@ struct HeldCodesTests {
             values = Self.held(blocks, moved, codes: codes, from: scales, to: after)
             scales = after
             let zeros = [Float](repeating: 0, count: values.count)
-            let now = blocks.gradients(values, scales, zeros, .current).codes
+            let now = blocks.gradients(values, scales, zeros, .best).codes
             changed += zip(now, codes).count { $0 != $1 }
             codes = now
-            let bytes = try blocks.encoded(values, scales, .current)
+            let bytes = try blocks.encoded(values, scales, .best)
             let decoded = Implementation.reference.decode(codec, bytes, columns: values.count)
             #expect(try Implementation.reference.encode(codec, decoded, columns: values.count) == bytes)
         }

@@ -63,7 +63,7 @@ struct ScaledBlocksTests {
         for scale: Float in [1, -1, 0.0123291015625, -0.375, 0x1p-14, -0x1p-20, 0x1p-24, -0x1p-24] {
             let values = codes.map { Float($0) * scale }
             let scales = [Float](repeating: scale, count: 8)
-            let bytes = try blocks.encoded(values, scales, .current)
+            let bytes = try blocks.encoded(values, scales, .best)
             #expect(Implementation.reference.decode(codec, bytes, columns: 256) == values, "\(scale)")
             // Beyond the ends by any amount.
             for beyond: Float in [0.6, 2, 1e30] {
@@ -72,7 +72,7 @@ struct ScaledBlocksTests {
                         ? (Float(code) - beyond) * scale
                         : code == range.upperBound ? (Float(code) + beyond) * scale : Float(code) * scale
                 }
-                #expect(try blocks.encoded(outside, scales, .current) == bytes, "\(scale), \(beyond)")
+                #expect(try blocks.encoded(outside, scales, .best) == bytes, "\(scale), \(beyond)")
             }
         }
     }
@@ -84,12 +84,12 @@ struct ScaledBlocksTests {
         let scales = blocks.chosen(zeros)
         #expect(scales[0] == 0)
         #expect(
-            try blocks.encoded(zeros, scales, .current)
+            try blocks.encoded(zeros, scales, .best)
                 == Implementation.reference.encode(codec, zeros, columns: 32))
         let gradient = (0..<32).map { Float($0) - 9 }
-        let found = blocks.gradients([Float](repeating: 3, count: 32), [0], gradient, .current)
+        let found = blocks.gradients([Float](repeating: 3, count: 32), [0], gradient, .best)
         #expect(found.codes == [Int8](repeating: 0, count: 32) && found.sums == [0])
-        let none = try blocks.encoded([], [], .current)
+        let none = try blocks.encoded([], [], .best)
         #expect(none.isEmpty)
     }
 
@@ -99,20 +99,20 @@ struct ScaledBlocksTests {
         let values = [Float](repeating: 1, count: 96)
         for scale: Float in [.nan, .infinity, -.infinity, 65520, -1e30] {
             #expect(throws: CodecError.scaleOverflow(block: 1)) {
-                try blocks.encoded(values, [1, scale, 1], .current)
+                try blocks.encoded(values, [1, scale, 1], .best)
             }
         }
-        #expect(try blocks.encoded(values, [1, 65504, 1], .current).count == 3 * type.blockBytes)
+        #expect(try blocks.encoded(values, [1, 65504, 1], .best).count == 3 * type.blockBytes)
         for value: Float in [.infinity, -.infinity] {
             var broken = values
             broken[70] = value
             #expect(throws: CodecError.nonFiniteValue(index: 70, value: value)) {
-                try blocks.encoded(broken, [1, 1, 1], .current)
+                try blocks.encoded(broken, [1, 1, 1], .best)
             }
         }
         var broken = values
         broken[3] = .nan
-        #expect(throws: CodecError.self) { try blocks.encoded(broken, [1, 1, 1], .current) }
+        #expect(throws: CodecError.self) { try blocks.encoded(broken, [1, 1, 1], .best) }
     }
 
     @Test("exist for no other type")
@@ -135,8 +135,8 @@ struct ScaledBlocksTests {
         // Halves, so that the decoded values are codes times the scale.
         let scales = blocks.chosen(values).map { Half.float(f16: Half.f16($0 * factor)) }
         let decoded = Implementation.reference.decode(
-            codec, try blocks.encoded(values, scales, .current), columns: 320)
-        let found = blocks.gradients(values, scales, gradient, .current)
+            codec, try blocks.encoded(values, scales, .best), columns: 320)
+        let found = blocks.gradients(values, scales, gradient, .best)
         for block in scales.indices {
             let scale = Double(scales[block])
             func loss(_ s: Double) -> (sum: Double, magnitude: Double) {

@@ -1,4 +1,5 @@
 public import NibbleCheckpoint
+public import NibbleNumerics
 
 /// What to convert, to what, and how.
 public struct ConversionRequest: Sendable {
@@ -28,6 +29,8 @@ public struct ConversionRequest: Sendable {
     public var provenance: Provenance?
     /// Threads that read, encode and write.
     public var threads: Int
+    /// The instruction level of the kernels.
+    public var level = KernelLevel.best
     /// Whether an existing output may be replaced.
     public var replacesOutput = false
     /// Whether to wait until the output is on disk before it takes its place.

@@ -15,6 +15,8 @@ final class ConversionWorker {
     /// Elements that are decoded, transformed and encoded at a time, so that they stay in the first caches.
     private static let batch = 8192
 
+    private var level: KernelLevel { converter.request.level }
+
     init(_ converter: Converter, _ writer: CheckpointWriter) {
         self.converter = converter
         self.writer = writer
@@ -169,7 +171,7 @@ final class ConversionWorker {
         guard let range = entry.byteRange(elements) else { return }
         let bytes = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: entry.file.bytes[range]))
         guard let ditherSeed else {
-            entry.type.codec?.decode(bytes, columns: elements.count, into: &target, level: .best)
+            entry.type.codec?.decode(bytes, columns: elements.count, into: &target, level: level)
             return
         }
         Dither(seed: ditherSeed).decode(
@@ -186,11 +188,11 @@ final class ConversionWorker {
         do {
             if let importance = job.importance {
                 try codec.encode(
-                    values, columns: job.columns, importance: importance.span, into: &target, level: .best)
+                    values, columns: job.columns, importance: importance.span, into: &target, level: level)
             } else {
                 // Blocks do not depend on where rows end.
                 let columns = job.format.ggmlType == nil ? job.columns : elements.count
-                try codec.encode(values, columns: columns, importance: nil, into: &target, level: .best)
+                try codec.encode(values, columns: columns, importance: nil, into: &target, level: level)
             }
         } catch {
             throw invalid(job, elements, error, codec)

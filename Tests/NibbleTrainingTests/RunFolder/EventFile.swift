@@ -1,3 +1,4 @@
+import NibbleCheckpoint
 import NibbleTestSupport
 
 @testable import NibbleTraining

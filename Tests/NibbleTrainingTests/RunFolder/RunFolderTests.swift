@@ -1,4 +1,5 @@
 import Foundation
+import NibbleCalibration
 import NibbleCheckpoint
 import NibbleTestSupport
 import NibbleTraining

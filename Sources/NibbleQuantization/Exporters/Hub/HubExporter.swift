@@ -113,7 +113,7 @@ struct HubExporter: CheckpointExporter {
     ) {
         var values = [Float](repeating: 0, count: columns)
         var span = values.mutableSpan
-        SFP8().decode(RawSpan(_unsafeBytes: row), columns: columns, into: &span, level: .current)
+        SFP8().decode(RawSpan(_unsafeBytes: row), columns: columns, into: &span, level: .best)
         for (index, value) in values.enumerated() {
             target.storeBytes(of: Half.bf16(value).littleEndian, toByteOffset: 2 * index, as: UInt16.self)
         }
