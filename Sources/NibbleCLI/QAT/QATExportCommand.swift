@@ -55,8 +55,11 @@ struct QATExportCommand: ParsableCommand {
             export.folderType = type
             export.replacesOutput = force
             let progress = ProgressLine(isQuiet: quiet)
+            let exporter = CheckpointExporters.guess(
+                output: output, type: try type ?? RunStatus(path: path).type)
             let summary = try export.write(
-                to: output, threads: threads.count(session), version: NibbleVersion.current,
+                to: output, exporter: exporter, threads: threads.count(session),
+                version: NibbleVersion.current,
                 progress: { progress.update(elapsed: $0.elapsed, ConversionReport.line($0)) },
                 isCancelled: { session.isInterrupted })
             progress.finish()

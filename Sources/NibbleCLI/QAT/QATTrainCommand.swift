@@ -134,7 +134,8 @@ struct QATTrainCommand: ParsableCommand {
             let type = request.recipe.quantization.type
             let target = export ?? output + (type.isGGUF ? "/model.gguf" : "/model")
             // Not only after hours of training.
-            if FilePath.isGGUF(target) { try CheckpointExporters.gguf.check(type, output: target) }
+            let exporter = CheckpointExporters.guess(output: target, type: type)
+            if exporter.fileEnding != nil { try exporter.check(type, output: target) }
             if let export {
                 try RunExport.checkPlace(export, run: output, teacher: teacher, replacing: force)
             }
@@ -161,7 +162,7 @@ struct QATTrainCommand: ParsableCommand {
                 return try session.endIfInterrupted()
             }
             let written = try run.export(
-                to: target, replacesOutput: true, isCancelled: { session.isInterrupted })
+                to: target, exporter: exporter, replacesOutput: true, isCancelled: { session.isInterrupted })
             session.warn(written.notes.filter { !run.warnings.contains($0) })
             summary.peakResidentBytes = run.peakResidentBytes
             let report = TrainingReport(run, summary, output: output)

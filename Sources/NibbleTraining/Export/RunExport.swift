@@ -7,7 +7,8 @@ internal import NibbleTensor
 /// trained on, bit for bit; or a hub folder whose weights lie on their grid.
 ///
 /// ```swift
-/// try RunExport(path: "run").write(to: "gemma.qat.gguf", threads: 2, version: "0.3.0")
+/// try RunExport(path: "run").write(
+///     to: "gemma.qat.gguf", exporter: CheckpointExporters.gguf, threads: 2, version: "0.3.0")
 /// ```
 public struct RunExport: Sendable {
     /// Which of the saved states.
@@ -35,13 +36,13 @@ public struct RunExport: Sendable {
     /// The newest state of the run at `path`.
     public init(path: String) { self.path = path }
 
-    /// Writes a GGUF file where `output` ends in `.gguf`, else a hub folder.
+    /// Writes the state as `exporter` has it.
     ///
     /// - Throws: `TrainingError` (`mismatch`) where the teacher is another or the state is gone; `CheckpointError`
     ///   where a file cannot be read or written.
     @discardableResult
     public func write(
-        to output: String, threads: Int, version: String,
+        to output: String, exporter: any CheckpointExporter, threads: Int, version: String,
         progress: @escaping @Sendable (ConversionProgress) -> Void = { _ in },
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws -> ConversionSummary {
@@ -49,9 +50,8 @@ public struct RunExport: Sendable {
         let recipePath = FilePath.join(path, RunFolder.Name.recipe)
         var recipe = try Recipe(path: recipePath)
         // Before the teacher is read.
-        if FilePath.isGGUF(output) {
-            try CheckpointExporters.gguf.check(recipe.quantization.type, output: output)
-        }
+        let type = recipe.quantization.type.exported(by: exporter, as: folderType)
+        try exporter.check(type, output: output)
         let source = teacher ?? status.identity.teacherPath
         let checkpoint = try ModelCheckpoint(path: source)
         let digest = "\(TeacherDigest(checkpoint, threads: threads))"
@@ -74,7 +74,8 @@ public struct RunExport: Sendable {
         export.folderType = folderType
         export.replacesOutput = replacesOutput
         return try export.write(
-            to: output, threads: threads, version: version, progress: progress, isCancelled: isCancelled)
+            to: output, exporter: exporter, threads: threads, version: version, progress: progress,
+            isCancelled: isCancelled)
     }
 
     private func savedPath(_ status: RunStatus) throws -> String {

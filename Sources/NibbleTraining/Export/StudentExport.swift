@@ -14,19 +14,17 @@ struct StudentExport {
     /// Whether an existing output may be replaced.
     var replacesOutput = false
 
-    /// Writes a GGUF file where `output` ends in `.gguf`, else a hub folder.
+    /// Writes the student as `exporter` has it.
     func write(
-        to output: String, threads: Int, version: String,
+        to output: String, exporter: any CheckpointExporter, threads: Int, version: String,
         progress: @escaping @Sendable (ConversionProgress) -> Void,
         isCancelled: @escaping @Sendable () -> Bool
     ) throws -> ConversionSummary {
-        let trained = recipe.quantization.type
         let source = student.checkpoint
-        var plan = try recipe.quantization.plan()
-        if !FilePath.isGGUF(output) {
-            plan = QuantizationPlan(folderType ?? (trained.isGGUF ? .f32 : trained))
-        }
-        let exporter = CheckpointExporters.guess(output: output, type: plan.type)
+        let type = recipe.quantization.type.exported(by: exporter, as: folderType)
+        let plan =
+            type == recipe.quantization.type
+            ? try recipe.quantization.plan() : QuantizationPlan(type)
         var request = ConversionRequest(
             input: source.path, output: output, exporter: exporter, plan: plan, threads: threads)
         request.replacesOutput = replacesOutput
@@ -60,6 +58,14 @@ struct StudentExport {
                 methods: student.matrices.map { matrix in
                     .init(tensor: matrix.name, methods: methods[matrix.name] ?? "nearest")
                 }))
+    }
+}
+
+extension QuantizationType {
+    /// The type of an export: in a folder `folderType`, or where that is nil the type trained for if a folder holds it,
+    /// else F32, which holds its values; elsewhere the type trained for.
+    func exported(by exporter: any CheckpointExporter, as folderType: QuantizationType?) -> QuantizationType {
+        exporter.fileEnding != nil ? self : folderType ?? (isGGUF ? .f32 : self)
     }
 }
 

@@ -20,7 +20,7 @@ internal import NibbleTokenizer
 /// request.recipe.train.steps = 200
 /// let run = try Trainer(request).prepare()
 /// let summary = try run.train()
-/// try run.export(to: "gemma.qat.gguf")
+/// try run.export(to: "gemma.qat.gguf", exporter: CheckpointExporters.gguf)
 /// ```
 public struct Trainer {
     /// What is asked for.

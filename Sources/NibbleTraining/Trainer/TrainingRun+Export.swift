@@ -10,7 +10,7 @@ extension TrainingRun {
     /// memory, and only the best state is read again where it is not the last; the student is in it afterwards.
     ///
     /// - Parameters:
-    ///   - output: a path that ends in `.gguf`, or else a hub folder.
+    ///   - exporter: the form of the output.
     ///   - folderType: element type of trained matrices in a hub folder: `.f32` or `.f16`, which hold Q4_0's values
     ///     exactly; nil: the run's own where that is one of `QuantizationType.folderTypes`, else `.f32`.
     ///   - replacesOutput: whether an existing output may be replaced.
@@ -18,7 +18,8 @@ extension TrainingRun {
     ///   read or written.
     @discardableResult
     public func export(
-        to output: String, folderType: QuantizationType? = nil, replacesOutput: Bool = false,
+        to output: String, exporter: any CheckpointExporter, folderType: QuantizationType? = nil,
+        replacesOutput: Bool = false,
         progress: @escaping @Sendable (ConversionProgress) -> Void = { _ in },
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws -> ConversionSummary {
@@ -34,7 +35,8 @@ extension TrainingRun {
             student: student, state: exported, identity: folder.identity, recipe: recipe,
             folderType: folderType, replacesOutput: replacesOutput)
         return try export.write(
-            to: output, threads: request.threads, version: request.version, progress: progress,
+            to: output, exporter: exporter, threads: request.threads, version: request.version,
+            progress: progress,
             isCancelled: isCancelled)
     }
 
