@@ -38,8 +38,7 @@ struct CompareCommand: ParsableCommand {
         try Session.run { session in
             let evaluator = try Evaluator(options.request(models: [base] + models, session))
             let evaluation = try options.run(evaluator, session)
-            let report = ComparisonReport(
-                evaluation.comparison(of: evaluator.models), warnings: evaluator.notes.map(\.description))
+            let report = ComparisonReport(evaluation, warnings: evaluator.notes.map(\.description))
             try StandardOutput.print(json ? report.json : markdown ? report.markdown : report.text)
             try session.endIfInterrupted()
         }

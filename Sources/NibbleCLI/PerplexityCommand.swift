@@ -69,10 +69,7 @@ struct PerplexityCommand: ParsableCommand {
             request.replacesLogits = force
             let evaluator = try Evaluator(request)
             let evaluation = try options.run(evaluator, session)
-            guard let last = evaluator.models.last else { return }
-            let report = PerplexityReport(
-                evaluation.perplexity(of: last, hasBase: evaluator.hasBase),
-                warnings: evaluator.notes.map(\.description))
+            let report = PerplexityReport(evaluation, warnings: evaluator.notes.map(\.description))
             try StandardOutput.print(json ? report.json : report.text)
             try session.endIfInterrupted()
         }

@@ -1,10 +1,10 @@
 import Foundation
 import Nibble
 import NibbleCheckpoint
-import NibbleEvaluation
 import Testing
 
 @testable import NibbleCLI
+@testable import NibbleEvaluation
 
 @Suite("Reports of evaluations")
 struct EvaluationReportTests {
@@ -27,9 +27,21 @@ struct EvaluationReportTests {
         return statistics
     }
 
-    private func result(_ texts: [PerplexityResult.TextResult]) -> PerplexityResult {
-        PerplexityResult(
-            model: "m.gguf", texts: texts, context: 512, precision: "f32", threads: 2, seconds: 4)
+    private func result(_ texts: [Evaluation.Text], hasBase: Bool = false) -> Evaluation {
+        Evaluation(
+            models: [.init(path: "m.gguf", bytes: 1000, bitsPerWeight: 4.5)], hasBase: hasBase,
+            precision: "f32",
+            threads: 2, texts: texts, elapsed: .seconds(4))
+    }
+
+    private func text(
+        _ name: String, tokens: Int, planned: Int, done: Int = 0, _ values: [Double] = [],
+        divergence: DivergenceStatistics = DivergenceStatistics()
+    ) throws -> Evaluation.Text {
+        .init(
+            name: name, tokenCount: tokens, context: 512, stride: nil, chunksPlanned: planned,
+            chunksDone: done,
+            estimates: [try estimate(values)], divergences: [divergence])
     }
 
     private func object(_ json: String) throws -> [String: Any] {
@@ -39,11 +51,7 @@ struct EvaluationReportTests {
     @Test("The last line is the estimate, as llama-perplexity prints it")
     func oneText() throws {
         let report = PerplexityReport(
-            result([
-                .init(
-                    name: "a.txt", tokenCount: 1500, chunksPlanned: 2, chunksDone: 2,
-                    estimate: try estimate([1, 2, 6]))
-            ]))
+            result([try text("a.txt", tokens: 1500, planned: 2, done: 2, [1, 2, 6])]))
         #expect(
             report.text == """
                 2 chunks of 512 tokens, f32: 1024 tokens in 4.00 s, 256.0 tokens/s
@@ -55,13 +63,9 @@ struct EvaluationReportTests {
     func interrupted() throws {
         let report = PerplexityReport(
             result([
-                .init(
-                    name: "a.txt", tokenCount: 1500, chunksPlanned: 2, chunksDone: 2,
-                    estimate: try estimate([1, 2])),
-                .init(
-                    name: "long name.txt", tokenCount: 9000, chunksPlanned: 17, chunksDone: 1,
-                    estimate: try estimate([6])),
-                .init(name: "c.txt", tokenCount: 2000, chunksPlanned: 3),
+                try text("a.txt", tokens: 1500, planned: 2, done: 2, [1, 2]),
+                try text("long name.txt", tokens: 9000, planned: 17, done: 1, [6]),
+                try text("c.txt", tokens: 2000, planned: 3),
             ]))
         #expect(
             report.text == """
@@ -84,17 +88,16 @@ struct EvaluationReportTests {
 
     @Test("Nothing evaluated is no perplexity of 1")
     func nothing() throws {
-        let report = PerplexityReport(result([.init(name: "a", tokenCount: 2000, chunksPlanned: 3)]))
+        let report = PerplexityReport(result([try text("a", tokens: 2000, planned: 3)]))
         #expect(report.text.hasSuffix("stopped after 0 of 3 chunks\nPPL: nothing was evaluated"))
         _ = try object(report.json)
     }
 
     @Test("A comparison with a base model has llama-perplexity's tables, with a remark on few tokens")
     func divergence() throws {
-        let text = PerplexityResult.TextResult(
-            name: "a", tokenCount: 2000, chunksPlanned: 1, chunksDone: 1, estimate: try estimate([2]),
-            divergence: try statistics(nll: 2))
-        let report = PerplexityReport(result([text]))
+        let text = try text(
+            "a", tokens: 2000, planned: 1, done: 1, [2], divergence: try statistics(nll: 2))
+        let report = PerplexityReport(result([text], hasBase: true))
         #expect(report.text.contains("Mean    KLD:   0.250000 ±   0.000000"))
         #expect(report.text.contains("(20 tokens: too few"))
         let json = try object(report.json)
@@ -112,34 +115,38 @@ struct EvaluationReportTests {
                 == "chunk 0 of 9  PPL: nothing was evaluated")
     }
 
-    private func comparison() throws -> ModelComparison {
-        var result = ModelComparison(
-            base: ComparisonRow(
-                base: "bf16", bytes: 536_000_000, bitsPerWeight: 16, chunksDone: 4,
-                estimate: try estimate([1, 1, 1])),
-            texts: ["a.txt"], context: 512, chunksPlanned: 4, precision: "f32", threads: 2, seconds: 75)
-        result.append(
-            "q4_0", bytes: 151_000_000, bitsPerWeight: 4.5, chunksDone: 4,
-            statistics: try statistics(nll: 2))
-        result.append(
-            "qat|q4_0", bytes: 151_000_000, bitsPerWeight: 4.5, chunksDone: 3,
-            statistics: try statistics(nll: 1.5))
-        result.missing = ["q8_0"]
-        return result
+    private func comparison(done: Int = 4) throws -> Evaluation {
+        Evaluation(
+            models: [
+                .init(path: "bf16", bytes: 536_000_000, bitsPerWeight: 16),
+                .init(path: "q4_0", bytes: 151_000_000, bitsPerWeight: 4.5),
+                .init(path: "qat|q4_0", bytes: 151_000_000, bitsPerWeight: 4.5),
+            ], hasBase: true, precision: "f32", threads: 2,
+            texts: [
+                .init(
+                    name: "a.txt", tokenCount: 2048, context: 512, stride: nil, chunksPlanned: 4,
+                    chunksDone: done,
+                    estimates: [try estimate([1, 1, 1]), PerplexityEstimate(), PerplexityEstimate()],
+                    divergences: [
+                        DivergenceStatistics(), try statistics(nll: 2), try statistics(nll: 1.5),
+                    ])
+            ], elapsed: .seconds(75))
     }
 
     @Test("A comparison as text")
     func comparisonText() throws {
-        let lines = ComparisonReport(try comparison()).text.split(
+        let lines = ComparisonReport(try comparison(done: 3)).text.split(
             separator: "\n", omittingEmptySubsequences: false)
         #expect(lines.count == 7)
         #expect(lines[0].hasPrefix("model") && lines[0].hasSuffix("same top"))
-        #expect(lines[1].hasPrefix("bf16") && lines[1].hasSuffix("2.7183 ± 0.0000"))
+        #expect(lines[1].hasPrefix("bf16 (3 of 4 chunks)") && lines[1].hasSuffix("2.7183 ± 0.0000"))
         // (e² - e^1.5) / (e² - e) = 62.2 %
         #expect(lines[3].hasPrefix("qat|q4_0 (3 of 4 chunks)") && lines[3].contains("62.2 %"))
         #expect(lines[3].hasSuffix("25.00 ± 9.93 %"))
         #expect(lines[5] == "a.txt: 4 chunks of 512 tokens, f32, 2 threads, 1 min 15 s")
-        #expect(lines[6] == "stopped before q8_0")
+        #expect(lines[6] == "stopped early")
+        let whole = ComparisonReport(try comparison()).text.split(separator: "\n")
+        #expect(whole.count == 5 && whole[3].hasPrefix("qat|q4_0  "))
     }
 
     @Test("A comparison as Markdown escapes what would end a cell")
@@ -147,13 +154,13 @@ struct EvaluationReportTests {
         let lines = ComparisonReport(try comparison()).markdown.split(separator: "\n")
         #expect(lines[0].hasPrefix("| model | size | bits/weight | perplexity | difference |"))
         #expect(lines[1] == "| --- |" + String(repeating: " ---: |", count: 9))
-        #expect(lines[4].hasPrefix("| qat\\|q4_0 (3 of 4 chunks) | 151 MB | 4.50 | 4.4817 ± 0.5141 | 1.7634"))
+        #expect(lines[4].hasPrefix("| qat\\|q4_0 | 151 MB | 4.50 | 4.4817 ± 0.5141 | 1.7634"))
         #expect(lines[2] == "| bf16 | 536 MB | 16.00 | 2.7183 ± 0.0000 |  |  |  |  |  |  |")
     }
 
     @Test("A comparison as JSON")
     func comparisonJSON() throws {
-        let json = try object(ComparisonReport(try comparison()).json)
+        let json = try object(ComparisonReport(try comparison(done: 3)).json)
         let models = try #require(json["models"] as? [[String: Any]])
         #expect(models.count == 3)
         #expect(models[0]["difference"] is NSNull)

@@ -2,10 +2,10 @@ internal import Nibble
 
 /// A comparison as text, as Markdown and as JSON.
 struct ComparisonReport {
-    private let result: ModelComparison
+    private let result: Evaluation
     private let warnings: [String]
 
-    init(_ result: ModelComparison, warnings: [String] = []) {
+    init(_ result: Evaluation, warnings: [String] = []) {
         self.result = result
         self.warnings = warnings
     }
@@ -30,9 +30,8 @@ struct ComparisonReport {
     private var rows: [[String]] { [Self.head] + result.rows.map(cells) }
 
     private func cells(_ row: ComparisonRow) -> [String] {
-        let isPartial = row.chunksDone != result.chunksPlanned
-        return [
-            row.name + (isPartial ? " (\(row.chunksDone) of \(result.chunksPlanned) chunks)" : ""),
+        [
+            row.name + (result.isComplete ? "" : " (\(result.chunksDone) of \(result.chunksPlanned) chunks)"),
             Text.bytes(row.bytes), Text.bits(row.bitsPerWeight), Self.text(row.perplexity, 4),
             row.difference.map { Self.text($0, 4) } ?? "",
             row.recovered.map { Text.fixed(100 * $0, 1) + " %" } ?? "",
@@ -50,45 +49,38 @@ struct ComparisonReport {
     /// How the numbers came about, so that they can be repeated.
     private var facts: String {
         let threads = result.threads == 1 ? "1 thread" : "\(result.threads) threads"
-        let texts = result.texts.joined(separator: ", ")
-        return "\(texts): \(result.chunksPlanned) chunks of \(result.context) tokens, "
+        let texts = result.texts.map(\.name).joined(separator: ", ")
+        return "\(texts): \(result.chunksPlanned) chunks of \(result.texts[0].context) tokens, "
             + "\(result.precision), \(threads), \(Text.time(result.seconds))"
     }
 
-    private var remarks: [String] {
-        var remarks: [String] = []
-        if !result.missing.isEmpty {
-            remarks.append("stopped before " + result.missing.joined(separator: ", "))
-        } else if !result.isComplete {
-            remarks.append("stopped early")
-        }
-        return remarks
-    }
+    private var remarks: [String] { result.isComplete ? [] : ["stopped early"] }
 
     // MARK: - JSON
 
     var json: String {
         let document = JSONValue.members([
-            "texts": .array(result.texts.map { .string($0) }),
-            "context": .integer(result.context),
+            "texts": .array(result.texts.map { .string($0.name) }),
+            "context": .integer(result.texts[0].context),
             "chunks_planned": .integer(result.chunksPlanned),
             "precision": .string(result.precision),
             "threads": .integer(result.threads),
             "seconds": .real(result.seconds),
             "complete": .bool(result.isComplete),
-            "missing": .array(result.missing.map { .string($0) }),
-            "models": .array(result.rows.map(Self.json)),
+            // All models are evaluated together.
+            "missing": .array([]),
+            "models": .array(result.rows.map(json)),
             "warnings": .array(warnings.map { .string($0) }),
         ])
         return String(document.serialized().dropLast())
     }
 
-    private static func json(_ row: ComparisonRow) -> JSONValue {
+    private func json(_ row: ComparisonRow) -> JSONValue {
         .members([
             "name": .string(row.name),
             "bytes": .integer(row.bytes),
             "bits_per_weight": .real(row.bitsPerWeight),
-            "chunks": .integer(row.chunksDone),
+            "chunks": .integer(result.chunksDone),
             "perplexity": row.perplexity.json,
             "difference": row.difference?.json ?? .null,
             "recovered": row.recovered.map { .finite($0) } ?? .null,

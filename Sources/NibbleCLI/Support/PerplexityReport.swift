@@ -1,11 +1,11 @@
 internal import Nibble
 
-/// An evaluation as text and as JSON.
+/// An evaluation of its last model as text and as JSON.
 struct PerplexityReport {
-    private let result: PerplexityResult
+    private let result: Evaluation
     private let warnings: [String]
 
-    init(_ result: PerplexityResult, warnings: [String] = []) {
+    init(_ result: Evaluation, warnings: [String] = []) {
         self.result = result
         self.warnings = warnings
     }
@@ -38,12 +38,17 @@ struct PerplexityReport {
         return "chunk \(chunksDone) of \(chunksPlanned)  \(text(estimate))" + time
     }
 
+    /// Index of the model that is reported.
+    private var model: Int { result.models.count - 1 }
+
+    private var divergence: DivergenceStatistics? { result.hasBase ? result.divergence(model: model) : nil }
+
     // MARK: - Text
 
     /// The texts where there are several, the speed, the tables of a comparison, and the estimate as last line.
     var text: String {
         var sections: [String] = []
-        if let divergence = result.divergence, divergence.count > 0 {
+        if let divergence, divergence.count > 0 {
             var table = divergence.table
             if divergence.count < DivergenceStatistics.meaningfulCount {
                 table += "\n(\(divergence.count) tokens: too few for these numbers to mean much)"
@@ -55,14 +60,14 @@ struct PerplexityReport {
         if !result.isComplete {
             lines.append("stopped after \(result.chunksDone) of \(result.chunksPlanned) chunks")
         }
-        lines.append(Self.text(result.pooled))
+        lines.append(Self.text(result.pooled(model: model)))
         return (sections + [lines.joined(separator: "\n")]).joined(separator: "\n\n")
     }
 
     private var textTable: String {
         var rows = [["text", "tokens", "chunks", "scored", "perplexity", "+/-"]]
         for text in result.texts {
-            let (estimate, isBegun) = (text.estimate, text.estimate.count > 0)
+            let (estimate, isBegun) = (text.estimates[model], text.estimates[model].count > 0)
             rows.append([
                 text.name, String(text.tokenCount), Self.chunks(text), String(estimate.count),
                 isBegun ? Text.fixed(estimate.perplexity, 4) : "",
@@ -72,14 +77,15 @@ struct PerplexityReport {
         return Text.table(rows, right: [1, 2, 3, 4, 5])
     }
 
-    private static func chunks(_ text: PerplexityResult.TextResult) -> String {
+    private static func chunks(_ text: Evaluation.Text) -> String {
         text.chunksDone == text.chunksPlanned
             ? String(text.chunksDone) : "\(text.chunksDone) of \(text.chunksPlanned)"
     }
 
     private var speed: String {
-        let stride = result.stride.map { ", stride \($0)" } ?? ""
-        return "\(result.chunksDone) chunks of \(result.context) tokens\(stride), \(result.precision): "
+        let stride = result.texts[0].stride.map { ", stride \($0)" } ?? ""
+        return
+            "\(result.chunksDone) chunks of \(result.texts[0].context) tokens\(stride), \(result.precision): "
             + "\(result.tokensEvaluated) tokens in \(Text.time(result.seconds)), "
             + "\(Text.fixed(result.tokensPerSecond, 1)) tokens/s"
     }
@@ -88,9 +94,9 @@ struct PerplexityReport {
 
     var json: String {
         var members: [JSONValue.Member] = [
-            .init("model", .string(result.model)),
-            .init("context", .integer(result.context)),
-            .init("stride", result.stride.map { .integer($0) } ?? .null),
+            .init("model", .string(result.models[model].path)),
+            .init("context", .integer(result.texts[0].context)),
+            .init("stride", result.texts[0].stride.map { .integer($0) } ?? .null),
             .init("precision", .string(result.precision)),
             .init("threads", .integer(result.threads)),
             .init("complete", .bool(result.isComplete)),
@@ -99,21 +105,21 @@ struct PerplexityReport {
             .init("seconds", .real(result.seconds)),
             .init("tokens_evaluated", .integer(result.tokensEvaluated)),
             .init("tokens_per_second", .real(result.tokensPerSecond)),
-            .init("estimate", result.pooled.json),
-            .init("texts", .array(result.texts.map(Self.json))),
+            .init("estimate", result.pooled(model: model).json),
+            .init("texts", .array(result.texts.map(json))),
             .init("warnings", .array(warnings.map { .string($0) })),
         ]
-        if let divergence = result.divergence { members.append(.init("divergence", divergence.json)) }
+        if let divergence { members.append(.init("divergence", divergence.json)) }
         return String(JSONValue.object(members).serialized().dropLast())
     }
 
-    private static func json(_ text: PerplexityResult.TextResult) -> JSONValue {
+    private func json(_ text: Evaluation.Text) -> JSONValue {
         .object([
             .init("name", .string(text.name)),
             .init("tokens", .integer(text.tokenCount)),
             .init("chunks", .integer(text.chunksDone)),
             .init("chunks_planned", .integer(text.chunksPlanned)),
-            .init("estimate", text.estimate.json),
+            .init("estimate", text.estimates[model].json),
         ])
     }
 }

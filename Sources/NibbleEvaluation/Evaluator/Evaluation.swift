@@ -1,47 +1,60 @@
-public import NibbleModel
-internal import NibbleTensor
-
 /// What an ``Evaluator`` measured, complete or as far as it came.
 public struct Evaluation: Sendable {
+    /// The models; the first of several is the base of divergences.
+    public let models: [Model]
+    /// Whether divergences were measured: from the first of several models, or from recorded logits.
+    public let hasBase: Bool
+    /// How the models were computed: `f32`, `bf16`.
+    public let precision: String
+    /// Threads used.
+    public let threads: Int
     /// The texts in the order given.
     public internal(set) var texts: [Text]
-    /// Time since the start.
+    /// Time since the start, without opening models and reading texts.
     public internal(set) var elapsed: Duration = .zero
+
+    /// A model that was evaluated.
+    public struct Model: Sendable {
+        /// The model, as the user named it.
+        public let path: String
+        /// Bytes of its tensors.
+        public let bytes: Int
+        /// Bits that a stored weight takes on average.
+        public let bitsPerWeight: Double
+    }
 
     /// One text's part.
     public struct Text: Sendable {
-        /// The text's name.
+        /// The text's name, usually its path.
         public let name: String
-        /// Tokens of the text.
+        /// Tokens of the text, those that no chunk holds included.
         public let tokenCount: Int
-        /// Tokens of a chunk.
+        /// Tokens of a chunk: `ChunkPlan.window`.
         public let context: Int
         /// Distance of chunks, where they overlap.
         public let stride: Int?
         /// Chunks that were to be evaluated.
         public let chunksPlanned: Int
-        /// Chunks that were evaluated.
+        /// Chunks that were evaluated: fewer where the run was interrupted.
         public internal(set) var chunksDone = 0
         /// Perplexity of each model.
         public internal(set) var estimates: [PerplexityEstimate]
         /// Divergence of each model from the base; empty statistics for the base itself.
         public internal(set) var divergences: [DivergenceStatistics]
-
-        init(name: String, plan: ChunkPlan, models: Int) {
-            self.name = name
-            tokenCount = plan.tokens.count
-            context = plan.window
-            stride = plan.stride
-            chunksPlanned = plan.count
-            estimates = Array(repeating: PerplexityEstimate(), count: models)
-            divergences = Array(repeating: DivergenceStatistics(), count: models)
-        }
     }
 
     /// Chunks that were to be evaluated.
     public var chunksPlanned: Int { texts.reduce(0) { $0 + $1.chunksPlanned } }
     /// Chunks that were evaluated.
     public var chunksDone: Int { texts.reduce(0) { $0 + $1.chunksDone } }
+    /// Whether nothing was left out.
+    public var isComplete: Bool { chunksDone == chunksPlanned }
+    /// Tokens that each model evaluated, those that were only context included.
+    public var tokensEvaluated: Int { chunksDone * texts[0].context }
+    /// Time since the start.
+    public var seconds: Double { elapsed / .seconds(1) }
+    /// Tokens evaluated a second; 0 where no time passed.
+    public var tokensPerSecond: Double { seconds > 0 ? Double(tokensEvaluated) / seconds : 0 }
 
     /// Perplexity of a model over the tokens of all texts.
     public func pooled(model: Int) -> PerplexityEstimate { .pooled(texts.map { $0.estimates[model] }) }
@@ -51,49 +64,22 @@ public struct Evaluation: Sendable {
         texts.reduce(into: DivergenceStatistics()) { $0.merge($1.divergences[model]) }
     }
 
-    /// The last model's result, with its divergence from the base where there is one.
-    public func perplexity(of model: LanguageModel, hasBase: Bool) -> PerplexityResult {
-        let parts = texts.map { text in
-            PerplexityResult.TextResult(
-                name: text.name, tokenCount: text.tokenCount, chunksPlanned: text.chunksPlanned,
-                chunksDone: text.chunksDone, estimate: text.estimates.last ?? PerplexityEstimate(),
-                divergence: hasBase ? text.divergences.last : nil)
-        }
-        return PerplexityResult(
-            model: model.path, texts: parts, context: texts[0].context, stride: texts[0].stride,
-            precision: model.compute.precision.rawValue, threads: model.compute.workers.count,
-            seconds: elapsed / .seconds(1))
-    }
-
     /// A row for each model, the base first.
-    public func comparison(of models: [LanguageModel]) -> ModelComparison {
-        let base = models[0]
-        let names = Self.names(of: models)
-        var result = ModelComparison(
-            base: ComparisonRow(
-                base: names[0], bytes: base.weightBytes, bitsPerWeight: base.bitsPerWeight,
-                chunksDone: chunksDone,
-                estimate: pooled(model: 0)),
-            texts: texts.map(\.name), context: texts[0].context, chunksPlanned: chunksPlanned,
-            precision: base.compute.precision.rawValue, threads: base.compute.workers.count,
-            seconds: elapsed / .seconds(1))
-        for (index, model) in models.enumerated().dropFirst() {
-            result.append(
-                names[index], bytes: model.weightBytes, bitsPerWeight: model.bitsPerWeight,
-                chunksDone: chunksDone,
-                statistics: divergence(model: index))
+    public var rows: [ComparisonRow] {
+        var rows: [ComparisonRow] = []
+        for (index, name) in names.enumerated() {
+            let statistics = divergence(model: index)
+            rows.append(
+                index == 0
+                    ? ComparisonRow(base: name, models[0], pooled(model: 0))
+                    : ComparisonRow(name, models[index], statistics, first: index > 1 ? rows[1] : nil))
         }
-        return result
+        return rows
     }
 
     /// The last part of each path, or the whole paths where that does not tell the models apart.
-    private static func names(of models: [LanguageModel]) -> [String] {
+    private var names: [String] {
         let names = models.map { $0.path.split(separator: "/").last.map(String.init) ?? $0.path }
         return Set(names).count == names.count ? names : models.map(\.path)
     }
-}
-
-extension LanguageModel {
-    /// Bits that a stored weight takes on average.
-    public var bitsPerWeight: Double { Double(weightBytes) * 8 / Double(parameterCount) }
 }

@@ -9,9 +9,7 @@ internal import NibbleTokenizer
 /// ```swift
 /// var request = EvaluationRequest(models: ["gemma.bf16.gguf", "gemma.q4_0.gguf"], texts: ["wiki.txt"], threads: 2)
 /// request.chunkLimit = 40
-/// let evaluator = try Evaluator(request)
-/// let evaluation = try evaluator.run()
-/// print(evaluation.comparison(of: evaluator.models).rows[1].perplexity.value)
+/// print(try Evaluator(request).run().rows[1].perplexity.value)
 /// ```
 public struct EvaluationRequest: Sendable {
     /// Paths of the models; the first is the base of divergences.

@@ -141,8 +141,7 @@ public final class Evaluator {
         progress: (Evaluation) -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws(CheckpointError) -> Evaluation {
         let start = ContinuousClock.now
-        var evaluation = Evaluation(
-            texts: plans.map { Evaluation.Text(name: $0.name, plan: $0.plan, models: models.count) })
+        var evaluation = unbegun
         for (index, (name, plan)) in plans.enumerated() {
             let size = max(1, Self.batch / plan.window)
             for first in stride(from: 0, to: plan.count, by: size) {
@@ -164,6 +163,24 @@ public final class Evaluator {
         }
         try recorder?.commit()
         return evaluation
+    }
+
+    /// Before the first chunk.
+    private var unbegun: Evaluation {
+        Evaluation(
+            models: models.map {
+                let bits = Double($0.weightBytes) * 8 / Double($0.parameterCount)
+                return .init(path: $0.path, bytes: $0.weightBytes, bitsPerWeight: bits)
+            },
+            hasBase: hasBase, precision: models[0].compute.precision.rawValue,
+            threads: models[0].compute.workers.count,
+            texts: plans.map { name, plan in
+                Evaluation.Text(
+                    name: name, tokenCount: plan.tokens.count, context: plan.window, stride: plan.stride,
+                    chunksPlanned: plan.count,
+                    estimates: Array(repeating: PerplexityEstimate(), count: models.count),
+                    divergences: Array(repeating: DivergenceStatistics(), count: models.count))
+            })
     }
 
     /// What all models make of some chunks: `[model][chunk][scored token]`.

@@ -6,8 +6,6 @@ public struct ComparisonRow: Sendable, Equatable {
     public var bytes: Int
     /// Bits that a weight takes on average.
     public var bitsPerWeight: Double
-    /// Chunks that were evaluated.
-    public var chunksDone: Int
     /// Perplexity.
     public var perplexity: Estimate
     /// Perplexity minus the base model's, with the error of paired measurements; nil for the base model.
@@ -25,33 +23,27 @@ public struct ComparisonRow: Sendable, Equatable {
     public var sameTop: Estimate?
 
     /// The base model's row.
-    public init(
-        base name: String, bytes: Int, bitsPerWeight: Double, chunksDone: Int, estimate: PerplexityEstimate
-    ) {
+    init(base name: String, _ model: Evaluation.Model, _ estimate: PerplexityEstimate) {
         self.name = name
-        self.bytes = bytes
-        self.bitsPerWeight = bitsPerWeight
-        self.chunksDone = chunksDone
+        bytes = model.bytes
+        bitsPerWeight = model.bitsPerWeight
         perplexity = Estimate(estimate.perplexity, error: estimate.perplexityError)
     }
 
     /// The row of a model that was compared with the base model.
     ///
-    /// - Parameter firstDifference: the difference of the comparison's first model; nil in that model's own row.
-    public init(
-        _ name: String, bytes: Int, bitsPerWeight: Double, chunksDone: Int, statistics: DivergenceStatistics,
-        firstDifference: Double?
-    ) {
+    /// - Parameter first: the row of the first model that was; nil in that row itself.
+    init(_ name: String, _ model: Evaluation.Model, _ statistics: DivergenceStatistics, first: ComparisonRow?)
+    {
         self.name = name
-        self.bytes = bytes
-        self.bitsPerWeight = bitsPerWeight
-        self.chunksDone = chunksDone
+        bytes = model.bytes
+        bitsPerWeight = model.bitsPerWeight
         let difference = statistics.perplexities.difference
         let percentiles = statistics.divergencePercentiles
         perplexity = statistics.perplexities.perplexity
         self.difference = difference
-        recovered = firstDifference.flatMap {
-            PairedPerplexity.recoveredShare(of: $0, by: difference.value)
+        recovered = first?.difference.flatMap {
+            PairedPerplexity.recoveredShare(of: $0.value, by: difference.value)
         }
         meanDivergence = statistics.meanDivergence
         divergence99 = percentiles.value(at: 0.99)
