@@ -4,11 +4,13 @@ public import NibbleNumerics
 /// blocks themselves are what the model computes with.
 ///
 /// ```swift
-/// let quantizer = FakeQuantizer(codec: Q4_0(), columns: 640)
+/// let quantizer = FakeQuantizer(.ggml(.q4_0), columns: 640)
 /// try quantizer.encode(weights.span, into: &blocks)       // what is computed with, and what is exported
 /// ```
 public struct FakeQuantizer: Sendable {
-    /// The block format.
+    /// How rows are stored.
+    public let format: WeightFormat
+    /// The arithmetic of ``format``.
     public let codec: any Codec
     /// Elements of a row.
     public let columns: Int
@@ -21,23 +23,24 @@ public struct FakeQuantizer: Sendable {
     /// Beyond what values are clipped, where that stops their gradient.
     private let range: RepresentableRange?
 
-    /// - Precondition: the codec encodes rows of `columns`; it is one of `ScaledBlocks.types` where scales are learned.
-    public init(codec: any Codec, columns: Int, config: FakeQuantizeConfig = .init()) {
-        guard codec.canEncode, let rowBytes = codec.byteCount(columns: columns) else {
-            preconditionFailure("\(codec.name) does not encode rows of \(columns)")
+    /// - Precondition: the format encodes rows of `columns`; it is one of `ScaledBlocks.types` where scales are learned.
+    public init(_ format: WeightFormat, columns: Int, config: FakeQuantizeConfig = .init()) {
+        guard let codec = format.codec, codec.canEncode, let rowBytes = codec.byteCount(columns: columns)
+        else {
+            preconditionFailure("\(format) does not encode rows of \(columns)")
         }
+        self.format = format
         self.codec = codec
         self.columns = columns
         self.config = config
         self.rowBytes = rowBytes
-        let type = GGMLType.allCases.first { $0.description == codec.name }
-        scaledBlocks = config.scales == .learned ? type.flatMap(ScaledBlocks.init) : nil
+        scaledBlocks = config.scales == .learned ? format.ggmlType.flatMap(ScaledBlocks.init) : nil
         precondition(
             config.scales == .recomputed || scaledBlocks != nil,
-            "scales of \(codec.name) cannot be learned, those of \(ScaledBlocks.types) can")
+            "scales of \(format) cannot be learned, those of \(ScaledBlocks.types) can")
         range =
             config.gradient == .masked && config.scales == .recomputed
-            ? type.flatMap(RepresentableRange.init) : nil
+            ? format.ggmlType.flatMap(RepresentableRange.init) : nil
     }
 
     /// Scales of a row; 0 where they are recomputed.
@@ -51,6 +54,7 @@ public struct FakeQuantizer: Sendable {
     ) throws(CodecError) {
         try codec.encode(rows, columns: columns, importance: nil, into: &blocks, level: level)
     }
+
     /// Stops the gradient of values that were clipped, where the configuration says so.
     ///
     /// - Parameters:

@@ -29,33 +29,23 @@ public struct Matrix: @unchecked Sendable {
         rows: Int, columns: Int, type: GGMLType, bytes: UnsafeRawBufferPointer,
         owner: any AnyObject & Sendable, parameter: Parameter? = nil
     ) {
-        guard let codec = type.codec, type.byteCount(elements: columns) != nil else { return nil }
         self.init(
-            rows: rows, columns: columns, type: type, codec: codec, bytes: bytes, owner: owner,
+            rows: rows, columns: columns, format: .ggml(type), bytes: bytes, owner: owner,
             parameter: parameter)
     }
 
-    /// The same for weights stored by a codec.
+    /// The same for weights of any format.
     public init?(
-        rows: Int, columns: Int, codec: any Codec, bytes: UnsafeRawBufferPointer,
+        rows: Int, columns: Int, format: WeightFormat, bytes: UnsafeRawBufferPointer,
         owner: any AnyObject & Sendable, parameter: Parameter? = nil
     ) {
-        self.init(
-            rows: rows, columns: columns, type: nil, codec: codec, bytes: bytes, owner: owner,
-            parameter: parameter)
-    }
-
-    private init?(
-        rows: Int, columns: Int, type: GGMLType?, codec: any Codec, bytes: UnsafeRawBufferPointer,
-        owner: any AnyObject & Sendable, parameter: Parameter?
-    ) {
-        guard let rowBytes = codec.byteCount(columns: columns) else { return nil }
+        guard let codec = format.codec, let rowBytes = format.byteCount(columns: columns) else { return nil }
         precondition(bytes.count >= rows * rowBytes, "\(bytes.count) bytes for \(rows) rows of \(rowBytes)")
         precondition(
             parameter.map { $0.count == rows * columns } ?? true, "parameter of another size than its matrix")
         self.rows = rows
         self.columns = columns
-        self.type = type
+        type = format.ggmlType
         self.codec = codec
         self.rowBytes = rowBytes
         self.bytes = bytes

@@ -11,7 +11,6 @@ struct StudentBuilder {
     private(set) var grid = TeacherGrid()
     /// Bytes of the matrices that are quantized and not trained.
     private(set) var frozenByteCount = 0
-    private var types: [TensorRole: GGMLType] = [:]
     private var frozen = WeightReplacements()
     private let checkpoint: ModelCheckpoint
     private let scope: TrainingScope
@@ -39,11 +38,11 @@ struct StudentBuilder {
         }
         let rows = checkpoint.rowCount(of: role, entry)
         let isTrained = scope.trains(role)
-        guard let codec = tensor.format.codec else { throw entry.undecodable }
+        guard tensor.format.codec != nil else { throw entry.undecodable }
         // Tensors that stay as they are need no copy.
         guard isTrained || tensor.format != .ggml(entry.type) else { return }
         guard isTrained else {
-            let matrix = try frozenMatrix(tensor, entry, rows: rows, codec: codec)
+            let matrix = try frozenMatrix(tensor, entry, rows: rows)
             frozen.matrices[role] = matrix
             frozenByteCount += rows * (matrix.codec.byteCount(columns: entry.columns) ?? 0)
             return
@@ -51,13 +50,12 @@ struct StudentBuilder {
         let matrix = TrainedMatrix(
             role: role, name: tensor.name, source: (entry.file.path, entry.name), rows: rows,
             columns: entry.columns,
-            quantizer: FakeQuantizer(codec: codec, columns: entry.columns, config: scope.config),
+            quantizer: FakeQuantizer(tensor.format, columns: entry.columns, config: scope.config),
             trainsWeights: scope.parameters.contains(role.isVocabulary ? .embedding : .linear))
         try load(matrix, entry)
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
             matrix.scales?.choose(rows, for: matrix.weights(rows).span)
         }
-        types[role] = tensor.format.ggmlType
         matrices.append(matrix)
     }
 
@@ -65,7 +63,7 @@ struct StudentBuilder {
     func replacements(isQuantized: Bool) -> WeightReplacements {
         var result = frozen
         for matrix in matrices {
-            result.matrices[matrix.role] = matrix.matrix(isQuantized: isQuantized, type: types[matrix.role])
+            result.matrices[matrix.role] = matrix.matrix(isQuantized: isQuantized)
         }
         for vector in vectors { result.vectors[vector.role] = vector.vector }
         return result
@@ -127,14 +125,14 @@ struct StudentBuilder {
     /// A matrix that is quantized once. The vocabulary's is used by products of both directions for every token, so it
     /// is held decoded.
     private func frozenMatrix(
-        _ tensor: PlannedTensor, _ entry: TensorEntry, rows: Int, codec: any Codec
+        _ tensor: PlannedTensor, _ entry: TensorEntry, rows: Int
     ) throws(CheckpointError) -> Matrix {
         guard let source = entry.type.codec, let sourceBytes = entry.type.byteCount(elements: entry.columns)
         else {
             throw entry.undecodable
         }
         let columns = entry.columns
-        let quantizer = FakeQuantizer(codec: codec, columns: columns)
+        let quantizer = FakeQuantizer(tensor.format, columns: columns)
         let isVocabulary = tensor.role.isVocabulary
         let format = !isVocabulary ? tensor.format : .ggml(compute.hasBF16 ? .bf16 : .f32)
         guard let target = format.codec, let targetBytes = format.byteCount(columns: columns) else {
@@ -159,26 +157,23 @@ struct StudentBuilder {
                 var raw = span.mutableBytes
                 try quantizer.encode(values.span, into: &raw, level: level)
                 var decoded = values.mutableSpan
-                codec.decode(blocks.span.bytes, columns: columns, into: &decoded, level: level)
+                quantizer.codec.decode(blocks.span.bytes, columns: columns, into: &decoded, level: level)
                 try target.encode(
                     values.span, columns: columns, importance: nil, into: &result, level: level)
             } catch {
                 throw values.withUnsafeBufferPointer { values in
                     WeightFault(
-                        error, values: values, columns: columns, firstRow: range.lowerBound, codec: codec,
+                        error, values: values, columns: columns, firstRow: range.lowerBound,
+                        codec: quantizer.codec,
                         advice: "give the tensor another type, with quantization.embedding_type or "
                             + "quantization.tensor_types"
                     ).error(path: entry.file.path, tensor: entry.name)
                 }
             }
         }
-        let bytes = UnsafeRawBufferPointer(memory.bytes)
-        let matrix =
-            if let type = format.ggmlType {
-                Matrix(rows: rows, columns: columns, type: type, bytes: bytes, owner: memory)
-            } else {
-                Matrix(rows: rows, columns: columns, codec: target, bytes: bytes, owner: memory)
-            }
+        let matrix = Matrix(
+            rows: rows, columns: columns, format: format, bytes: UnsafeRawBufferPointer(memory.bytes),
+            owner: memory)
         guard let matrix else { throw entry.undecodable }
         return matrix
     }

@@ -58,20 +58,11 @@ public final class TrainedMatrix: @unchecked Sendable {
     }
 
     /// The weights as they are rounded, or as they are trained.
-    func matrix(isQuantized: Bool, type: GGMLType?) -> Matrix? {
-        guard isQuantized else {
-            return Matrix(
-                rows: rows, columns: columns, type: .f32, bytes: UnsafeRawBufferPointer(masters.bytes),
-                owner: masters, parameter: parameter)
-        }
-        let bytes = UnsafeRawBufferPointer(encoded.bytes)
-        if let type {
-            return Matrix(
-                rows: rows, columns: columns, type: type, bytes: bytes, owner: encoded, parameter: parameter)
-        }
+    func matrix(isQuantized: Bool) -> Matrix? {
+        let memory = isQuantized ? encoded : masters
         return Matrix(
-            rows: rows, columns: columns, codec: quantizer.codec, bytes: bytes, owner: encoded,
-            parameter: parameter)
+            rows: rows, columns: columns, format: isQuantized ? quantizer.format : .ggml(.f32),
+            bytes: UnsafeRawBufferPointer(memory.bytes), owner: memory, parameter: parameter)
     }
 
     /// The mean of the weights' magnitudes.
