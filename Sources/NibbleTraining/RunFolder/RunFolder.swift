@@ -15,13 +15,13 @@ internal import NibbleCheckpoint
 ///
 /// The process may be killed at any moment: what is opened next is the last state that was saved whole.
 /// To look at a folder that a process trains in, use ``RunStatus``.
-public final class RunFolder {
+final class RunFolder {
     /// The folder.
-    public let path: String
+    let path: String
     /// What the run is a run of.
-    public let identity: RunIdentity
+    let identity: RunIdentity
     /// Which checkpoints are kept.
-    public var retention = Retention()
+    var retention = Retention()
     private let lock: FolderLock
 
     /// Called after each part of a checkpoint is written, with the bytes so far; tests end the process or fill the disk there.
@@ -42,7 +42,7 @@ public final class RunFolder {
     /// - Parameter recipeYAML: the text of `recipe.yaml`.
     /// - Throws: `TrainingError` (`mismatch`) where the folder holds a run, something else, or another
     ///   process has it; `CheckpointError` where it cannot be written.
-    public static func create(path: String, identity: RunIdentity, recipeYAML: String) throws -> RunFolder {
+    static func create(path: String, identity: RunIdentity, recipeYAML: String) throws -> RunFolder {
         let path = FilePath.trimmingSlashes(path)
         if mkdir(path, 0o755) != 0, errno != EEXIST {
             throw CheckpointError.system("cannot create the folder", path: path)
@@ -70,7 +70,7 @@ public final class RunFolder {
     /// - Parameter identity: what the run is to go on as; nil takes what it is.
     /// - Throws: `TrainingError` (`mismatch`) where there is no run, another process has it, or it was begun
     ///   with another teacher, text or recipe; `CheckpointError` where it cannot be read or is damaged.
-    public static func open(path: String, expecting identity: RunIdentity? = nil) throws -> RunFolder {
+    static func open(path: String, expecting identity: RunIdentity? = nil) throws -> RunFolder {
         let path = FilePath.trimmingSlashes(path)
         try checkIsRun(path)
         let lock = try FolderLock(path: FilePath.join(path, Name.lock))
@@ -98,19 +98,19 @@ public final class RunFolder {
     }
 
     /// The path of `metrics.jsonl`.
-    public var metricsPath: String { FilePath.join(path, Name.metrics) }
+    var metricsPath: String { FilePath.join(path, Name.metrics) }
 
     /// The path of `log.txt`.
-    public var logPath: String { FilePath.join(path, Name.log) }
+    var logPath: String { FilePath.join(path, Name.log) }
 
     /// Where the probabilities of a cached teacher are kept.
-    public var teacherCachePath: String { FilePath.join(path, Name.teacherCache) }
+    var teacherCachePath: String { FilePath.join(path, Name.teacherCache) }
 
     /// The path of the folder of checkpoints.
-    public var checkpointsPath: String { FilePath.join(path, Name.checkpoints) }
+    var checkpointsPath: String { FilePath.join(path, Name.checkpoints) }
 
     /// The text of `recipe.yaml`.
-    public var recipeYAML: String {
+    var recipeYAML: String {
         get throws(CheckpointError) { try Self.recipeText(path) }
     }
 

@@ -19,26 +19,10 @@ public struct RunIdentity: Sendable, Equatable {
     /// Version of Nibble that began the run. Not compared.
     public var nibbleVersion: String
     /// When the run began, in ISO 8601. Not compared.
-    public var created: String
+    public var created = UTCTime.now.iso8601
+}
 
-    /// Creates an identity.
-    public init(
-        teacherPath: String, teacherDigest: String, textDigest: String, heldOutDigest: String? = nil,
-        recipeDigest: String, totalSteps: Int, teacherCachePath: String? = nil, nibbleVersion: String,
-        created: String = UTCTime.now.iso8601
-    ) {
-        precondition(totalSteps >= 0, "\(totalSteps) steps")
-        self.teacherPath = teacherPath
-        self.teacherDigest = teacherDigest
-        self.textDigest = textDigest
-        self.heldOutDigest = heldOutDigest
-        self.recipeDigest = recipeDigest
-        self.totalSteps = totalSteps
-        self.teacherCachePath = teacherCachePath
-        self.nibbleVersion = nibbleVersion
-        self.created = created
-    }
-
+extension RunIdentity {
     /// Reads `run.json`.
     init(path: String) throws(CheckpointError) {
         let json = try JSONParser.parse(path: path)

@@ -66,7 +66,7 @@ final class TrainingSession {
     /// Appends to the log, once it is open.
     func log(_ event: String) throws(CheckpointError) { try records?.text.write(event) }
 
-    private func append(step: Int, _ values: [MetricsHistory.Value]) throws(CheckpointError) {
+    private func append(step: Int, _ values: KeyValuePairs<String, Double>) throws(CheckpointError) {
         try records?.metrics.append(step: step, values)
         try records?.events.append(step: step, values)
     }
@@ -76,10 +76,10 @@ final class TrainingSession {
         try append(
             step: progress.step,
             [
-                .init(MetricName.loss, progress.loss), .init("divergence", progress.divergence),
-                .init("learning_rate", progress.learningRate),
-                .init("gradient_norm", progress.gradientNorm),
-                .init("tokens_per_second", progress.tokensPerSecond), .init("seconds", elapsed),
+                MetricName.loss: progress.loss, "divergence": progress.divergence,
+                "learning_rate": progress.learningRate,
+                "gradient_norm": progress.gradientNorm,
+                "tokens_per_second": progress.tokensPerSecond, "seconds": elapsed,
             ])
     }
 
@@ -88,10 +88,10 @@ final class TrainingSession {
         try append(
             step: score.step,
             [
-                .init(MetricName.heldOutLoss, score.divergence),
-                .init("held_out_perplexity", score.perplexity),
-                .init("held_out_perplexity_error", score.perplexityError),
-                .init("teacher_perplexity", score.teacherPerplexity),
+                MetricName.heldOutLoss: score.divergence,
+                "held_out_perplexity": score.perplexity,
+                "held_out_perplexity_error": score.perplexityError,
+                "teacher_perplexity": score.teacherPerplexity,
             ])
         try log(
             "step \(score.step): held-out perplexity \(score.perplexity) ± \(score.perplexityError) "

@@ -1,6 +1,6 @@
-public import NibbleCheckpoint
+internal import NibbleCheckpoint
 internal import NibbleNumerics
-public import NibbleTensor
+internal import NibbleTensor
 
 /// A teacher's largest probabilities for the sequences of a training text, mapped from a file.
 ///
@@ -11,16 +11,16 @@ public import NibbleTensor
 /// let cache = try TeacherCache(path: "run/teacher.cache", expecting: identity)
 /// let probabilities = try cache.probabilities(block: 0)  // of the first sequence
 /// ```
-public struct TeacherCache: Sendable {
+struct TeacherCache: Sendable {
     /// What it is made for.
-    public let identity: TeacherCacheIdentity
+    let identity: TeacherCacheIdentity
     private let file: BlockFile
 
     /// Opens a cache.
     ///
     /// - Throws: `TrainingError` (`mismatch`) where it was made for another teacher, text, temperature or number of
     ///   entries, naming which; `CheckpointError` where it cannot be read, is cut short or is none.
-    public init(path: String, expecting identity: TeacherCacheIdentity) throws {
+    init(path: String, expecting identity: TeacherCacheIdentity) throws {
         self.identity = identity
         file = try BlockFile(path: path, expecting: identity.header)
     }
@@ -29,7 +29,7 @@ public struct TeacherCache: Sendable {
     ///
     /// - Throws: `CheckpointError` (`malformed`) where the block does not have its checksum, or a token is beyond the
     ///   vocabulary.
-    public func probabilities(block: Int) throws(CheckpointError) -> TeacherProbabilities {
+    func probabilities(block: Int) throws(CheckpointError) -> TeacherProbabilities {
         let found = try file.withBlock(block) { Self.decode($0, identity) }
         guard found.ids.allSatisfy({ $0 >= 0 && Int($0) < identity.vocabularySize }) else {
             throw CheckpointError(

@@ -1,25 +1,28 @@
 internal import NibbleCheckpoint
-public import NibbleModel
+internal import NibbleModel
 internal import NibbleTensor
 
 /// Computes a teacher's probabilities for the sequences of a text and writes them to a ``TeacherCache``.
 ///
 /// The file is written beside its place and renamed; a build that was stopped or killed goes on where it was, to the
 /// same bytes, which do not depend on the number of threads.
-public struct TeacherCacheBuilder: Sendable {
+struct TeacherCacheBuilder: Sendable {
     /// The unquantized model.
-    public let teacher: LanguageModel
+    let teacher: LanguageModel
     /// What the cache is made for.
-    public let identity: TeacherCacheIdentity
+    let identity: TeacherCacheIdentity
 
     /// Tokens that pass through the teacher at a time, but for longer sequences.
     static let tokensAtATime = 1024
 
     /// Creates a builder.
-    public init(_ teacher: LanguageModel, identity: TeacherCacheIdentity) {
+    init(_ teacher: LanguageModel, identity: TeacherCacheIdentity) {
         precondition(
             teacher.vocabularySize == identity.vocabularySize,
             "vocabularies of \(teacher.vocabularySize) and \(identity.vocabularySize) tokens")
+        precondition(
+            (1...teacher.vocabularySize).contains(identity.top),
+            "top \(identity.top) of a vocabulary of \(teacher.vocabularySize)")
         self.teacher = teacher
         self.identity = identity
     }
@@ -36,7 +39,7 @@ public struct TeacherCacheBuilder: Sendable {
     /// - Throws: `TrainingError`: `mismatch` where the file, or what was begun of it, belongs to something else,
     ///   `cancelled`, or `diverged` where the teacher gives NaN or infinity; `CheckpointError` where it cannot be read
     ///   or written.
-    public func open(
+    func open(
         path: String, sequence: (_ index: Int) -> [Int32], progress: (Int) -> Void = { _ in },
         isCancelled: () -> Bool = { false }
     ) throws -> TeacherCache {

@@ -1,28 +1,17 @@
 internal import NibbleCheckpoint
-public import NibbleModel
-public import NibbleTensor
+internal import NibbleModel
+internal import NibbleTensor
 
 /// One batch through teacher and student, and the student's gradients.
-public struct DistillationPass: Sendable {
+struct DistillationPass: Sendable {
     /// The unquantized model.
-    public let teacher: LanguageModel
+    let teacher: LanguageModel
     /// The model that is trained.
-    public let student: LanguageModel
+    let student: LanguageModel
     /// How their probabilities are compared.
-    public var loss: DistillationLoss
+    var loss = DistillationLoss()
     /// Whether blocks are computed again on the way back rather than kept.
-    public var recomputes: Bool
-
-    /// Creates a pass.
-    public init(
-        teacher: LanguageModel, student: LanguageModel, loss: DistillationLoss = .init(),
-        recomputes: Bool = false
-    ) {
-        self.teacher = teacher
-        self.student = student
-        self.loss = loss
-        self.recomputes = recomputes
-    }
+    var recomputes = false
 
     /// Adds the gradients of a batch to `gradients`.
     ///
@@ -33,7 +22,7 @@ public struct DistillationPass: Sendable {
     ///   - weight: the share of the batch in the step.
     /// - Precondition: with `cached`, the loss has neither reverse divergence nor hidden states.
     /// - Throws: `ModelError.nonFinite` where teacher or student give NaN or infinity.
-    public func run(
+    func run(
         _ sequences: [[Int32]], cached: TeacherProbabilities? = nil, weight: Float = 1,
         into gradients: Gradients
     ) throws(ModelError) -> DistillationLoss.Result {

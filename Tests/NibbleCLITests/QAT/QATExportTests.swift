@@ -2,8 +2,9 @@ import Foundation
 import NibbleCheckpoint
 import NibbleNumerics
 import NibbleTestSupport
-import NibbleTraining
 import Testing
+
+@testable import NibbleTraining
 
 @Suite("nibble qat export")
 struct QATExportTests {

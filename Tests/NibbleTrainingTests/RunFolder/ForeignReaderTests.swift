@@ -1,7 +1,8 @@
 import Foundation
 import NibbleTestSupport
-import NibbleTraining
 import Testing
+
+@testable import NibbleTraining
 
 @Suite("Checkpoints in other hands")
 struct ForeignReaderTests {

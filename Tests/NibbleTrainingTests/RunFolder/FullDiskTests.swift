@@ -1,8 +1,9 @@
 import Foundation
 import NibbleCheckpoint
 import NibbleTestSupport
-import NibbleTraining
 import Testing
+
+@testable import NibbleTraining
 
 @Suite("A disk that is full")
 struct FullDiskTests {

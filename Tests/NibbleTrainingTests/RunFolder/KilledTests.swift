@@ -1,8 +1,9 @@
 import Foundation
 import NibbleCheckpoint
 import NibbleTestSupport
-import NibbleTraining
 import Testing
+
+@testable import NibbleTraining
 
 /// Saves in a child process that is killed, and what the next process finds.
 @Suite("A process that is killed while it saves", .serialized)

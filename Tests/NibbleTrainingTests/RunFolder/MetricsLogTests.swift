@@ -1,7 +1,8 @@
 import NibbleCheckpoint
 import NibbleTestSupport
-import NibbleTraining
 import Testing
+
+@testable import NibbleTraining
 
 @Suite("Metrics")
 struct MetricsLogTests {
@@ -14,7 +15,7 @@ struct MetricsLogTests {
         let folder = try TemporaryFolder()
         let log = try MetricsLog(path: folder.file("m"), resumingAt: nil)
         try log.append(step: 0, ["loss": 0.1, "rate": 1e-5, "norm": .nan])
-        try log.append(step: 1, [.init("loss/\"a\"", 512), .init("b", -.infinity)])
+        try log.append(step: 1, ["loss/\"a\"": 512, "b": -.infinity])
         #expect(
             try text(folder) == """
                 {"step":0,"loss":0.1,"rate":1e-05,"norm":null}

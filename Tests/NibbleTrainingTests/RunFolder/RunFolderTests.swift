@@ -2,8 +2,9 @@ import Foundation
 import NibbleCalibration
 import NibbleCheckpoint
 import NibbleTestSupport
-import NibbleTraining
 import Testing
+
+@testable import NibbleTraining
 
 @Suite("Run folders")
 struct RunFolderTests {

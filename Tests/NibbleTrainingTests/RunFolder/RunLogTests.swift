@@ -1,6 +1,7 @@
 import NibbleTestSupport
-import NibbleTraining
 import Testing
+
+@testable import NibbleTraining
 
 @Suite("Log of a run")
 struct RunLogTests {

@@ -1,5 +1,6 @@
 import NibbleTestSupport
-import NibbleTraining
+
+@testable import NibbleTraining
 
 /// Runs and states for the tests.
 enum RunSample {

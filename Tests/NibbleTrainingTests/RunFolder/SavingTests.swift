@@ -1,8 +1,9 @@
 import Foundation
 import NibbleCheckpoint
 import NibbleTestSupport
-import NibbleTraining
 import Testing
+
+@testable import NibbleTraining
 
 @Suite("Saving a training state")
 struct SavingTests {

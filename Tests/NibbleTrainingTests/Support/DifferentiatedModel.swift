@@ -2,7 +2,8 @@ import NibbleCheckpoint
 import NibbleModel
 import NibbleTensor
 import NibbleTestSupport
-import NibbleTraining
+
+@testable import NibbleTraining
 
 /// The student of a gradient fixture with a parameter for each of its tensors, whose values may be changed.
 final class DifferentiatedModel {

@@ -3,8 +3,9 @@ import NibbleModel
 import NibbleNumerics
 import NibbleTensor
 import NibbleTestSupport
-import NibbleTraining
 import Testing
+
+@testable import NibbleTraining
 
 @Suite("Matching hidden states")
 struct HiddenLossTests {

@@ -3,8 +3,9 @@ import NibbleModel
 import NibbleTensor
 import NibbleTestSupport
 import NibbleTokenizer
-import NibbleTraining
 import Testing
+
+@testable import NibbleTraining
 
 @Suite(
     "A cached teacher of a real model", .serialized,

@@ -3,8 +3,9 @@ import NibbleCheckpoint
 import NibbleModel
 import NibbleTensor
 import NibbleTestSupport
-import NibbleTraining
 import Testing
+
+@testable import NibbleTraining
 
 @Suite("The cache of a teacher", .serialized)
 struct TeacherCacheTests {

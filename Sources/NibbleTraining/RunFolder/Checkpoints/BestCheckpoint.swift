@@ -6,14 +6,9 @@ public struct BestCheckpoint: Sendable, Equatable {
     public var step: Int
     /// The figure; which one, and whether less is better, is the trainer's affair.
     public var value: Double
+}
 
-    /// Creates a marker. `value` is finite.
-    public init(step: Int, value: Double) {
-        precondition(step >= 0 && value.isFinite, "step \(step), value \(value)")
-        self.step = step
-        self.value = value
-    }
-
+extension BestCheckpoint {
     /// Reads the marker at `path`; nil where there is none.
     init?(path: String) throws(CheckpointError) {
         guard FilePath.exists(path) else { return nil }

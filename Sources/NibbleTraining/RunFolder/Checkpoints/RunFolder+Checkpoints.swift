@@ -1,5 +1,5 @@
 internal import CLibrary
-public import NibbleCheckpoint
+internal import NibbleCheckpoint
 
 extension RunFolder {
     /// Saves a training state, then removes those that ``retention`` does not keep.
@@ -13,7 +13,7 @@ extension RunFolder {
     ///   - metadata: free text; names that begin with `nibble.` are taken.
     /// - Throws: `CheckpointError` (`inputOutput`) where the disk is full or refuses; earlier checkpoints are
     ///   then as they were, and nothing is left of the new one.
-    public func save(
+    func save(
         step: Int, tensors: [SavedTensor], metadata: [String: String] = [:]
     ) throws(CheckpointError) {
         precondition(step >= 0, "step \(step), expected 0 or more")
@@ -67,7 +67,8 @@ extension RunFolder {
     ///
     /// - Throws: `CheckpointError`: `missing` where there is no such checkpoint, `inputOutput` where the marker
     ///   cannot be written.
-    public func markBest(step: Int, value: Double) throws(CheckpointError) {
+    func markBest(step: Int, value: Double) throws(CheckpointError) {
+        precondition(value.isFinite, "step \(step), value \(value)")
         guard FilePath.exists(checkpointPath(step)) else {
             throw CheckpointError(
                 .missing, path: checkpointPath(step), "cannot be marked as the best: it does not exist",
@@ -77,7 +78,7 @@ extension RunFolder {
     }
 
     /// The best checkpoint so far; nil where none was marked.
-    public var best: BestCheckpoint? {
+    var best: BestCheckpoint? {
         get throws(CheckpointError) { try BestCheckpoint(path: bestPath) }
     }
 
@@ -86,7 +87,7 @@ extension RunFolder {
     /// - Parameter warn: told of each newer one that is damaged, in a sentence.
     /// - Throws: `CheckpointError` of the newest where all are damaged: beginning again at step 0 would lose
     ///   the run without a word.
-    public func latest(warn: (String) -> Void) throws(CheckpointError) -> SavedCheckpoint? {
+    func latest(warn: (String) -> Void) throws(CheckpointError) -> SavedCheckpoint? {
         var first: CheckpointError?
         for step in Self.savedSteps(checkpointsPath).reversed() {
             do throws(CheckpointError) {
@@ -107,10 +108,10 @@ extension RunFolder {
     }
 
     /// Steps with a checkpoint, ascending; they have not been read.
-    public var savedSteps: [Int] { Self.savedSteps(checkpointsPath) }
+    var savedSteps: [Int] { Self.savedSteps(checkpointsPath) }
 
     /// The path of the checkpoint of `step`, which need not exist.
-    public func checkpointPath(_ step: Int) -> String {
+    func checkpointPath(_ step: Int) -> String {
         FilePath.join(checkpointsPath, Self.checkpointName(step))
     }
 

@@ -1,19 +1,19 @@
-public import NibbleCheckpoint
+internal import NibbleCheckpoint
 
 /// A training state read back from a run folder, its checksum compared.
 ///
 /// The file is a safetensors file that any reader opens. Its metadata hold, beside the caller's, the step
 /// (`nibble.step`) and the XXH64 of the data and the header (`nibble.xxh64`; in the hashed header that
 /// value is 16 zeros, members of `__metadata__` are in the order of their names and tensors in that of their data).
-public final class SavedCheckpoint {
+final class SavedCheckpoint {
     /// The file.
-    public let path: String
+    let path: String
     /// Optimizer steps done when it was saved.
-    public let step: Int
+    let step: Int
     /// What was saved beside the tensors, by the caller.
-    public let metadata: [String: String]
+    let metadata: [String: String]
     /// The tensors in the order of the file. Their bytes are mapped: valid while this object is.
-    public let tensors: [SavedTensor]
+    let tensors: [SavedTensor]
     private let file: SafetensorsFile
 
     static let stepKey = "nibble.step"
@@ -24,7 +24,7 @@ public final class SavedCheckpoint {
     ///
     /// - Throws: `CheckpointError`: `truncated` or `malformed` for a damaged file, `missing` where it was
     ///   not written by a training run.
-    public init(path: String) throws(CheckpointError) {
+    init(path: String) throws(CheckpointError) {
         let file = try SafetensorsFile(path: path)
         self.path = path
         self.file = file
@@ -64,7 +64,7 @@ public final class SavedCheckpoint {
     ///
     /// - Throws: `CheckpointError`: `missing` where there is no such tensor, `inconsistent` where its shape or
     ///   elements are others.
-    public func copy(
+    func copy(
         _ name: String, shape: [Int], element: SavedTensor.Element,
         into destination: UnsafeMutableRawBufferPointer
     ) throws(CheckpointError) {

@@ -1,9 +1,9 @@
 internal import NibbleCheckpoint
 
 /// An array of a training state, in memory that belongs to someone else.
-public struct SavedTensor {
+struct SavedTensor {
     /// How elements are stored; little-endian in the file.
-    public enum Element: String, Sendable, CaseIterable {
+    enum Element: String, Sendable, CaseIterable {
         /// 32-bit floating point: weights, moments.
         case f32 = "F32"
         /// Signed 32-bit integers: tokens, counters.
@@ -14,7 +14,7 @@ public struct SavedTensor {
         case u64 = "U64"
 
         /// Bytes of an element.
-        public var byteCount: Int { safetensors.bits / 8 }
+        var byteCount: Int { safetensors.bits / 8 }
 
         var safetensors: SafetensorsType {
             switch self {
@@ -27,16 +27,16 @@ public struct SavedTensor {
     }
 
     /// The name, unique among the tensors saved together.
-    public var name: String
+    var name: String
     /// Extents, slowest first; empty for a single number.
-    public var shape: [Int]
+    var shape: [Int]
     /// How elements are stored.
-    public var element: Element
+    var element: Element
     /// The elements. Whoever owns the memory keeps it while the tensor is used.
-    public var bytes: UnsafeRawBufferPointer
+    var bytes: UnsafeRawBufferPointer
 
     /// Describes the tensor at `bytes`, whose size must be that of `shape`.
-    public init(name: String, shape: [Int], element: Element, bytes: UnsafeRawBufferPointer) {
+    init(name: String, shape: [Int], element: Element, bytes: UnsafeRawBufferPointer) {
         let size = shape.reduce(element.byteCount, *)
         precondition(
             bytes.count == size, "'\(name)' \(shape) takes \(size) bytes, \(bytes.count) were given")

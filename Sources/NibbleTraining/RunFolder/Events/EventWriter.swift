@@ -1,5 +1,5 @@
 internal import CLibrary
-public import NibbleCheckpoint
+internal import NibbleCheckpoint
 internal import SwiftProtobuf
 
 /// Writes figures for TensorBoard: an event file beside the other files of a run.
@@ -11,11 +11,11 @@ internal import SwiftProtobuf
 ///
 /// A file is a sequence of records: length (8 bytes), its masked CRC-32C (4), an `Event` message, its masked
 /// CRC-32C (4), all little-endian (TensorFlow, `lib/io/record_writer.h`).
-public final class EventWriter {
+final class EventWriter {
     private var file: AppendedFile
 
     /// The file that is written.
-    public let path: String
+    let path: String
 
     static let prefix = "events.out.tfevents."
 
@@ -23,7 +23,7 @@ public final class EventWriter {
     ///
     /// - Parameter step: that of the state which the run goes on from; nil where nothing was saved.
     /// - Throws: `CheckpointError` (`inputOutput`) where the file cannot be written.
-    public init(folder: String, resumingAt step: Int?, at time: UTCTime = .now) throws(CheckpointError) {
+    init(folder: String, resumingAt step: Int?, at time: UTCTime = .now) throws(CheckpointError) {
         if let step { precondition(step >= 0, "step \(step), expected 0 or more") }
         // Names decide the order in which files are read: also after a clock that was set back, and within a
         // second, a new one sorts last.
@@ -48,24 +48,17 @@ public final class EventWriter {
     /// before it. NaN and infinity are shown as such.
     ///
     /// - Throws: `CheckpointError` (`inputOutput`) where the disk refuses; no half of the record stays.
-    public func append(
+    func append(
         step: Int, _ values: KeyValuePairs<String, Double>, at time: UTCTime = .now
-    ) throws(CheckpointError) {
-        try append(step: step, values.map { MetricsHistory.Value($0.key, $0.value) }, at: time)
-    }
-
-    /// The same for figures whose names are not known when the program is written.
-    public func append(
-        step: Int, _ values: [MetricsHistory.Value], at time: UTCTime = .now
     ) throws(CheckpointError) {
         precondition(step >= 0, "step \(step), expected 0 or more")
         var event = Tensorboard_Event()
         event.wallTime = time.interval
         event.step = Int64(step)
-        event.summary.value = values.map { figure in
+        event.summary.value = values.map { name, figure in
             var value = Tensorboard_Summary.Value()
-            value.tag = figure.name
-            value.simpleValue = Float(figure.value)
+            value.tag = name
+            value.simpleValue = Float(figure)
             return value
         }
         try append(event)

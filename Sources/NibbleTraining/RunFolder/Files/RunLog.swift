@@ -1,18 +1,18 @@
-public import NibbleCheckpoint
+internal import NibbleCheckpoint
 
 /// The diary of a run, `log.txt`: one line an event, with its time in UTC.
 ///
 ///     2026-11-24T18:37:37.125Z resumed at step 100
-public final class RunLog {
+final class RunLog {
     private var file: AppendedFile
 
     /// Opens the log at `path` at its end; it is created where it is missing.
-    public init(path: String) throws(CheckpointError) {
+    init(path: String) throws(CheckpointError) {
         file = try AppendedFile(path: path)
     }
 
     /// Appends an event. Line breaks in `event` become `\n`, so that an event stays on its line.
-    public func write(_ event: String, at time: UTCTime = .now) throws(CheckpointError) {
+    func write(_ event: String, at time: UTCTime = .now) throws(CheckpointError) {
         var line = time.iso8601 + " "
         for scalar in event.unicodeScalars {
             switch scalar {

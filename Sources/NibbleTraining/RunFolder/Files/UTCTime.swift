@@ -1,31 +1,24 @@
 internal import CLibrary
 
 /// A moment of the system's clock, in UTC.
-public struct UTCTime: Sendable, Equatable {
+struct UTCTime: Sendable, Equatable {
     /// Whole seconds since 1970.
-    public var seconds: Int
+    var seconds: Int
     /// Nanoseconds beyond, 0 ..< 1 000 000 000.
-    public var nanoseconds: Int
-
-    /// Creates a moment.
-    public init(seconds: Int, nanoseconds: Int = 0) {
-        precondition((0..<1_000_000_000).contains(nanoseconds), "\(nanoseconds) nanoseconds in a second")
-        self.seconds = seconds
-        self.nanoseconds = nanoseconds
-    }
+    var nanoseconds = 0
 
     /// Now.
-    public static var now: UTCTime {
+    static var now: UTCTime {
         var time = timespec()
         clock_gettime(CLOCK_REALTIME, &time)
         return UTCTime(seconds: Int(time.tv_sec), nanoseconds: Int(time.tv_nsec))
     }
 
     /// Seconds since 1970 with their fraction, good to a microsecond.
-    public var interval: Double { Double(seconds) + Double(nanoseconds) * 1e-9 }
+    var interval: Double { Double(seconds) + Double(nanoseconds) * 1e-9 }
 
     /// ISO 8601 with milliseconds, cut rather than rounded: `2026-11-24T18:37:37.125Z`.
-    public var iso8601: String {
+    var iso8601: String {
         var time = time_t(seconds)
         var parts = tm()
         gmtime_r(&time, &parts)

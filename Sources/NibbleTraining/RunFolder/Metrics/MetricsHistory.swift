@@ -1,45 +1,39 @@
-public import NibbleCheckpoint
+internal import NibbleCheckpoint
 
 /// The figures of a run so far, read from `metrics.jsonl`.
-public struct MetricsHistory: Sendable, Equatable {
+struct MetricsHistory: Sendable, Equatable {
     /// One line.
-    public struct Record: Sendable, Equatable {
+    struct Record: Sendable, Equatable {
         /// Optimizer steps done.
-        public var step: Int
+        var step: Int
         /// The figures in the order of the line; NaN where `null` was written.
-        public var values: [Value]
+        var values: [Value]
 
         /// The figure called `name`; nil where the line has none.
-        public subscript(name: String) -> Double? { values.first { $0.name == name }?.value }
+        subscript(name: String) -> Double? { values.first { $0.name == name }?.value }
     }
 
     /// A figure. Two are equal where names and bits are, so that NaN equals itself.
-    public struct Value: Sendable, Equatable {
+    struct Value: Sendable, Equatable {
         /// Its name.
-        public var name: String
+        var name: String
         /// Its value.
-        public var value: Double
-
-        /// Creates a figure.
-        public init(_ name: String, _ value: Double) {
-            self.name = name
-            self.value = value
-        }
+        var value: Double
 
         /// Compares names and bits.
-        public static func == (left: Value, right: Value) -> Bool {
+        static func == (left: Value, right: Value) -> Bool {
             left.name == right.name && left.value.bitPattern == right.value.bitPattern
         }
     }
 
     /// The lines in order.
-    public var records: [Record]
+    var records: [Record]
 
     /// Reads the file at `path`; a last line without its end, as a killed process or one that is writing leaves
     /// it, is left out. No file is no lines.
     ///
     /// - Throws: `CheckpointError` (`malformed`) naming the line that is none.
-    public init(path: String) throws(CheckpointError) {
+    init(path: String) throws(CheckpointError) {
         records = []
         guard FilePath.exists(path) else { return }
         try Self.lines(MappedFile(path: path)) { record, _ in
@@ -49,7 +43,7 @@ public struct MetricsHistory: Sendable, Equatable {
     }
 
     /// The steps and values of the figure called `name`.
-    public func series(_ name: String) -> [(step: Int, value: Double)] {
+    func series(_ name: String) -> [(step: Int, value: Double)] {
         records.compactMap { record in record[name].map { (record.step, $0) } }
     }
 
@@ -92,9 +86,9 @@ public struct MetricsHistory: Sendable, Equatable {
         var values: [Value] = []
         for member in json.members ?? [] where member.name != MetricName.step {
             if member.value.isNull {
-                values.append(Value(member.name, .nan))
+                values.append(Value(name: member.name, value: .nan))
             } else if let value = member.value.real {
-                values.append(Value(member.name, value))
+                values.append(Value(name: member.name, value: value))
             } else {
                 throw malformed("'\(member.name)' is neither a number nor null")
             }

@@ -1,10 +1,10 @@
-public import NibbleCheckpoint
+internal import NibbleCheckpoint
 
 /// Writes the figures of a run, `metrics.jsonl`: a JSON object a line, handed to the system before the next
 /// step begins.
 ///
 ///     {"step":100,"loss":0.0625,"held_out_loss":null}
-public final class MetricsLog {
+final class MetricsLog {
     private var file: AppendedFile
 
     /// Opens the log at `path`; it is created where it is missing.
@@ -14,7 +14,7 @@ public final class MetricsLog {
     ///   step, and so is a last line without its end. Nil where nothing was saved: then nothing stays, and what is
     ///   measured before the first step is measured again.
     /// - Throws: `CheckpointError` where the file cannot be written, or holds a line that is none.
-    public init(path: String, resumingAt step: Int?) throws(CheckpointError) {
+    init(path: String, resumingAt step: Int?) throws(CheckpointError) {
         if let step { precondition(step >= 0, "step \(step), expected 0 or more") }
         var file = try AppendedFile(path: path)
         let kept = try MetricsHistory.lines(MappedFile(path: path)) { record, _ in
@@ -25,22 +25,16 @@ public final class MetricsLog {
     }
 
     /// Appends a line. Numbers are in the shortest form that reads back as the same `Double`; NaN and
-    /// infinity, which JSON does not have, are written as `null`.
+    /// infinity, which JSON does not have, are written as `null`. Names are unique and not `step`.
     ///
     /// - Throws: `CheckpointError` (`inputOutput`) where the disk refuses; no half of the line stays.
-    public func append(step: Int, _ values: KeyValuePairs<String, Double>) throws(CheckpointError) {
-        try append(step: step, values.map { MetricsHistory.Value($0.key, $0.value) })
-    }
-
-    /// The same for figures whose names are not known when the program is written. Names are unique and not
-    /// `step`.
-    public func append(step: Int, _ values: [MetricsHistory.Value]) throws(CheckpointError) {
+    func append(step: Int, _ values: KeyValuePairs<String, Double>) throws(CheckpointError) {
         precondition(step >= 0, "step \(step), expected 0 or more")
-        let names = [MetricName.step] + values.map(\.name)
+        let names = [MetricName.step] + values.map(\.key)
         precondition(Set(names).count == names.count, "two figures have the same name: \(names)")
         var members = [JSONValue.Member(MetricName.step, .integer(step))]
-        for value in values {
-            members.append(.init(value.name, value.value.isFinite ? .real(value.value) : .null))
+        for (name, value) in values {
+            members.append(.init(name, value.isFinite ? .real(value) : .null))
         }
         try file.append((JSONValue.object(members).serialized(pretty: false) + "\n").utf8)
     }
