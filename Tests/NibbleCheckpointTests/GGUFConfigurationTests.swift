@@ -1,7 +1,8 @@
-import NibbleCheckpoint
 import NibbleNumerics
 import NibbleTestSupport
 import Testing
+
+@testable import NibbleCheckpoint
 
 @Suite("Configuration from GGUF metadata")
 struct GGUFConfigurationTests {

@@ -1,6 +1,7 @@
-import NibbleCheckpoint
 import NibbleTestSupport
 import Testing
+
+@testable import NibbleCheckpoint
 
 @Suite("Vocabulary from GGUF metadata and to a hub folder")
 struct GGUFVocabularyTests {

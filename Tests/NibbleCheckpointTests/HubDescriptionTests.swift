@@ -1,8 +1,9 @@
 import Foundation
-import NibbleCheckpoint
 import NibbleNumerics
 import NibbleTestSupport
 import Testing
+
+@testable import NibbleCheckpoint
 
 @Suite("Hub folders as GGUF metadata")
 struct HubDescriptionTests {

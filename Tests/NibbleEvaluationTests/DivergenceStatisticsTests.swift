@@ -1,8 +1,9 @@
 import Foundation
 import NibbleCheckpoint
-import NibbleEvaluation
 import NibbleTestSupport
 import Testing
+
+@testable import NibbleEvaluation
 
 @Suite("Divergence from a base model")
 struct DivergenceStatisticsTests {

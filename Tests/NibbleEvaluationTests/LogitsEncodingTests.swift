@@ -1,7 +1,8 @@
 import Foundation
-import NibbleEvaluation
 import NibbleTestSupport
 import Testing
+
+@testable import NibbleEvaluation
 
 @Suite("Logits as 16-bit codes")
 struct LogitsEncodingTests {

@@ -79,7 +79,7 @@ struct SavedLogitsTests {
         let evaluator = try Evaluator(request([hubFile("llama3")], precision: .f32))
         let plan = evaluator.plans[0].plan
         #expect(reader.chunkCount == plan.count)
-        #expect(reader.tokens == Array(plan.tokens.prefix(plan.evaluatedCount)))
+        #expect(reader.tokens == Array(plan.tokens.prefix(plan.count * plan.window)))
         for (chunk, index) in [(0, 0), (3, 7), (plan.count - 1, 14)] {
             let record = try reader.record(chunk: chunk, index: index)
             let logits = try evaluator.models[0].logits(

@@ -1,6 +1,7 @@
 import Foundation
-import NibbleEvaluation
 import Testing
+
+@testable import NibbleEvaluation
 
 @Suite("One token under two models")
 struct TokenDivergenceTests {

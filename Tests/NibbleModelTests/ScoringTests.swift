@@ -31,9 +31,8 @@ struct ScoringTests {
         let texts = sequences(3, length: 37, vocabulary: model.vocabularySize)
         let positions = 18..<36
         let targets = texts.map { Array($0[19...]) }
-        let scores = try ScoringPass(
-            [base, model], sequences: texts, positions: positions
-        ).scores(targets: targets)
+        let pass = try ScoringPass([base, model], sequences: texts, positions: positions)
+        let scores = pass.scores(try pass.sums(targets: targets))
         for (sequence, text) in texts.enumerated() {
             for (index, position) in positions.enumerated() {
                 let p = try logProbabilities(base, text, position)
@@ -132,7 +131,7 @@ struct ScoringTests {
         let count = damaged.configuration.layerCount
         for models in [[damaged], [whole, damaged], [damaged, whole]] {
             #expect(throws: ModelError.nonFinite(layer: count, layerCount: count, path: path)) {
-                try ScoringPass(models, sequences: [[1, 2, 3]], positions: 0..<2).scores(targets: [[2, 3]])
+                try ScoringPass(models, sequences: [[1, 2, 3]], positions: 0..<2).sums(targets: [[2, 3]])
             }
         }
     }

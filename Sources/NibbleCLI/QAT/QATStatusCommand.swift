@@ -15,7 +15,7 @@ struct QATStatusCommand: ParsableCommand {
 
     func run() throws {
         try Session.run { _ in
-            let report = RunStatusReport(try RunStatus(path: path), path: path)
+            let report = RunStatusReport(status: try RunStatus(path: path), path: path)
             try StandardOutput.print(json ? report.json : report.text)
         }
     }

@@ -5,11 +5,6 @@ struct RunStatusReport {
     let status: RunStatus
     let path: String
 
-    init(_ status: RunStatus, path: String) {
-        self.status = status
-        self.path = path
-    }
-
     var text: String {
         let total = status.identity.totalSteps
         var rows = [

@@ -19,13 +19,6 @@ public struct YaRN: Sendable, Equatable {
     /// Whether the ends of the ramp are rounded to whole pairs; llama.cpp always does.
     public var truncates = true
 
-    /// The usual YaRN.
-    public init(factor: Double, originalContext: Int, attentionFactor: Double? = nil) {
-        self.factor = factor
-        self.originalContext = originalContext
-        self.attentionFactor = attentionFactor
-    }
-
     /// 0.1 ln(factor) + 1 (equation 22 of the paper), 1 for factors up to 1.
     public var usualAttentionFactor: Double { factor <= 1 ? 1 : 0.1 * log(factor) + 1 }
 

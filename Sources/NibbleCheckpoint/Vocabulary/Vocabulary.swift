@@ -66,15 +66,9 @@ public struct Vocabulary: Sendable {
     /// A Jinja template that renders a conversation.
     public struct ChatTemplate: Sendable, Equatable {
         /// `default`, or `tool_use`, `rag` and the like.
-        public var name: String
+        public var name = "default"
         /// The Jinja source.
         public var source: String
-
-        /// Creates a template.
-        public init(name: String = "default", source: String) {
-            self.name = name
-            self.source = source
-        }
     }
 }
 

@@ -92,12 +92,6 @@ public struct ChunkPlan: Sendable {
     public var scored: Range<Int> {
         if let stride { window - stride - 1..<window - 1 } else { window / 2..<window - 1 }
     }
-
-    /// Predictions that are scored in all chunks.
-    public var scoredCount: Int { count * scored.count }
-
-    /// Tokens that are evaluated in all chunks.
-    public var evaluatedCount: Int { count * window }
 }
 
 extension ChunkPlan: RandomAccessCollection {

@@ -19,8 +19,8 @@ public struct LogitsEncoding: Sendable, Equatable {
     public let scale: Float
     /// ln p of code 0.
     public let minimum: Float
-    private let leastLogit: Float
-    private let inverseScale: Float
+    let leastLogit: Float
+    let inverseScale: Float
 
     /// Natural logarithms below the largest that are told apart.
     public static let range: Float = 16
@@ -49,25 +49,6 @@ public struct LogitsEncoding: Sendable, Equatable {
         let isDistinct = scale.isNormal
         self.scale = isDistinct ? scale : 0
         inverseScale = isDistinct ? 1 / scale : 0
-    }
-
-    /// Creates the encoding of a whole vocabulary's logits.
-    public init(_ logits: UnsafeBufferPointer<Float>) throws(EvaluationError) {
-        precondition(!logits.isEmpty, "no logits")
-        var (largest, smallest) = (-Float.infinity, Float.infinity)
-        for logit in logits {
-            largest = max(largest, logit)
-            smallest = min(smallest, logit)
-        }
-        var sum = 0.0
-        for logit in logits { sum += Double(expf(logit - largest)) }
-        try self.init(largest: largest, smallest: smallest, sumOfExponentials: sum)
-    }
-
-    /// The code of one logit: the reference of ``encode(_:into:)``.
-    public func code(of logit: Float) -> UInt16 {
-        guard logit > leastLogit else { return 0 }
-        return UInt16(min((inverseScale * (logit - leastLogit)).rounded(.toNearestOrEven), 65535))
     }
 
     /// The codes of a slice of the vocabulary.

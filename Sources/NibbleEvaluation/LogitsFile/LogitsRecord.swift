@@ -9,13 +9,6 @@ public struct LogitsRecord {
     /// A code for each token of the vocabulary.
     public var codes: UnsafeBufferPointer<UInt16>
 
-    /// Creates a record of codes that outlive it.
-    public init(scale: Float, minimum: Float, codes: UnsafeBufferPointer<UInt16>) {
-        self.scale = scale
-        self.minimum = minimum
-        self.codes = codes
-    }
-
     /// ln p of a token, scale · code + minimum, rounded after each operation.
     public func logProbability(of token: Int) -> Float {
         precondition(codes.indices.contains(token), "token \(token) of \(codes.count)")

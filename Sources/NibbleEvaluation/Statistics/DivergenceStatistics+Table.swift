@@ -8,24 +8,6 @@ extension DivergenceStatistics {
         [perplexityTable, divergenceTable, probabilityTable].joined(separator: "\n\n")
     }
 
-    /// A line of running figures: `chunk PPL ± e  ln(PPL(Q)/PPL(base)) ± e  KLD ± e  Δp RMS ± e %  same top ± e %`.
-    public func line(chunk: Int) -> String {
-        let number = String(chunk)
-        return [
-            String(repeating: " ", count: max(4 - number.count, 0)) + number,
-            Self.text(perplexities.perplexity, digits: 4, width: 9),
-            Self.text(perplexities.logRatio, digits: 5, width: 10),
-            Self.text(meanDivergence, digits: 5, width: 10),
-            Self.percent(rootMeanSquareDifference, width: 6),
-            Self.percent(sameTop, width: 6),
-        ].joined(separator: "    ")
-    }
-
-    /// What stands over the columns of ``line(chunk:)``.
-    public static let lineHeader =
-        "chunk             PPL               ln(PPL(Q)/PPL(base))          KL Divergence              "
-        + "Δp RMS            Same top p"
-
     private var perplexityTable: String {
         let correlation = FixedDecimal.text(100 * perplexities.correlation, digits: 2, width: 6)
         return """
@@ -63,12 +45,12 @@ extension DivergenceStatistics {
         return lines.joined(separator: "\n")
     }
 
-    private static func text(_ estimate: Estimate, digits: Int = 6, width: Int = 10) -> String {
+    static func text(_ estimate: Estimate, digits: Int = 6, width: Int = 10) -> String {
         FixedDecimal.text(estimate.value, digits: digits, width: width) + " ± "
             + FixedDecimal.text(estimate.error, digits: digits, width: width)
     }
 
-    private static func percent(_ estimate: Estimate, width: Int = 5) -> String {
+    static func percent(_ estimate: Estimate, width: Int = 5) -> String {
         FixedDecimal.text(100 * estimate.value, digits: 3, width: 6) + " ± "
             + FixedDecimal.text(100 * estimate.error, digits: 3, width: width) + " %"
     }

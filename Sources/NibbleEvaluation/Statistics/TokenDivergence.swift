@@ -13,20 +13,11 @@ public struct TokenDivergence: Sendable, Equatable {
     public var probabilityDifference: Double
     /// Whether both models hold the same token the most probable.
     public var sameTop: Bool
+}
 
-    /// Creates a record.
-    public init(
-        nll: Double, baseNll: Double, divergence: Double, probabilityDifference: Double, sameTop: Bool
-    ) {
-        self.nll = nll
-        self.baseNll = baseNll
-        self.divergence = divergence
-        self.probabilityDifference = probabilityDifference
-        self.sameTop = sameTop
-    }
-
-    /// Creates a record; the difference of probabilities follows from the likelihoods: exp(-nll) - exp(-baseNll).
-    public init(nll: Double, baseNll: Double, divergence: Double, sameTop: Bool) {
+extension TokenDivergence {
+    /// The difference of probabilities follows from the likelihoods: exp(-nll) - exp(-baseNll).
+    init(nll: Double, baseNll: Double, divergence: Double, sameTop: Bool) {
         self.init(
             nll: nll, baseNll: baseNll, divergence: divergence,
             probabilityDifference: exp(-nll) - exp(-baseNll), sameTop: sameTop)

@@ -12,7 +12,8 @@ extension LanguageModel {
     public func scores(
         sequences: [[Int32]], positions: Range<Int>, targets: [[Int32]]
     ) throws(ModelError) -> [[TokenScore]] {
-        try ScoringPass([self], sequences: sequences, positions: positions).scores(targets: targets)[0]
+        let pass = try ScoringPass([self], sequences: sequences, positions: positions)
+        return pass.scores(try pass.sums(targets: targets))[0]
     }
 
     func vocabularyHead(_ states: Tensor) -> VocabularyHead {

@@ -3,8 +3,7 @@ public import NibbleTensor
 
 /// One batch through one or more models with one vocabulary, up to the logits of the positions that count.
 ///
-/// Logits are never held as a whole: ``scores(targets:)`` computes them a slice of
-/// the vocabulary at a time.
+/// Logits are never held as a whole: ``sums(targets:)`` computes them a slice of the vocabulary at a time.
 public struct ScoringPass: Sendable {
     /// Where the logits come from: the recorded ones, if any, then each model's.
     public let sources: [any LogitSource]
@@ -60,11 +59,8 @@ public struct ScoringPass: Sendable {
     }
 
     /// For every source, every sequence a score for each position.
-    public func scores(targets: [[Int32]]) throws(ModelError) -> [[[TokenScore]]] {
-        scores(try sums(targets: targets))
-    }
-
-    /// ``scores(targets:)`` from sums that are there.
+    ///
+    /// - Parameter sums: what ``sums(targets:)`` gave.
     public func scores(_ sums: VocabularySums) -> [[[TokenScore]]] {
         sources.indices.map { source in
             sequences.indices.map { sequence in

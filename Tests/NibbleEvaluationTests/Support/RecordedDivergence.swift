@@ -1,6 +1,7 @@
 import Foundation
-import NibbleEvaluation
 import NibbleTestSupport
+
+@testable import NibbleEvaluation
 
 /// What llama-perplexity measured and printed: `Tests/Fixtures/perplexity/divergence.json`.
 struct RecordedDivergence: Decodable {

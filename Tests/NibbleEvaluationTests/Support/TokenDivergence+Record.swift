@@ -1,5 +1,6 @@
 import Foundation
-import NibbleEvaluation
+
+@testable import NibbleEvaluation
 
 extension TokenDivergence {
     /// Compares a model's logits at one position with the base model's record: the reference of faster ways.
