@@ -10,7 +10,7 @@ private struct ToyExporter: CheckpointExporter {
     let name = "toy"
     let fileEnding: String? = nil
     let defaultType = QuantizationType.q8_0
-    let usesImportance = false
+    let usesPlanOptions = true
 
     static func name(_ role: TensorRole) -> String {
         "toy/\(role.layer.map(String.init) ?? "-")/\(role.kind.rawValue)/\(role.part.rawValue)"
@@ -169,19 +169,22 @@ struct ExporterTests {
         #expect(try HubTensors(folder: folder.file("folder.gguf")).tensors.count > 10)
     }
 
-    @Test("Each says which of the others holds what it cannot hold")
+    @Test("Each refuses what it cannot hold, and says what to do")
     func types() {
         for exporter in CheckpointExporters.all {
             #expect(throws: Never.self) { try exporter.check(exporter.defaultType, output: "a") }
         }
-        for (exporter, type, problem) in [
-            (CheckpointExporters.gguf, .int4, "GGUF files cannot hold int4"),
-            (CheckpointExporters.hub, .q4_0, "safetensors cannot hold Q4_0"),
-            (CheckpointExporters.hub, .int4, "a hub folder of plain numbers cannot hold int4"),
-            (CheckpointExporters.compressedTensors, .q4_0, "compressed-tensors cannot hold q4_0"),
-        ] as [(any CheckpointExporter, QuantizationType, String)] {
+        for (exporter, type, problem, other) in [
+            (CheckpointExporters.gguf, .int4, "GGUF files cannot hold int4", "folder"),
+            (CheckpointExporters.hub, .q4_0, "safetensors cannot hold Q4_0", ".gguf"),
+            (CheckpointExporters.hub, .int4, "a hub folder of plain numbers cannot hold int4", "compressed"),
+            (CheckpointExporters.compressedTensors, .q4_0, "compressed-tensors cannot hold q4_0", "int4_32"),
+        ] as [(any CheckpointExporter, QuantizationType, String, String)] {
             let error = #expect(throws: CheckpointError.self) { try exporter.check(type, output: "a") }
-            #expect(error?.problem == problem)
+            #expect(error?.problem == problem && error?.advice?.contains(other) == true, "\(error as Any)")
+        }
+        for (output, name) in [("a.GGUF", "gguf"), ("a.gguf/", "gguf"), ("gguf", "hub")] {
+            #expect(CheckpointExporters.guess(output: output, type: nil).name == name)
         }
     }
 }

@@ -54,6 +54,7 @@ struct QATExportCommand: ParsableCommand {
             export.teacher = teacher
             export.folderType = type
             export.replacesOutput = force
+            export.level = session.kernels
             let progress = ProgressLine(isQuiet: quiet)
             let exporter = CheckpointExporters.guess(
                 output: output, type: try type ?? RunStatus(path: path).type)

@@ -137,7 +137,8 @@ struct QATTrainCommand: ParsableCommand {
             let exporter = CheckpointExporters.guess(output: target, type: type)
             if exporter.fileEnding != nil { try exporter.check(type, output: target) }
             if let export {
-                try RunExport.checkPlace(export, run: output, teacher: teacher, replacing: force)
+                try RunExport.checkPlace(
+                    export, exporter: exporter, run: output, teacher: teacher, replacing: force)
             }
             let run = try Trainer(request).prepare(
                 progress: {

@@ -1,6 +1,6 @@
 /// CRC-32C (Castagnoli; RFC 3720, section 12.1), a byte at a time by table.
 ///
-/// Event records are some 50 bytes, so eight tables or the processor's instruction would gain nothing.
+/// What it is used for are records of some 50 bytes, so eight tables or the processor's instruction would gain nothing.
 package enum CRC32C {
     /// The reflected polynomial.
     private static let polynomial: UInt32 = 0x82F6_3B78

@@ -32,11 +32,6 @@ package enum FilePath {
             && !name.utf8.contains(0)
     }
 
-    /// Whether an output of that name is to be a GGUF file; else it is a folder.
-    package static func isGGUF(_ path: String) -> Bool {
-        trimmingSlashes(path).lowercased().hasSuffix(".gguf")
-    }
-
     /// Whether a file or folder lies in `folder`, at any depth, links resolved.
     package static func lies(_ path: String, in folder: String) -> Bool {
         guard let path = resolved(path), let folder = resolved(folder) else { return false }

@@ -18,10 +18,10 @@ package struct OutputPlace {
         parent = layout.isFolder ? FilePath.folder(of: layout.folder) : layout.folder
     }
 
-    /// The place of an output that is not laid out yet: a GGUF file by its name, else a folder.
-    package init(path: String) {
+    /// The place of an output that is not laid out yet.
+    package init(path: String, isFolder: Bool) {
         self.path = path
-        isFolder = !FilePath.isGGUF(path)
+        self.isFolder = isFolder
         targets = [FilePath.trimmingSlashes(path)]
         parent = FilePath.folder(of: path)
     }

@@ -156,7 +156,7 @@ final class ConversionWorker {
             case .computed(let source):
                 for (place, element) in run.enumerated() { values[place] = source[element] }
             case .stored(let entry): decode(entry, run, ditherSeed: job.ditherSeed, into: &target)
-            case .encoded(let tensor): tensor.decode(run, into: &target)
+            case .encoded(let tensor): tensor.decode(run, into: &target, level: level)
             }
             index += run.count
         }
@@ -201,7 +201,7 @@ final class ConversionWorker {
 
     // MARK: - Errors
 
-    /// The error for an element of the output that readers would refuse to load.
+    /// The error for an element of the source that readers would refuse to load.
     private func invalid(_ job: TensorJob, element: Int, of format: WeightFormat) -> CheckpointError {
         let isNumber = format.ggmlType?.blockSize == 1
         return invalid(
@@ -221,18 +221,29 @@ final class ConversionWorker {
             advice: hasOverrides
                 ? "keep it in another type, as --tensor-type '\(job.planned.name)=bf16' does, or the whole file with "
                     + "--type bf16" : "choose bf16 or f32")
+        let (row, column) = (elements.lowerBound + fault.column).quotientAndRemainder(
+            dividingBy: max(job.rowColumns, 1))
         return invalid(
-            job, element: elements.lowerBound + fault.column, fault.problem, advice: fault.advice)
+            job, element: job.transform.sourceRow(row) * max(job.rowColumns, 1) + column, fault.problem,
+            advice: fault.advice)
     }
 
-    /// The error for an element of the output, by the name and place that it has in the source.
+    /// The error for an element of the source, by the name that it has there.
     private func invalid(
         _ job: TensorJob, element: Int, _ problem: String, advice: String = WeightFault.damaged
     ) -> CheckpointError {
         let columns = max(job.rowColumns, 1)
         var (path, name) = (converter.model.path, job.name)
-        if case .stored(let entry) = job.source { (path, name) = (entry.file.path, entry.name) }
-        let row = job.transform.sourceRow(element / columns)
+        if case .stored(let entry) = job.source {
+            (path, name) = (entry.file.path, entry.name)
+        } else if job.output.parts.count > 1 {
+            // A part of the output is not all of the tensor.
+            let (scheme, architecture) = (
+                converter.model.source.scheme, converter.model.configuration.architecture
+            )
+            name = scheme.name(of: job.planned.role, in: architecture) ?? name
+        }
+        let row = element / columns
         let place =
             job.output.shape.count == 1
             ? "element \(row * columns + element % columns)"

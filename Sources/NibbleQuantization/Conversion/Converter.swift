@@ -18,9 +18,9 @@ public struct Converter: Sendable {
     public let request: ConversionRequest
     /// The source.
     public let model: ModelCheckpoint
-    /// What each tensor becomes.
+    /// What each tensor becomes where the exporter follows the plan: folders of plain numbers have one type for all.
     public let plan: ResolvedPlan
-    /// The tensors of the output in order.
+    /// The model's tensors in the order of the output, with what becomes of them there.
     public let jobs: [TensorJob]
     /// The files of the output.
     public let layout: CheckpointLayout
@@ -78,13 +78,14 @@ public struct Converter: Sendable {
 
     private static func checkOptions(_ request: ConversionRequest) throws(CheckpointError) {
         try request.exporter.check(request.plan.type, output: request.output)
-        if request.importance != nil, !request.exporter.usesImportance {
+        guard !request.exporter.usesPlanOptions else { return }
+        if request.importance != nil {
             throw CheckpointError(
                 .invalidRequest, path: request.output,
                 "an importance matrix has no effect on \(request.plan.type.format)",
                 advice: "leave --imatrix out")
         }
-        try request.plan.checkOptions(path: request.output)
+        try request.plan.refuseOptions(path: request.output)
     }
 
     private static func checkPaths(_ request: ConversionRequest, _ model: ModelCheckpoint)

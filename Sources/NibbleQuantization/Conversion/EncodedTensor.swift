@@ -21,8 +21,6 @@ public struct EncodedTensor: @unchecked Sendable {
     let bytes: UnsafeRawBufferPointer
     /// The arithmetic of ``format``.
     let codec: any Codec
-    /// Bytes of a row.
-    let rowBytes: Int
     private let owner: any AnyObject & Sendable
 
     /// Creates a view of encoded weights.
@@ -58,7 +56,6 @@ public struct EncodedTensor: @unchecked Sendable {
         self.columns = columns
         self.format = format
         self.codec = codec
-        self.rowBytes = rowBytes
         self.bytes = bytes
         self.owner = owner
     }
@@ -81,11 +78,11 @@ public struct EncodedTensor: @unchecked Sendable {
     }
 
     /// Decodes a run of elements, as of ``bytes(of:)``.
-    func decode(_ elements: Range<Int>, into values: inout MutableSpan<Float>) {
+    func decode(_ elements: Range<Int>, into values: inout MutableSpan<Float>, level: KernelLevel) {
         codec.decode(
             RawSpan(_unsafeBytes: bytes(of: elements)),
             columns: format.ggmlType == nil ? columns : elements.count,
-            into: &values, level: .best)
+            into: &values, level: level)
     }
 
     /// The first element of a run, as of ``bytes(of:)``, that is NaN or infinite, or whose block has such a scale.

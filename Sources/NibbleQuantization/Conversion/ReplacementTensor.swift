@@ -1,6 +1,6 @@
 /// What takes the place of a tensor of the source, such as weights that were trained.
 public enum ReplacementTensor: Sendable {
-    /// A matrix whose bytes go into a GGUF file as they are, and into a hub folder as the values that they
+    /// A matrix, and no norm, whose bytes go into a GGUF file as they are, and into a hub folder as the values that they
     /// decode to.
     case encoded(EncodedTensor)
     /// A norm or bias in the convention of the model: of Gemma's norms, what the model multiplies with, the one

@@ -3,7 +3,7 @@ public import NibbleCheckpoint
 /// Writes checkpoints in the form that one consumer reads: names, values, and what stands beside the tensors.
 ///
 /// An exporter describes an output; ``Converter`` reads, transforms, encodes and writes. A new one is a folder beside
-/// the others, and a line in ``CheckpointExporters/all``.
+/// the others, and is named in ``CheckpointExporters``.
 public protocol CheckpointExporter: Sendable {
     /// What it is asked for by: `gguf`.
     var name: String { get }
@@ -14,8 +14,8 @@ public protocol CheckpointExporter: Sendable {
     /// The type that is written where none is asked for.
     var defaultType: QuantizationType { get }
 
-    /// Whether weights of columns change what is written.
-    var usesImportance: Bool { get }
+    /// Whether an importance matrix, and the plan's options for single tensors, change what is written.
+    var usesPlanOptions: Bool { get }
 
     /// Checks that the output can hold a type.
     ///
@@ -51,7 +51,7 @@ public enum CheckpointExporters {
     public static let hub: any CheckpointExporter = HubExporter()
     /// Hub folders of int4 in the form of compressed-tensors.
     public static let compressedTensors: any CheckpointExporter = CompressedTensorsExporter()
-    /// All of them; one that is guessed before another stands before it.
+    /// All of them, in the order in which ``guess(output:type:)`` tries them.
     public static let all = [gguf, hub, compressedTensors]
 
     /// The exporter that a command line means by a path and a type: the first whose outputs are called so, and which

@@ -9,7 +9,7 @@ extension ImportanceMatrix {
     public func write(to path: String, replacing: Bool = false) throws(CheckpointError) {
         // Of a matrix that does not say how many tokens it covers, means are written as sums of one.
         let (chunks, size) = (chunkCount ?? 1, chunkSize ?? 1)
-        let count = Float(chunks * size)
+        let count = Float(max(chunks, 1)) * Float(max(size, 1))
         var metadata = GGUFMetadata()
         metadata.set("general.type", .string("imatrix"))
         metadata.set("imatrix.datasets", .array(.string, datasets.map { .string($0) }))

@@ -3,10 +3,12 @@ internal import NibbleNumerics
 
 extension QuantizationPlan {
     /// What every tensor of `model` becomes: what a conversion writes, a dry run shows, and a student is trained for.
+    /// Folders of plain numbers (``CheckpointExporters/hub``) have one type for all tensors instead.
     ///
-    /// - Throws: ``CheckpointError`` where a tensor cannot become what the plan says, or an option has no effect.
+    /// - Throws: ``CheckpointError`` where a tensor cannot become what the plan says, or a type that GGUF lacks has no
+    ///   use for an option.
     public func resolve(_ model: ModelCheckpoint) throws(CheckpointError) -> ResolvedPlan {
-        try checkOptions(path: model.path)
+        if !type.isGGUF { try refuseOptions(path: model.path) }
         var tensors: [Tensor] = []
         for tensor in model.tensors {
             tensors.append(try self.tensor(tensor.role, .stored(tensor.entry), of: model))
@@ -44,14 +46,15 @@ extension QuantizationPlan {
         return Tensor(role: role, name: name, shape: shape, kept: kept, source: source)
     }
 
-    /// Throws where an option is set for which a type that GGUF files lack has no use.
-    func checkOptions(path: String) throws(CheckpointError) {
-        guard !type.isGGUF, isPure || embeddingType != nil || outputType != nil || !overrides.isEmpty else {
-            return
-        }
+    /// Throws where an option is set, for outputs that have no use for any.
+    func refuseOptions(path: String) throws(CheckpointError) {
+        guard isPure || embeddingType != nil || outputType != nil || !overrides.isEmpty else { return }
         throw CheckpointError(
             .invalidRequest, path: path,
-            "\(type.rawValue) is the type of all matrices of attention and feed-forward layers, and of no others",
+            "\(type.rawValue) is the type of all "
+                + (type.isGGUF
+                    ? "tensors of a folder"
+                    : "matrices of attention and feed-forward layers, and of no others"),
             advice: "leave out pure, and types of embedding, output and single tensors")
     }
 }

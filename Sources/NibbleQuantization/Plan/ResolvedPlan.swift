@@ -8,7 +8,7 @@ public import NibbleCheckpoint
 /// ```
 public struct ResolvedPlan: Sendable {
     /// The tensors in the order of a GGUF file, as llama-quantize has it: outside of blocks first, then block by block,
-    /// names in alphabetical order. Those that a GGUF file has and the source has not are among them.
+    /// names in alphabetical order; with `rope_freqs`, which a hub folder lacks.
     public let tensors: [PlannedTensor]
     /// Overrides of the plan that name no tensor which is quantized: a slip, or the names of another model.
     public let unusedOverrides: [QuantizationPlan.Override]

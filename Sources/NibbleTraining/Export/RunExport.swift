@@ -1,5 +1,6 @@
 internal import NibbleCheckpoint
 internal import NibbleModel
+public import NibbleNumerics
 public import NibbleQuantization
 internal import NibbleTensor
 
@@ -8,7 +9,7 @@ internal import NibbleTensor
 ///
 /// ```swift
 /// try RunExport(path: "run").write(
-///     to: "gemma.qat.gguf", exporter: CheckpointExporters.gguf, threads: 2, version: "0.3.0")
+///     to: "gemma.qat.gguf", exporter: CheckpointExporters.gguf, threads: 2, version: "0.2.0")
 /// ```
 public struct RunExport: Sendable {
     /// Which of the saved states.
@@ -32,6 +33,8 @@ public struct RunExport: Sendable {
     public var folderType: QuantizationType?
     /// Whether an existing output may be replaced.
     public var replacesOutput = false
+    /// The instruction level of the kernels.
+    public var level = KernelLevel.best
 
     /// The newest state of the run at `path`.
     public init(path: String) { self.path = path }
@@ -62,17 +65,15 @@ public struct RunExport: Sendable {
                     + "(\(digest))",
                 advice: "name the teacher with --teacher")
         }
-        let scope = TrainingScope(recipe, try recipe.quantization.plan().resolve(checkpoint))
-        // The weights are replaced by those saved, but where only their scales were trained.
-        if !scope.freezesWeights { recipe.train.dither = .never }
+        // The weights are replaced by those saved.
+        recipe.train.dither = .never
         let student = try Student(
-            checkpoint, recipe: recipe, compute: Compute(threads: threads, precision: .f32))
+            checkpoint, recipe: recipe, compute: Compute(threads: threads, precision: .f32, level: level))
         let saved = try SavedCheckpoint(path: try savedPath(status))
         let state = try TrainingState(saved, into: student)
-        var export = StudentExport(
-            student: student, state: state, identity: status.identity, recipe: recipe)
-        export.folderType = folderType
-        export.replacesOutput = replacesOutput
+        let export = StudentExport(
+            student: student, state: state, identity: status.identity, recipe: recipe, folderType: folderType,
+            replacesOutput: replacesOutput)
         return try export.write(
             to: output, exporter: exporter, threads: threads, version: version, progress: progress,
             isCancelled: isCancelled)
@@ -111,13 +112,14 @@ extension RunExport {
     /// Checks, before hours of training, that an export may be written at its end.
     ///
     /// - Parameters:
-    ///   - output: where it goes: a path that ends in `.gguf`, else a folder.
+    ///   - output: where it goes.
+    ///   - exporter: the form that it will have.
     ///   - run: the run folder, which may not exist yet.
     ///   - teacher: what the export must not replace.
     ///   - replacing: whether what is there already may be replaced.
     /// - Throws: `CheckpointError` where the place cannot be written, or holds what may not be replaced.
     public static func checkPlace(
-        _ output: String, run: String, teacher: String, replacing: Bool
+        _ output: String, exporter: any CheckpointExporter, run: String, teacher: String, replacing: Bool
     ) throws {
         let isTeacher = FileIdentity(path: output).map { $0 == FileIdentity(path: teacher) } ?? false
         if isTeacher || FilePath.lies(teacher, in: output) {
@@ -133,6 +135,7 @@ extension RunExport {
         }
         // The run folder itself is made first.
         if folder == run, !FilePath.exists(run) { return }
-        try OutputPlace(path: output).check(replacing: replacing || folder == run)
+        try OutputPlace(path: output, isFolder: exporter.fileEnding == nil).check(
+            replacing: replacing || folder == run)
     }
 }

@@ -36,6 +36,17 @@ struct TrainingScope: Sendable {
         self.config = config
     }
 
+    /// Why scales are not learned that the recipe's type has: a clause. Nil where they are, and where the recipe says so.
+    static func obstacle(_ recipe: Recipe, _ plan: ResolvedPlan) -> String? {
+        guard recipe.quantization.type.format.learnsScales, recipe.quantization.scales == .automatic,
+            !TrainingScope(recipe, plan).learnsScales
+        else { return nil }
+        let parameters = recipe.train.parameters.union([.scales])
+        let other = plan.tensors.first { learnsScales(of: $0.role, parameters) && !$0.format.learnsScales }
+        return other.map { "'\($0.name)' becomes \($0.format), whose scales cannot be learned" }
+            ?? "train.parameters has neither linear nor scales"
+    }
+
     /// Whether scales are learned.
     var learnsScales: Bool { config.scales == .learned }
 
@@ -57,9 +68,6 @@ struct TrainingScope: Sendable {
         guard role.part == .weight, parameters.contains(.scales) else { return false }
         return role.isVocabulary ? parameters.contains(.embedding) : role.isLinear
     }
-
-    /// Whether there are matrices of which only the scales are trained.
-    var freezesWeights: Bool { parameters.contains(.scales) && !parameters.contains(.linear) }
 }
 
 extension WeightFormat {

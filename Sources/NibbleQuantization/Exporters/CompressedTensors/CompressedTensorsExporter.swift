@@ -9,7 +9,7 @@ struct CompressedTensorsExporter: CheckpointExporter {
     let name = "compressed-tensors"
     let fileEnding: String? = nil
     let defaultType = QuantizationType.int4_32
-    let usesImportance = false
+    let usesPlanOptions = false
 
     func check(_ type: QuantizationType, output: String) throws(CheckpointError) {
         if case .int4 = type.format { return }

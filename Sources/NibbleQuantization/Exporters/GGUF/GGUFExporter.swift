@@ -6,7 +6,7 @@ struct GGUFExporter: CheckpointExporter {
     let name = "gguf"
     let fileEnding: String? = ".gguf"
     let defaultType = QuantizationType.q4_0
-    let usesImportance = true
+    let usesPlanOptions = true
 
     func check(_ type: QuantizationType, output: String) throws(CheckpointError) {
         guard !type.isGGUF else { return }

@@ -7,7 +7,7 @@ struct HubExporter: CheckpointExporter {
     let name = "hub"
     let fileEnding: String? = nil
     let defaultType = QuantizationType.bf16
-    let usesImportance = false
+    let usesPlanOptions = false
     /// The `quantization_config` of `config.json`.
     var quantization: JSONValue?
 
