@@ -1,11 +1,13 @@
 /// What calibration did to each matrix.
 public struct CalibrationResult: Sendable, Equatable {
-    /// A step of calibration, by the name of its paper.
+    /// A part of calibration, by the name of its paper.
     public enum Method: String, CaseIterable, Sendable {
         /// Each weight to the nearest code.
         case nearest
         /// Scales that weigh columns by the mean squares of their inputs.
         case importance
+        /// Tokens that weigh by gradients in Hessians.
+        case guidedQuant = "guidedquant"
         /// Feedback from input to input.
         case gptq
         /// Correction for what was lost before the matrix.
@@ -26,10 +28,15 @@ public struct CalibrationResult: Sendable, Equatable {
         /// `its inputs are all zero`.
         public var fallback: Fallback?
 
-        /// The methods and what is missing, in one line: `gptaq+gptq+coordinate_descent, no yaqa: it has 6912 rows`.
+        /// The methods and what is missing, in one line: `guidedquant+gptaq+importance+gptq+coordinate_descent, no yaqa: it has 6912 rows`.
         public var summary: String {
             methods.map(\.rawValue).joined(separator: "+")
                 + (fallback.map { ", no \($0.missing.rawValue): \($0.reason)" } ?? "")
+        }
+
+        /// Remembers a method that did not run, unless it is not the first.
+        mutating func miss(_ method: Method, _ reason: String) {
+            fallback = fallback ?? .init(missing: method, reason: reason)
         }
 
         /// A method that did not run.
@@ -53,8 +60,12 @@ public struct CalibrationResult: Sendable, Equatable {
 
     /// In words, of each method what did not run; empty where everything ran that was asked for.
     public var notes: [String] {
-        [(Method.gptq, "rounded to nearest, without GPTQ"), (.yaqa, "rounded without YAQA")].compactMap {
-            method, words in
+        let consequences: KeyValuePairs = [
+            Method.gptq: "rounded to nearest, without GPTQ", .guidedQuant: "rounded with all tokens alike",
+            .gptaq: "rounded without GPTAQ", .yaqa: "rounded without YAQA",
+            .importance: "left with the scales of the codec",
+        ]
+        return consequences.compactMap { method, words in
             let left = matrices.filter { $0.fallback?.missing == method }
             guard let first = left.first, let reason = first.fallback?.reason else { return nil }
             let (subject, those) =

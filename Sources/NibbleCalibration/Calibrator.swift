@@ -42,7 +42,7 @@ package struct Calibrator {
     ///   - isCancelled: asked after every piece of work; then the result is not whole.
     /// - Throws: `CheckpointError` where a weight is no number or a model gives none.
     package func run(
-        _ sequences: [[Int32]], recomputes: Bool = false, progress: (CalibrationProgress) -> Void = { _ in },
+        _ sequences: [[Int32]], recomputes: Bool = false, progress: (PreparationProgress) -> Void = { _ in },
         isCancelled: () -> Bool = { false }
     ) throws(CheckpointError) -> CalibrationResult {
         do {
@@ -63,9 +63,17 @@ package struct Calibrator {
 
     private func searchScales(_ sequences: [[Int32]]) throws -> CalibrationResult {
         var result = CalibrationResult()
+        guard options.scales == .importance else {
+            result.matrices = matrices.map { .init(name: $0.name, methods: [.nearest]) }
+            result.isWhole = true
+            return result
+        }
         let importance = try ImportanceMatrix(measuring: reference, sequences: sequences)
         for matrix in matrices {
-            guard let weights = importance.weights[matrix.name] else { continue }
+            guard let weights = importance.weights[matrix.name] else {
+                result.matrices.append(Self.outsideOfBlocks(matrix, missing: .importance))
+                continue
+            }
             try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
                 try matrix.searchScales(rows, importance: weights, level: compute.level)
                 try matrix.encode(rows, level: compute.level)
@@ -77,7 +85,7 @@ package struct Calibrator {
     }
 
     private func roundByHessians(
-        _ sequences: [[Int32]], _ recomputes: Bool, _ progress: (CalibrationProgress) -> Void,
+        _ sequences: [[Int32]], _ recomputes: Bool, _ progress: (PreparationProgress) -> Void,
         _ isCancelled: () -> Bool
     ) throws -> CalibrationResult {
         var result = CalibrationResult()
@@ -95,14 +103,26 @@ package struct Calibrator {
                 if group.isLast { streams.follow(through: group.sublayer, of: layer) }
             }
             progress(.init(stage: .roundingWeights, done: layer + 1, total: layers))
-            if isCancelled() { return result }
+            if layer + 1 < layers, isCancelled() { return result }
+        }
+        let rounded = Set(result.matrices.map(\.name))
+        for matrix in matrices where !rounded.contains(matrix.name) {
+            result.matrices.append(Self.outsideOfBlocks(matrix, missing: .gptq))
         }
         result.isWhole = true
         return result
     }
 
+    private static func outsideOfBlocks(
+        _ matrix: CalibratedMatrix, missing: CalibrationResult.Method
+    ) -> CalibrationResult.Matrix {
+        .init(
+            name: matrix.name, methods: [.nearest],
+            fallback: .init(missing: missing, reason: "it is in no block of the model"))
+    }
+
     private func outputGradients(
-        _ sequences: [[Int32]], _ recomputes: Bool, _ progress: (CalibrationProgress) -> Void,
+        _ sequences: [[Int32]], _ recomputes: Bool, _ progress: (PreparationProgress) -> Void,
         _ isCancelled: () -> Bool
     ) throws(ModelError) -> OutputGradients? {
         guard options.tokenWeights == .gradient, let length = sequences.first?.count else { return nil }
@@ -150,43 +170,50 @@ package struct Calibrator {
         _ matrix: CalibratedMatrix, by rounding: GPTQRounding, lost: Memory?, _ gradients: OutputGradients?
     ) throws(CheckpointError) -> CalibrationResult.Matrix {
         var result = CalibrationResult.Matrix(name: matrix.name, methods: [])
-        if let lost {
+        if let gradients, gradients.isWeighing(matrix.role) {
+            result.methods.append(.guidedQuant)
+        } else if gradients != nil {
+            result.miss(.guidedQuant, "the gradients of its outputs are all zero, or one is no number")
+        }
+        let losses = lost.map {
+            UnsafeBufferPointer(start: $0.floats, count: matrix.columns * matrix.columns)
+        }
+        if let lost, losses?.allSatisfy(\.isFinite) == true {
             compute.forEachRows(of: matrix.rows) { rows in
                 rounding.correct(rows, of: matrix, lost: lost, share: options.gptaq)
             }
             result.methods.append(.gptaq)
+        } else if lost != nil {
+            result.miss(.gptaq, "what is lost before it is no finite number")
         }
+        if options.scales == .importance { result.methods.append(.importance) }
         result.methods.append(.gptq)
-        switch gradients.map({ outputRounding(matrix, $0) }) {
-        case .success(let coupled):
+        let (coupled, missing) = gradients.map { outputRounding(matrix, $0) } ?? (nil, nil)
+        if let missing { result.miss(.yaqa, missing) }
+        if let coupled {
             result.methods.append(.yaqa)
             try coupled.round(matrix) { rows throws(CheckpointError) in
                 try round(rows, height: 4, of: matrix, by: rounding)
             }
-        case .failure(let missing):
-            result.fallback = .init(missing: .yaqa, reason: missing.reason)
-            fallthrough
-        case nil:
+        } else {
             try round(0..<matrix.rows, height: Compute.rowsAtATime, of: matrix, by: rounding)
         }
         result.methods.append(.coordinateDescent)
         return result
     }
 
-    private struct Missing: Error {
-        var reason: String
-    }
-
     /// Feedback from output to output, or why there is none.
     private func outputRounding(
         _ matrix: CalibratedMatrix, _ gradients: OutputGradients
-    ) -> Result<YAQARounding, Missing> {
+    ) -> (rounding: YAQARounding?, missing: String?) {
         guard let hessian = gradients.hessians[matrix.role] else {
-            return .failure(
-                Missing(reason: "it has \(matrix.rows) rows, more than \(OutputGradients.mostRows)"))
+            return (nil, "it has \(matrix.rows) rows, more than \(OutputGradients.mostRows)")
         }
-        return Result { () throws(HessianFailure) in try YAQARounding(hessian, rows: matrix.rows) }
-            .mapError { Missing(reason: $0.ofOutputs) }
+        do throws(HessianFailure) {
+            return (try YAQARounding(hessian, rows: matrix.rows), nil)
+        } catch {
+            return (nil, error.ofOutputs)
+        }
     }
 
     /// Rounds and encodes some rows of a matrix, `height` at a time.

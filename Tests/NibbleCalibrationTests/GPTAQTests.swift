@@ -169,7 +169,9 @@ struct GPTAQTests {
                 student, Self.sequences, gptaq: 0.5, tokenWeights: .gradient)
             #expect(result.matrices.count == student.matrices.count && result.notes.isEmpty)
             #expect(
-                result.matrices.allSatisfy { $0.methods == [.gptaq, .gptq, .yaqa, .coordinateDescent] })
+                result.matrices.allSatisfy {
+                    $0.methods == [.guidedQuant, .gptaq, .importance, .gptq, .yaqa, .coordinateDescent]
+                })
         }
         for (left, right) in zip(students[0].matrices, students[1].matrices) {
             #expect(left.blocks.elementsEqual(right.blocks), "\(left.name)")

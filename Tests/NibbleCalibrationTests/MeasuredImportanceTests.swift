@@ -116,19 +116,4 @@ struct MeasuredImportanceTests {
         #expect(throws: CheckpointError.self) { try importance.write(to: path) }
         try importance.write(to: path, replacing: true)
     }
-
-    @Test("that is relative to all matrices averages to one")
-    func magnitudes() throws {
-        let student = try Student(
-            ModelCheckpoint(path: Self.checkpoint), recipe: Recipe(),
-            compute: Compute(threads: 2, precision: .f32))
-        let total = student.matrices.reduce(0.0) { $0 + Double($1.parameter.count) }
-        let mean = student.matrices.reduce(0.0) {
-            $0 + Double($1.relativeMagnitude) * Double($1.parameter.count) / total
-        }
-        #expect(abs(mean - 1) < 1e-5)
-        let first = student.matrices[0]
-        let own = first.values.reduce(0.0) { $0 + Double(abs($1)) } / Double(first.parameter.count)
-        #expect(abs(own - first.meanMagnitude) <= 1e-5 * own && own > 0)
-    }
 }

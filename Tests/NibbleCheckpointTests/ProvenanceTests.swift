@@ -12,7 +12,9 @@ struct ProvenanceTests {
         calibration: .init(
             tokens: 131_072, textDigest: "ef56",
             methods: [
-                .init(tensor: "blk.0.attn_k.weight", methods: "gptaq+gptq+yaqa+coordinate_descent"),
+                .init(
+                    tensor: "blk.0.attn_k.weight",
+                    methods: "guidedquant+gptaq+importance+gptq+yaqa+coordinate_descent"),
                 .init(
                     tensor: "blk.0.ffn_up.weight",
                     methods: "gptaq+gptq+coordinate_descent, no yaqa: it has 6912 rows, more than 4096"),

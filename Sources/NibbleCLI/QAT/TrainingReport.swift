@@ -19,7 +19,8 @@ struct TrainingReport {
         let memory = run.memory
         let epochs = run.batches.epochs(steps: recipe.train.steps)
         let start =
-            memory.start > 0 ? "; before the last three \(Text.bytes(memory.start)) of calibration" : ""
+            memory.calibration > 0
+            ? "; before the last three \(Text.bytes(memory.calibration)) of calibration" : ""
         let from = run.resumedAt.map { ", resumed at step \($0)" } ?? ""
         return """
             \(run.request.teacher) to \(recipe.quantization.type.rawValue): \(recipe.train.steps) steps of \
@@ -35,7 +36,7 @@ struct TrainingReport {
     }
 
     /// How far the work before training is, in one line.
-    static func line(_ progress: CalibrationProgress) -> String {
+    static func line(_ progress: PreparationProgress) -> String {
         "\(progress.stage.name): \(Text.count(progress.done)) of \(Text.count(progress.total)) "
             + progress.stage.unit
     }
@@ -77,6 +78,7 @@ struct TrainingReport {
             if let betterState { rows.append(Self.row("best, step \(betterState.step)", betterState)) }
             sections.append("held-out text:\n" + Text.table(rows, right: [1, 2]))
         }
+        sections += summary.calibrationNotes
         var closing = "\(exported): \(Text.bytes(conversion.outputBytes))"
         if let recovered = summary.recovered {
             closing += ", \(Text.fixed(100 * recovered, 1)) % of the loss in perplexity recovered"

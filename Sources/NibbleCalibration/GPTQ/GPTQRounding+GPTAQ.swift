@@ -10,7 +10,7 @@ extension GPTQRounding {
     /// The paper fits to x̃ instead of x. That takes what is noise to x̃ for a part of it, and shrinks the weights to
     /// dampen it, block after block.
     ///
-    /// - Parameter lost: C, `[columns][columns]`
+    /// - Parameter lost: C, `[columns][columns]`, all finite.
     func correct(_ rows: Range<Int>, of matrix: CalibratedMatrix, lost: Memory, share: Float) {
         let memory = Memory(byteCount: 2 * rows.count * columns * 4)
         let (outputs, sorted) = (memory.floats, memory.floats + rows.count * columns)
@@ -33,9 +33,7 @@ extension GPTQRounding {
             sorted, rows: rows.count, factors.floats, size: columns, isTransposed: false)
         for row in 0..<rows.count {
             for (index, place) in order.enumerated() {
-                let change = share * sorted[row * columns + index]
-                // Where the quantized model overflows, nothing is known of what it lacks.
-                if change.isFinite { weights[row * columns + place] += change }
+                weights[row * columns + place] += share * sorted[row * columns + index]
             }
         }
         withExtendedLifetime(memory) {}

@@ -14,10 +14,14 @@ internal import NibbleTensor
 /// Weights are |g| rather than |g|²: few tokens have most of the squares, and what is learned of them does not hold for
 /// other text.
 struct OutputGradients {
-    /// By what the matrix is for: of the tokens of all sequences, one after the other, with mean 1.
+    /// By what the matrix is for: of the tokens of all sequences, one after the other, with mean 1. A matrix whose
+    /// gradients are all zero, or no numbers, has none: its tokens weigh the same.
     let weights: [TensorRole: [Float]]
     /// The output Hessians Σ g gᵀ / |g| over the tokens, `[rows][rows]`, of matrices of at most ``mostRows`` rows.
     let hessians: [TensorRole: Memory]
+
+    /// Whether tokens weigh by gradients for a matrix; else all the same.
+    func isWeighing(_ role: TensorRole) -> Bool { weights[role] != nil }
 
     /// Rows of a matrix up to which its output Hessian is measured: those of all blocks are held at once, and for
     /// feed-forward layers of several thousand features they would not fit beside the model.
@@ -66,10 +70,10 @@ struct OutputGradients {
         self.hessians = hessians
     }
 
-    /// With mean 1; all 1 where all gradients are zero, or one is no number.
-    private static func normalized(_ values: [Float]) -> [Float] {
+    /// With mean 1; nil where all gradients are zero, or one is no number.
+    private static func normalized(_ values: [Float]) -> [Float]? {
         let mean = values.reduce(0.0) { $0 + Double($1) } / Double(max(values.count, 1))
-        guard mean > 0, mean.isFinite else { return values.map { _ in 1 } }
+        guard mean > 0, mean.isFinite else { return nil }
         return values.map { Float(Double($0) / mean) }
     }
 }

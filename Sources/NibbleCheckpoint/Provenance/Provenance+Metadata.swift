@@ -37,110 +37,63 @@ extension Provenance {
     ///
     /// - Throws: ``CheckpointError`` where a key is missing or of another type.
     package init?(ggufMetadata metadata: GGUFMetadata, path: String) throws(CheckpointError) {
-        try self.init(keys: metadata.keys, path: path) { key throws(CheckpointError) in
-            try metadata.value(key)
+        typealias Key = ProvenanceKey
+        let keys = metadata.keys.filter { $0.hasPrefix(Key.prefix) }
+        guard !keys.isEmpty else { return nil }
+        let fields = GGUFFields(metadata: metadata, path: path)
+        func text(_ key: String) throws(CheckpointError) -> String {
+            try fields.required(key, fields.text(key))
         }
+        func number(_ key: String) throws(CheckpointError) -> UInt64 {
+            let value = try fields.required(key, metadata.value(key))
+            guard case .uint64(let number) = value else { throw fields.wrongType(key, "uint64", value) }
+            return number
+        }
+        func count(_ key: String) throws(CheckpointError) -> Int {
+            let number = try number(key)
+            guard let count = Int(exactly: number) else {
+                throw fields.error(.malformed, key, "is \(number), expected at most \(Int.max)")
+            }
+            return count
+        }
+        var perplexities: [String: Double] = [:]
+        for key in keys where key.hasPrefix(Key.perplexity) && key != Key.perplexity {
+            let value = try fields.required(key, metadata.value(key))
+            guard case .float64(let number) = value else { throw fields.wrongType(key, "float64", value) }
+            perplexities[String(key.dropFirst(Key.perplexity.count))] = number
+        }
+        var calibration: Calibration?
+        if keys.contains(Key.calibrationTokens) {
+            calibration = Calibration(
+                tokens: try count(Key.calibrationTokens), textDigest: try fields.text(Key.calibrationText),
+                lines: try text(Key.calibrationMethods))
+        }
+        self.init(
+            teacherName: try text(Key.teacherName), teacherDigest: try text(Key.teacherDigest),
+            plan: try text(Key.plan), recipeDigest: try text(Key.recipeDigest),
+            textDigest: try text(Key.textDigest), steps: try count(Key.steps), tokens: try count(Key.tokens),
+            seed: try number(Key.seed), nibbleVersion: try text(Key.nibbleVersion),
+            perplexities: perplexities, heldOutTextDigest: try fields.text(Key.heldOutTextDigest),
+            calibration: calibration)
     }
 
     /// What the metadata of safetensors files say; nil where they have no key of a provenance.
     ///
     /// - Throws: ``CheckpointError`` where a key is missing or a number cannot be read.
     package init?(safetensorsMetadata metadata: [String: String], path: String) throws(CheckpointError) {
-        try self.init(keys: metadata.keys.sorted(), path: path) { key in
-            guard let text = metadata[key] else { return nil }
-            switch key {
-            case ProvenanceKey.steps, ProvenanceKey.tokens, ProvenanceKey.seed,
-                ProvenanceKey.calibrationTokens:
-                return UInt64(text).map { .uint64($0) } ?? .string(text)
-            default:
-                guard key.hasPrefix(ProvenanceKey.perplexity) else { return .string(text) }
-                return Double(text).map { .float64($0) } ?? .string(text)
+        typealias Key = ProvenanceKey
+        let numbers = [Key.steps, Key.tokens, Key.seed, Key.calibrationTokens]
+        var typed = GGUFMetadata()
+        for (key, text) in metadata.sorted(by: { $0.key < $1.key }) {
+            var value: GGUFValue? = .string(text)
+            if numbers.contains(key) { value = UInt64(text).map { .uint64($0) } }
+            if key.hasPrefix(Key.perplexity) { value = Double(text).map { .float64($0) } }
+            guard let value else {
+                throw CheckpointError(
+                    .malformed, path: path, subject: "key '\(key)'", "is '\(text)', expected a number")
             }
+            typed.set(key, value)
         }
-    }
-
-    private init?(
-        keys: [String], path: String, value: @escaping (String) throws(CheckpointError) -> GGUFValue?
-    ) throws(CheckpointError) {
-        let keys = keys.filter { $0.hasPrefix(ProvenanceKey.prefix) }
-        guard !keys.isEmpty else { return nil }
-        let fields = ProvenanceFields(path: path, value: value)
-        var perplexities: [String: Double] = [:]
-        for key in keys where key.hasPrefix(ProvenanceKey.perplexity) && key != ProvenanceKey.perplexity {
-            perplexities[String(key.dropFirst(ProvenanceKey.perplexity.count))] = try fields.real(key)
-        }
-        let hasHeldOut = keys.contains(ProvenanceKey.heldOutTextDigest)
-        let isCalibrated = keys.contains(ProvenanceKey.calibrationTokens)
-        self.init(
-            teacherName: try fields.text(ProvenanceKey.teacherName),
-            teacherDigest: try fields.text(ProvenanceKey.teacherDigest),
-            plan: try fields.text(ProvenanceKey.plan),
-            recipeDigest: try fields.text(ProvenanceKey.recipeDigest),
-            textDigest: try fields.text(ProvenanceKey.textDigest),
-            steps: try fields.count(ProvenanceKey.steps), tokens: try fields.count(ProvenanceKey.tokens),
-            seed: try fields.number(ProvenanceKey.seed),
-            nibbleVersion: try fields.text(ProvenanceKey.nibbleVersion), perplexities: perplexities,
-            heldOutTextDigest: hasHeldOut ? try fields.text(ProvenanceKey.heldOutTextDigest) : nil,
-            calibration: isCalibrated ? try Self.calibration(fields, keys) : nil)
-    }
-
-    private static func calibration(
-        _ fields: ProvenanceFields, _ keys: [String]
-    ) throws(CheckpointError) -> Calibration {
-        let hasText = keys.contains(ProvenanceKey.calibrationText)
-        return Calibration(
-            tokens: try fields.count(ProvenanceKey.calibrationTokens),
-            textDigest: hasText ? try fields.text(ProvenanceKey.calibrationText) : nil,
-            lines: try fields.text(ProvenanceKey.calibrationMethods))
-    }
-}
-
-/// Typed access to the values of a provenance, with errors that name the key.
-private struct ProvenanceFields {
-    let path: String
-    let value: (String) throws(CheckpointError) -> GGUFValue?
-
-    func text(_ key: String) throws(CheckpointError) -> String {
-        let value = try required(key)
-        guard let text = value.text else { throw mismatch(key, value, expected: "a string") }
-        return text
-    }
-
-    func real(_ key: String) throws(CheckpointError) -> Double {
-        let value = try required(key)
-        guard let real = value.real else { throw mismatch(key, value, expected: "a floating-point number") }
-        return real
-    }
-
-    func number(_ key: String) throws(CheckpointError) -> UInt64 {
-        let value = try required(key)
-        if case .uint64(let number) = value { return number }
-        guard let number = value.integer.flatMap({ UInt64(exactly: $0) }) else {
-            throw mismatch(key, value, expected: "an integer of 0 or more")
-        }
-        return number
-    }
-
-    func count(_ key: String) throws(CheckpointError) -> Int {
-        let number = try number(key)
-        guard let count = Int(exactly: number) else {
-            throw mismatch(key, .uint64(number), expected: "at most \(Int.max)")
-        }
-        return count
-    }
-
-    private func required(_ key: String) throws(CheckpointError) -> GGUFValue {
-        guard let value = try value(key) else {
-            throw CheckpointError(
-                .missing, path: path, subject: "key '\(key)'",
-                "is missing, while other keys of '\(ProvenanceKey.prefix)*' are there")
-        }
-        return value
-    }
-
-    private func mismatch(_ key: String, _ value: GGUFValue, expected: String) -> CheckpointError {
-        let found = value.text.map { "the string '\($0.prefix(40))'" } ?? "a value of type \(value.type)"
-        return CheckpointError(
-            .malformed, path: path, subject: "key '\(key)'", "is \(found), expected \(expected)")
+        try self.init(ggufMetadata: typed, path: path)
     }
 }

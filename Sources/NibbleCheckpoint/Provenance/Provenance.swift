@@ -25,9 +25,9 @@ public struct Provenance: Sendable, Equatable {
     public var tokens: Int
     /// The seed of everything random.
     public var seed: UInt64
-    /// The version of Nibble that trained.
+    /// The version of Nibble that wrote the file.
     public var nibbleVersion: String
-    /// Perplexities on the held-out text by what was measured: `teacher`; `rounded`, the teacher rounded to nearest;
+    /// Perplexities on the held-out text by what was measured: `teacher`; `rounded`, the teacher, or weights drawn within its cells, rounded to nearest;
     /// `calibrated`, the weights before the first step; `trained`, these very weights.
     public var perplexities: [String: Double]
     /// SHA-256 of the text that ``perplexities`` were measured on; nil where nothing was measured.
@@ -41,7 +41,7 @@ public struct Provenance: Sendable, Equatable {
         public var tokens: Int
         /// SHA-256 of the calibration text, 64 hexadecimal digits; nil where none was needed.
         public var textDigest: String?
-        /// What ran on each matrix, in the order of the file.
+        /// What ran on each matrix that is quantized.
         public var methods: [Tensor]
 
         /// What ran on a matrix.
@@ -49,7 +49,7 @@ public struct Provenance: Sendable, Equatable {
             /// Its GGUF name.
             public var tensor: String
             /// The methods, and one that did not run with its reason:
-            /// `gptaq+gptq+coordinate_descent, no yaqa: it has 6912 rows, more than 4096`.
+            /// `guidedquant+gptaq+importance+gptq+coordinate_descent, no yaqa: it has 6912 rows, more than 4096`.
             public var methods: String
 
             /// Creates an entry.

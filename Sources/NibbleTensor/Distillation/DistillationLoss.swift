@@ -19,7 +19,7 @@ public struct DistillationLoss: Sendable, Equatable {
 
     /// Probability that may be neglected on the way back: rows of the vocabulary whose gradients all stay below it, for a
     /// panel of tokens, are left out of the gradient of the final states. 0 leaves out nothing that is not 0.
-    public var negligible: Float = 1e-6
+    package var negligible: Float = 1e-6
 
     /// Forward KL at temperature 1.
     public init() {}

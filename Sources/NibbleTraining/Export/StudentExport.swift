@@ -1,6 +1,7 @@
 internal import NibbleCheckpoint
 internal import NibbleModel
 internal import NibbleQuantization
+internal import NibbleTensor
 
 /// Writes a student that is in one of the states of its run.
 struct StudentExport {
@@ -29,6 +30,7 @@ struct StudentExport {
             input: source.path, output: output, exporter: exporter, plan: plan, threads: threads)
         request.replacesOutput = replacesOutput
         request.replacements = student.replacements
+        request.level = student.compute.level
         request.provenance = provenance(version: version)
         return try Converter(request, source: source).run(progress: progress, isCancelled: isCancelled)
     }
@@ -42,9 +44,6 @@ struct StudentExport {
         }
         if let calibrated = state.calibrated { perplexities["calibrated"] = calibrated.perplexity }
         if state.step > 0, let measured = state.measured { perplexities["trained"] = measured.perplexity }
-        let calibrated = state.calibration ?? .init(tokens: 0, textDigest: nil, methods: [])
-        let methods = Dictionary(
-            calibrated.methods.map { ($0.tensor, $0.methods) }, uniquingKeysWith: { $1 })
         return Provenance(
             teacherName: FilePath.name(of: identity.teacherPath),
             teacherDigest: identity.teacherDigest, plan: recipe.quantization.type.rawValue,
@@ -53,19 +52,16 @@ struct StudentExport {
             tokens: state.step * recipe.train.sequencesPerStep * recipe.train.sequenceLength,
             seed: recipe.train.seed, nibbleVersion: version, perplexities: perplexities,
             heldOutTextDigest: perplexities.isEmpty ? nil : identity.heldOutDigest,
-            calibration: Provenance.Calibration(
-                tokens: calibrated.tokens, textDigest: calibrated.textDigest,
-                methods: student.matrices.map { matrix in
-                    .init(tensor: matrix.name, methods: methods[matrix.name] ?? "nearest")
-                }))
+            calibration: state.calibration)
     }
 }
 
 extension QuantizationType {
-    /// The type of an export: in a folder `folderType`, or where that is nil the type trained for if a folder holds it,
+    /// The type of an export: in a folder `folderType`, or where that is nil the type trained for if it holds it,
     /// else F32, which holds its values; elsewhere the type trained for.
     func exported(by exporter: any CheckpointExporter, as folderType: QuantizationType?) -> QuantizationType {
-        exporter.fileEnding != nil ? self : folderType ?? (isGGUF ? .f32 : self)
+        guard exporter.fileEnding == nil else { return self }
+        return folderType ?? ((try? exporter.check(self, output: "")) == nil ? .f32 : self)
     }
 }
 

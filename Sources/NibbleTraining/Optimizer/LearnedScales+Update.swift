@@ -22,7 +22,7 @@ extension LearnedScales {
         var sums = [Float](repeating: 0, count: before.count)
         var codeSpan = codes.mutableSpan
         var sumSpan = sums.mutableSpan
-        blocks.scaleGradients(
+        codec.scaleGradients(
             weights.span, scales: before.span,
             gradient: UnsafeBufferPointer(start: gradient, count: count).span, codes: &codeSpan,
             into: &sumSpan, level: compute.level)
@@ -42,7 +42,7 @@ extension LearnedScales {
             }
         }
         for index in before.indices { scales[index] = Self.bounded(scales[index], before: before[index]) }
-        blocks.hold(
+        codec.hold(
             &weights, codes: codes.span, from: before.span, to: UnsafeBufferPointer(scales).span,
             level: compute.level)
     }

@@ -47,7 +47,7 @@ extension TrainedMatrix {
         for index in 0..<range.count * columns {
             let place = range.lowerBound * columns + index
             let scale = own[index / ScaledBlocks.blockSize]
-            masters.floats[place] = Float(scales.blocks.code(of: masters.floats[place], scale: scale)) * scale
+            masters.floats[place] = Float(scales.codec.code(of: masters.floats[place], scale: scale)) * scale
         }
         try encode(range, level: level)
     }

@@ -20,8 +20,9 @@ final class RunFolder {
     let path: String
     /// What the run is a run of.
     let identity: RunIdentity
-    /// Which checkpoints are kept.
-    var retention = Retention()
+    /// How many of the newest checkpoints are kept beside the best, 1 or more. With two, damage to the newest costs no
+    /// more than one interval.
+    var kept = 2
     private let lock: FolderLock
 
     /// Called after each part of a checkpoint is written, with the bytes so far; tests end the process or fill the disk there.
@@ -108,11 +109,6 @@ final class RunFolder {
 
     /// The path of the folder of checkpoints.
     var checkpointsPath: String { FilePath.join(path, Name.checkpoints) }
-
-    /// The text of `recipe.yaml`.
-    var recipeYAML: String {
-        get throws(CheckpointError) { try Self.recipeText(path) }
-    }
 
     // MARK: -
 

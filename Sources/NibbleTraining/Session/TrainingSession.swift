@@ -25,7 +25,7 @@ final class TrainingSession {
             ? try RunFolder.open(path: request.output, expecting: identity)
             : try RunFolder.create(
                 path: request.output, identity: identity, recipeYAML: request.recipe.yaml)
-        folder.retention = Retention(last: request.recipe.checkpoints.keep, keepsBest: true)
+        folder.kept = request.recipe.checkpoints.keep
         var warnings: [String] = []
         let saved = try folder.latest(warn: { warnings.append($0) })
         notes = warnings
@@ -83,8 +83,8 @@ final class TrainingSession {
             ])
     }
 
-    /// Appends those of an evaluation.
-    func append(_ score: HeldOutScore) throws(CheckpointError) {
+    /// Appends those of an evaluation of `state`.
+    func append(_ score: HeldOutScore, of state: String) throws(CheckpointError) {
         try append(
             step: score.step,
             [
@@ -94,7 +94,7 @@ final class TrainingSession {
                 "teacher_perplexity": score.teacherPerplexity,
             ])
         try log(
-            "step \(score.step): held-out perplexity \(score.perplexity) ± \(score.perplexityError) "
+            "step \(score.step), \(state): held-out perplexity \(score.perplexity) ± \(score.perplexityError) "
                 + "(teacher \(score.teacherPerplexity)), divergence \(score.divergence)")
     }
 }

@@ -19,8 +19,10 @@ struct TrainingState {
     var stoppedEarly = false
     /// What a loss that runs away is told from.
     var convergence = ConvergenceCheck()
-    /// What calibration did before the first step; nil where nothing was calibrated.
+    /// What chose the codes before the first step; nil in states of one version ago.
     var calibration: Provenance.Calibration?
+    /// The methods of calibration that did not run, in words.
+    var calibrationNotes: [String] = []
 
     init() {}
 
@@ -45,7 +47,8 @@ struct TrainingState {
         TrainingSummary(
             step: step, ending: ending, rounded: rounded, calibrated: calibrated,
             final: ending == .stoppedEarly ? best ?? measured : measured, best: best,
-            tokensPerSecond: meter.mean, peakResidentBytes: ProcessMemory.peakResidentBytes, losses: losses)
+            calibrationNotes: calibrationNotes, tokensPerSecond: meter.mean,
+            peakResidentBytes: ProcessMemory.peakResidentBytes, losses: losses)
     }
 
     // MARK: - Saved states
@@ -70,7 +73,7 @@ struct TrainingState {
         try student.prepare()
         step = checkpoint.step
         let metadata = checkpoint.metadata
-        rounded = Self.score(metadata["start"])
+        rounded = Self.score(metadata["rounded"] ?? metadata["start"])
         calibrated = Self.score(metadata["calibrated"])
         heldOut = Self.score(metadata["held_out"])
         best = Self.score(metadata["best"])
@@ -78,6 +81,7 @@ struct TrainingState {
         stoppedEarly = metadata["stopped_early"] == "true"
         convergence.runningLoss = metadata["running_loss"].flatMap { Double($0) } ?? 0
         convergence.firstLoss = metadata["first_loss"].flatMap { Double($0) } ?? 0
+        calibrationNotes = metadata["calibration_notes"]?.split(separator: "\n").map(String.init) ?? []
         if let tokens = metadata["calibration_tokens"].flatMap({ Int($0) }), tokens >= 0 {
             calibration = .init(
                 tokens: tokens, textDigest: metadata["calibration_text"],
@@ -92,13 +96,16 @@ struct TrainingState {
             "stopped_early": String(stoppedEarly),
         ]
         let scores = [
-            ("start", rounded), ("calibrated", calibrated), ("held_out", heldOut), ("best", best),
+            ("rounded", rounded), ("calibrated", calibrated), ("held_out", heldOut), ("best", best),
         ]
         for (name, score) in scores {
             guard let score else { continue }
             result[name] =
                 "\(score.step) \(score.perplexity) \(score.teacherPerplexity) \(score.divergence) "
                 + "\(score.perplexityError)"
+        }
+        if !calibrationNotes.isEmpty {
+            result["calibration_notes"] = calibrationNotes.joined(separator: "\n")
         }
         if let calibration {
             result["calibration_tokens"] = String(calibration.tokens)

@@ -8,7 +8,7 @@ internal import NibbleTensor
 /// or beyond ends there. Beyond zero all codes would turn around at once, and at zero no gradient reaches it. A block of
 /// zeros has scale 0, as the codec gives it, and keeps it.
 final class LearnedScales: @unchecked Sendable {
-    let blocks: ScaledBlocks
+    let codec: ScaledBlocks
     /// Scales of a row.
     let perRow: Int
     /// `[rows, perRow]`
@@ -17,8 +17,8 @@ final class LearnedScales: @unchecked Sendable {
     let firstMoments: Memory
     let secondMoments: Memory
 
-    init(_ blocks: ScaledBlocks, rows: Int, perRow: Int) {
-        self.blocks = blocks
+    init(_ codec: ScaledBlocks, rows: Int, perRow: Int) {
+        self.codec = codec
         self.perRow = perRow
         masters = Memory(byteCount: rows * perRow * 4)
         firstMoments = Memory(byteCount: rows * perRow * 4)
@@ -34,6 +34,6 @@ final class LearnedScales: @unchecked Sendable {
     /// Takes the scales that the codec chooses for `weights`, those of `rows`.
     func choose(_ rows: Range<Int>, for weights: Span<Float>) {
         var scales = values(rows).mutableSpan
-        blocks.chooseScales(weights, into: &scales)
+        codec.chooseScales(weights, into: &scales)
     }
 }

@@ -18,7 +18,7 @@ enum TieDetection {
     private static let window = 32
 
     /// Adds a sample of a matrix.
-    static func sample(_ matrix: TrainedMatrix, into start: inout TeacherGrid) throws(CheckpointError) {
+    static func sample(_ matrix: TrainedMatrix, into grid: inout TeacherGrid) throws(CheckpointError) {
         guard scaleSize(matrix.quantizer) > 1 else { return }
         for index in 0..<min(rows, matrix.rows) {
             let row = index * matrix.rows / min(rows, matrix.rows)
@@ -26,8 +26,8 @@ enum TieDetection {
                 UnsafeBufferPointer(
                     start: matrix.masters.floats + row * matrix.columns, count: matrix.columns))
             guard values.allSatisfy(\.isFinite) else { continue }
-            start.sampled += values.count
-            start.ties += count(values, matrix.quantizer)
+            grid.sampled += values.count
+            grid.ties += count(values, matrix.quantizer)
         }
     }
 

@@ -123,7 +123,7 @@ public final class TrainedMatrix: @unchecked Sendable {
     var calibrated: CalibratedMatrix? {
         scales.map {
             CalibratedMatrix(
-                role: role, name: name, source: source, rows: rows, columns: columns, codec: $0.blocks,
+                role: role, name: name, source: source, rows: rows, columns: columns, codec: $0.codec,
                 weights: masters, scales: $0.masters, blocks: encoded, parameter: parameter, advice: advice)
         }
     }

@@ -13,7 +13,7 @@ struct TeacherCacheBuilder: Sendable {
     let identity: TeacherCacheIdentity
 
     /// Tokens that pass through the teacher at a time, but for longer sequences.
-    static let tokensAtATime = 1024
+    static let tokensAtATime = Trainer.tokensAtATime
 
     /// Creates a builder.
     init(_ teacher: LanguageModel, identity: TeacherCacheIdentity) {

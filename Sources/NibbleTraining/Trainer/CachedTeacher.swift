@@ -7,13 +7,13 @@ internal import NibbleTokenizer
 /// The cache of a run's teacher, by sequences of the training text.
 struct CachedTeacher: Sendable {
     private let cache: TeacherCache
-    /// The block of every sequence; empty where they have the same numbers.
-    private var blocks: [Int: Int] = [:]
+    /// The place of every sequence in the cache; empty where they have the same numbers.
+    private var places: [Int: Int] = [:]
 
     /// Opens the cache of a run, written first where it is not there: for the sequences that the run goes through.
     init(
         _ teacher: LanguageModel, _ run: RunIdentity, _ recipe: Recipe, _ batches: TokenBatches, path: String,
-        preparing: (CalibrationProgress) -> Void, isCancelled: () -> Bool
+        preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
     ) throws {
         let (text, train) = (batches.text, recipe.train)
         let used = min(text.sequenceCount, train.steps * train.sequencesPerStep)
@@ -29,10 +29,10 @@ struct CachedTeacher: Sendable {
             path: path, sequence: { text.sequence(order[$0]) },
             progress: {
                 preparing(
-                    CalibrationProgress(stage: .cachingTeacher, done: $0 * length, total: used * length))
+                    PreparationProgress(stage: .cachingTeacher, done: $0 * length, total: used * length))
             }, isCancelled: isCancelled)
         if !isWhole {
-            for (block, sequence) in order.enumerated() { blocks[sequence] = block }
+            for (place, sequence) in order.enumerated() { places[sequence] = place }
         }
     }
 
@@ -40,10 +40,10 @@ struct CachedTeacher: Sendable {
     func probabilities(sequences: [Int]) throws(CheckpointError) -> TeacherProbabilities {
         var all = TeacherProbabilities(top: cache.identity.top)
         for sequence in sequences {
-            guard let block = blocks.isEmpty ? sequence : blocks[sequence] else {
-                preconditionFailure("sequence \(sequence) is not among the \(blocks.count) that are cached")
+            guard let place = places.isEmpty ? sequence : places[sequence] else {
+                preconditionFailure("sequence \(sequence) is not among the \(places.count) that are cached")
             }
-            all.append(try cache.probabilities(block: block))
+            all.append(try cache.probabilities(block: place))
         }
         return all
     }

@@ -23,10 +23,10 @@ public struct MemoryPlan: Sendable, Equatable {
 
     /// What GPTQ takes before the first step, when weights have no gradients yet: activations and logits while tokens are
     /// weighed, then residual streams, input Hessians and their factors; output Hessians in both.
-    public var start: Int
+    public var calibration: Int
 
     /// All that is held at a time, but the teacher.
-    public var resident: Int { student + frozen + max(steps, start) }
+    public var resident: Int { student + frozen + max(steps, calibration) }
 
     /// What the steps take besides the weights.
     var steps: Int { gradients + activations + scratch }
@@ -34,8 +34,8 @@ public struct MemoryPlan: Sendable, Equatable {
     /// - Parameters:
     ///   - tokens: of a pass through the models.
     ///   - recomputes: whether blocks are computed again on the way back.
-    ///   - calibration: how many sequences weights are rounded on by GPTQ before the first step; nil: they are not.
-    init(_ student: Student, _ recipe: Recipe, tokens: Int, recomputes: Bool, calibration: Int?) {
+    ///   - sequences: how many sequences weights are rounded on by GPTQ before the first step; nil: they are not.
+    init(_ student: Student, _ recipe: Recipe, tokens: Int, recomputes: Bool, sequences: Int?) {
         let shape = student.checkpoint.configuration
         let length = recipe.train.sequenceLength
         teacher = student.checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
@@ -57,8 +57,8 @@ public struct MemoryPlan: Sendable, Equatable {
         scratch =
             scores + logits + 16 * tokens * max(shape.embeddingLength, shape.feedForwardLength)
         let (backward, threads) = (activations + scratch, student.compute.workers.count)
-        start =
-            calibration.map {
+        self.calibration =
+            sequences.map {
                 Calibrator.byteCount(
                     recipe.calibration, matrices: student.matrices.map { ($0.rows, $0.columns) }, in: shape,
                     sequences: $0, length: length, threads: threads, backward: backward)
@@ -72,12 +72,12 @@ public struct MemoryPlan: Sendable, Equatable {
         _ student: Student, _ request: TrainingRequest, sequenceCount: Int
     ) throws(TrainingError) -> (plan: MemoryPlan, recomputes: Bool) {
         let (recipe, train) = (request.recipe, request.recipe.train)
-        let calibration =
+        let sequences =
             student.roundsByHessians(recipe) ? min(recipe.calibration.sequences, sequenceCount) : nil
         let tokens = min(
             max(Trainer.tokensAtATime, train.sequenceLength), train.sequenceLength * train.sequencesPerStep)
         func plan(_ recomputes: Bool) -> MemoryPlan {
-            MemoryPlan(student, recipe, tokens: tokens, recomputes: recomputes, calibration: calibration)
+            MemoryPlan(student, recipe, tokens: tokens, recomputes: recomputes, sequences: sequences)
         }
         // A tenth is left to the system and to what is not counted.
         let limit = (request.memoryLimit ?? ProcessMemory.physicalBytes) / 10 * 9
@@ -93,7 +93,7 @@ public struct MemoryPlan: Sendable, Equatable {
                 .outOfMemory, request.teacher,
                 "training needs \(ByteText.text(memory.resident)), \(ByteText.text(limit)) may be used (nine tenths of "
                     + "\(request.memoryLimit == nil ? "this machine's memory" : "the memory given"))",
-                advice: memory.start > memory.steps
+                advice: memory.calibration > memory.steps
                     ? "lower calibration.sequences, or set calibration.token_weights to equal or calibration.method to "
                         + "nearest"
                     : recomputes

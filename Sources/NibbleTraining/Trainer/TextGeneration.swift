@@ -29,7 +29,7 @@ struct TextGeneration {
     ///
     /// They are part of what a run is, so that they are there before it is.
     func tokens(
-        tokenizer: Tokenizer, preparing: (CalibrationProgress) -> Void, isCancelled: () -> Bool
+        tokenizer: Tokenizer, preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
     ) throws -> [Int32] {
         guard let limit = request.selfSequences else { return [] }
         let path = FilePath.trimmingSlashes(request.output)
@@ -48,7 +48,7 @@ struct TextGeneration {
         let total = text.sequenceCount * (train.sequenceLength - (tokenizer.addsBeginning ? 1 : 0))
         return try text.tokens(
             path: FilePath.join(path, RunFolder.Name.selfText), teacher: teacher, tokenizer: tokenizer,
-            progress: { preparing(CalibrationProgress(stage: .writingText, done: $0, total: total)) },
+            progress: { preparing(PreparationProgress(stage: .writingText, done: $0, total: total)) },
             isCancelled: isCancelled)
     }
 }

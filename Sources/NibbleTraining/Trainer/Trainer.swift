@@ -16,7 +16,7 @@ internal import NibbleTokenizer
 ///
 /// ```swift
 /// var request = TrainingRequest(
-///     teacher: "gemma-3-270m", texts: ["texts"], output: "run", threads: 2, version: "0.3.0")
+///     teacher: "gemma-3-270m", texts: ["texts"], output: "run", threads: 2, version: "0.2.0")
 /// request.recipe.train.steps = 200
 /// let run = try Trainer(request).prepare()
 /// let summary = try run.train()
@@ -27,8 +27,8 @@ public struct Trainer {
     public let request: TrainingRequest
     /// The unquantized model.
     public let teacher: LanguageModel
-    private let checkpoint: ModelCheckpoint
-    private let tokenizer: Tokenizer
+    let checkpoint: ModelCheckpoint
+    let tokenizer: Tokenizer
 
     /// Sequences of this many tokens in all pass through the models at a time, a single longer one by itself.
     static let tokensAtATime = Calibrator.tokensAtATime
@@ -57,36 +57,9 @@ public struct Trainer {
     /// - Throws: `TrainingError`, `TextError` or `CheckpointError`, naming what does not fit; `TrainingError`
     ///   (`outOfMemory`) where memory would not suffice.
     public func prepare(
-        progress: (CalibrationProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
+        progress: (PreparationProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws -> TrainingRun {
-        let recipe = request.recipe
-        let digest = "\(TeacherDigest(checkpoint, threads: request.threads))"
-        let generated = try TextGeneration(request, teacher: teacher, teacherDigest: digest).tokens(
-            tokenizer: tokenizer, preparing: progress, isCancelled: isCancelled)
-        let texts = try Self.texts(request, tokenizer, generated: generated)
-        let batches = try TokenBatches(
-            texts.training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed)
-        let student = try Student(checkpoint, recipe: recipe, compute: teacher.compute)
-        let (memory, recomputes) = try MemoryPlan.fitting(
-            student, request, sequenceCount: batches.text.sequenceCount)
-        let identity = RunIdentity(
-            teacherPath: request.teacher, teacherDigest: digest, textDigest: texts.training.digest,
-            heldOutDigest: texts.heldOut?.digest, recipeDigest: recipe.digest,
-            totalSteps: recipe.train.steps, teacherCachePath: request.teacherCache,
-            nibbleVersion: request.version)
-        let session = try TrainingSession(request, identity, student)
-        let cachedTeacher =
-            recipe.teacher.kind == .cached
-            ? try CachedTeacher(
-                teacher, identity, recipe, batches,
-                path: request.teacherCache ?? session.folder.teacherCachePath, preparing: progress,
-                isCancelled: isCancelled) : nil
-        // Of text that was written, of probabilities that were cached.
-        teacher.compute.pool.releaseIdle()
-        return TrainingRun(
-            request, teacher: teacher, student: student, batches: batches, heldOut: texts.heldOut,
-            cachedTeacher: cachedTeacher, memory: memory, recomputes: recomputes, session: session,
-            warnings: checkpoint.notes + tokenizer.vocabulary.notes)
+        try TrainingRun(self, progress: progress, isCancelled: isCancelled)
     }
 
     // MARK: - Parts
@@ -129,6 +102,11 @@ public struct Trainer {
                 .invalidRecipe, "quantization.type \(recipe.quantization.type.rawValue)",
                 "quantizes nothing of what is trained", advice: "choose a quantized type, such as q4_0")
         }
+        if recipe.calibration.method == .gptq, let obstacle = TrainingScope.obstacle(recipe, plan) {
+            throw TrainingError(
+                .invalidRecipe, "calibration.method gptq", "needs learned scales, but \(obstacle)",
+                advice: "set calibration.method to auto or nearest, or give all trained matrices such a type")
+        }
         guard scope.learnsScales,
             let other = plan.tensors.first(where: {
                 scope.learnsScales(of: $0.role) && !$0.format.learnsScales
@@ -161,7 +139,7 @@ public struct Trainer {
         }
     }
 
-    private static func texts(
+    static func texts(
         _ request: TrainingRequest, _ tokenizer: Tokenizer, generated: [Int32]
     ) throws -> (training: TokenSequences, heldOut: HeldOutText?) {
         let (length, evaluation) = (request.recipe.train.sequenceLength, request.recipe.evaluation)

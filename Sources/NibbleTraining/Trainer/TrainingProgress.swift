@@ -50,6 +50,8 @@ public struct TrainingSummary: Sendable {
     public var final: HeldOutScore?
     /// The one with the smallest divergence since the first step; its state is kept.
     public var best: HeldOutScore?
+    /// The methods of calibration that were asked for and did not run, in words.
+    public var calibrationNotes: [String]
     /// Tokens a second over all steps of this process.
     public var tokensPerSecond: Double
     /// Most memory that the process had resident until then, mapped files included.
@@ -63,7 +65,7 @@ public struct TrainingSummary: Sendable {
         case finished
         /// Held-out text got no better.
         case stoppedEarly = "stopped_early"
-        /// The caller stopped it; the state is saved.
+        /// The caller stopped it; the state is saved, but for calibration, which begins anew.
         case interrupted
     }
 

@@ -1,5 +1,7 @@
 internal import NibbleCalibration
 internal import NibbleCheckpoint
+internal import NibbleNumerics
+internal import NibbleQuantization
 internal import NibbleTokenizer
 
 extension TrainingRun {
@@ -7,7 +9,7 @@ extension TrainingRun {
     ///
     /// - Returns: false where it was cancelled.
     func calibrate(
-        preparing: (CalibrationProgress) -> Void, isCancelled: () -> Bool
+        preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
     ) throws(CheckpointError) -> Bool {
         var options = recipe.calibration
         options.method = student.roundsByHessians(recipe) ? .gptq : .nearest
@@ -17,18 +19,33 @@ extension TrainingRun {
         ).run(
             sample(options.sequences), recomputes: recomputes, progress: preparing, isCancelled: isCancelled)
         guard result.isWhole else { return false }
-        session.state.calibration = .init(
-            tokens: result.tokens, textDigest: session.folder.identity.textDigest,
-            methods: result.matrices.map { .init(tensor: $0.name, methods: $0.summary) })
+        session.state.calibration = record(result)
+        session.state.calibrationNotes = result.notes
         notes += result.notes
         for note in result.notes { try session.log(note) }
         try session.log("calibrated by \(options.method.rawValue) on \(result.tokens) tokens")
         return true
     }
 
-    /// Whether the first step begins with anything but what the codec makes of the teacher's weights.
+    /// What ran on each matrix that is quantized; all else but what `result` says is rounded to nearest.
+    func record(_ result: CalibrationResult?) -> Provenance.Calibration {
+        let found = Dictionary(
+            (result?.matrices ?? []).map { ($0.name, $0.summary) }, uniquingKeysWith: { $1 })
+        let trained = Set(student.matrices.map(\.name))
+        let quantized = student.plan.tensors.filter {
+            $0.format.isQuantized && ($0.format != $0.source.format || trained.contains($0.name))
+        }
+        return .init(
+            tokens: result?.tokens ?? 0, textDigest: result.map { _ in session.folder.identity.textDigest },
+            methods: quantized.map {
+                .init(tensor: $0.name, methods: found[$0.name] ?? CalibrationResult.Method.nearest.rawValue)
+            })
+    }
+
+    /// Whether the first step begins with anything but what the codec makes of the teacher's weights. Scales that are
+    /// chosen anew until rounding begins are not calibrated.
     var calibrates: Bool {
-        student.scope.learnsScales
+        student.scope.learnsScales && recipe.quantization.startStep == 0
             && (student.roundsByHessians(recipe) || recipe.calibration.scales == .importance)
     }
 

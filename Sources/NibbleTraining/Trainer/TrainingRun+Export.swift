@@ -24,7 +24,7 @@ extension TrainingRun {
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws -> ConversionSummary {
         let (state, folder) = (session.state, session.folder)
-        guard session.savedStep == state.step else { throw RunExport.noState(folder.path) }
+        guard !isBetweenStates, session.savedStep == state.step else { throw RunExport.noState(folder.path) }
         var exported = state
         if state.stoppedEarly, let best = state.best, best.step != state.step {
             exported = try TrainingState(

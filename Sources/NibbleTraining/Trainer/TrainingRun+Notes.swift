@@ -1,4 +1,6 @@
+internal import NibbleCalibration
 internal import NibbleCheckpoint
+internal import NibbleModel
 internal import NibbleNumerics
 internal import NibbleQuantization
 
@@ -40,6 +42,19 @@ extension TrainingRun {
                     ("code_learning_rate", rates.codeLearningRate, usual.codeLearningRate),
                     ("scale_learning_rate", rates.scaleLearningRate, usual.scaleLearningRate),
                 ], because: "scales are recomputed, so that \(Self.recomputedRate) counts")
+        }
+    }
+
+    /// Of calibration that the recipe's type would have, and does not get.
+    func noteCalibration() {
+        if recipe.calibration.method == .automatic, recipe.quantization.startStep == 0,
+            let obstacle = TrainingScope.obstacle(recipe, student.plan)
+        {
+            notes.append("weights begin rounded to nearest, without GPTQ: \(obstacle)")
+        }
+        let (length, context) = (recipe.train.sequenceLength, teacher.configuration.contextLength)
+        if length > context {
+            notes.append("train.sequence_length is \(length), the model was made for \(context) tokens")
         }
     }
 

@@ -27,28 +27,45 @@ public final class TrainingRun {
     /// The teacher's probabilities, where the recipe has them cached.
     let cachedTeacher: CachedTeacher?
     let session: TrainingSession
+    /// Whether the weights may be those of no saved state, after an error or an interruption.
+    private(set) var isBetweenStates = false
     var recipe: Recipe { request.recipe }
 
     init(
-        _ request: TrainingRequest, teacher: LanguageModel, student: Student, batches: TokenBatches,
-        heldOut: HeldOutText?, cachedTeacher: CachedTeacher?, memory: MemoryPlan, recomputes: Bool,
-        session: TrainingSession, warnings: [CheckpointNote]
-    ) {
-        self.request = request
-        self.teacher = teacher
-        self.student = student
-        self.batches = batches
-        self.heldOut = heldOut
-        self.cachedTeacher = cachedTeacher
-        self.memory = memory
-        self.recomputes = recomputes
-        self.session = session
-        self.warnings = warnings
+        _ trainer: Trainer, progress: (PreparationProgress) -> Void, isCancelled: () -> Bool
+    ) throws {
+        (request, teacher) = (trainer.request, trainer.teacher)
+        let (recipe, checkpoint) = (request.recipe, trainer.checkpoint)
+        let digest = "\(TeacherDigest(checkpoint, threads: request.threads))"
+        let generated = try TextGeneration(request, teacher: teacher, teacherDigest: digest).tokens(
+            tokenizer: trainer.tokenizer, preparing: progress, isCancelled: isCancelled)
+        let training: TokenSequences
+        (training, heldOut) = try Trainer.texts(request, trainer.tokenizer, generated: generated)
+        batches = try TokenBatches(
+            training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed)
+        student = try Student(checkpoint, recipe: recipe, compute: teacher.compute)
+        (memory, recomputes) = try MemoryPlan.fitting(
+            student, request, sequenceCount: training.sequenceCount)
+        let identity = RunIdentity(
+            teacherPath: request.teacher, teacherDigest: digest, textDigest: training.digest,
+            heldOutDigest: heldOut?.digest, recipeDigest: recipe.digest, totalSteps: recipe.train.steps,
+            teacherCachePath: request.teacherCache, nibbleVersion: request.version)
+        session = try TrainingSession(request, identity, student)
+        cachedTeacher =
+            recipe.teacher.kind == .cached
+            ? try CachedTeacher(
+                teacher, identity, recipe, batches,
+                path: request.teacherCache ?? session.folder.teacherCachePath, preparing: progress,
+                isCancelled: isCancelled) : nil
+        // Of text that was written, of probabilities that were cached.
+        teacher.compute.pool.releaseIdle()
+        warnings = checkpoint.notes + trainer.tokenizer.vocabulary.notes
         notes = request.recipe.notes
         noteTeacher()
         noteRates()
+        noteCalibration()
         noteSpace()
-        notes += session.notes
+        notes += session.notes + session.state.calibrationNotes
     }
 
     /// The step of the saved state that this goes on from; nil where it begins.
@@ -59,13 +76,16 @@ public final class TrainingRun {
     /// - Parameters:
     ///   - progress: called after every step and evaluation.
     ///   - preparing: called while the weights are calibrated that training begins with.
-    ///   - isCancelled: asked after every step; the state is saved then.
+    ///   - isCancelled: asked after every step; the state is saved then. Calibration that is cut short begins anew.
     /// - Throws: `TrainingError` (`diverged`) where the loss is no number or runs away: what was saved before stays;
     ///   `CheckpointError` where a file cannot be written.
+    /// - Precondition: no call before has thrown or was cut short in calibration: the folder is opened again then.
     public func train(
         progress: (TrainingProgress) -> Void = { _ in },
-        preparing: (CalibrationProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
+        preparing: (PreparationProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws -> TrainingSummary {
+        precondition(!isBetweenStates, "\(session.folder.path) is to be opened again")
+        isBetweenStates = true
         try session.openRecords()
         try session.log(
             "nibble \(request.version), \(teacher.compute.summary), from step \(session.state.step)")
@@ -101,15 +121,17 @@ public final class TrainingRun {
         }
         if session.state.stoppedEarly { ending = .stoppedEarly }
         try session.log("\(ending.rawValue) at step \(session.state.step)")
+        isBetweenStates = session.savedStep != session.state.step
         return session.state.summary(ending, meter, losses)
     }
 
     /// Measures what rounding to nearest costs, and calibrates; returns false where it was cancelled.
     private func begin(
-        preparing: (CalibrationProgress) -> Void, isCancelled: () -> Bool
+        preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
     ) throws -> Bool {
+        session.state.calibration = record(nil)
         if session.state.rounded == nil {
-            session.state.rounded = try evaluate()
+            session.state.rounded = try evaluate("rounded to nearest")
             session.state.heldOut = session.state.rounded
         }
         guard calibrates || recipe.train.steps == 0 else { return true }
@@ -117,7 +139,7 @@ public final class TrainingRun {
             // Of weights that are no longer there.
             session.state.heldOut = nil
             guard try calibrate(preparing: preparing, isCancelled: isCancelled) else { return false }
-            session.state.calibrated = try evaluate()
+            session.state.calibrated = try evaluate("calibrated")
             session.state.heldOut = session.state.calibrated
         }
         teacher.compute.pool.releaseIdle()
@@ -188,21 +210,22 @@ public final class TrainingRun {
 
     // MARK: - Evaluation
 
-    /// Perplexity and divergence of the student as it is; nil where there is no held-out text.
-    private func evaluate() throws -> HeldOutScore? {
+    /// Perplexity and divergence of the student as an export would write it now; nil where there is no held-out text.
+    ///
+    /// - Parameter state: what it is, for the log.
+    private func evaluate(_ state: String = "trained") throws -> HeldOutScore? {
         guard let heldOut else { return nil }
         // Its buffers are of other sizes than those of steps.
         teacher.compute.pool.releaseIdle()
         defer { teacher.compute.pool.releaseIdle() }
         let step = session.state.step
-        let model = isQuantized || step == 0 ? student.quantized : student.unquantized
         let score: HeldOutScore
         do throws(CheckpointError) {
-            score = try heldOut.score(model, teacher: teacher, step: step)
+            score = try heldOut.score(student.quantized, teacher: teacher, step: step)
         } catch {
             throw step == 0 ? error : diverged(error, step: step)
         }
-        try session.append(score)
+        try session.append(score, of: state)
         return score
     }
 

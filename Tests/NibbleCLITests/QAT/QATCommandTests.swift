@@ -15,7 +15,7 @@ struct QATCommandTests {
         #expect(words.hasPrefix("held-out text: perplexity divergence teacher "))
         #expect(words.contains(" rounded to nearest ") && words.contains(" trained, step 20 "))
         #expect(
-            words.contains("\(runs.path("run"))/model.gguf: 8") && words.contains("finished at step 20, "))
+            words.contains(/run\/model\.gguf: 8[0-9]\.[0-9] kB/) && words.contains("finished at step 20, "))
         #expect(result.errors.contains("to q4_0: 20 steps of 1 x 64 tokens, seed 1\n"))
         #expect(result.errors.contains("trains 73.7 k weights; "))
         #expect(result.errors.contains("memory: "))

@@ -66,6 +66,21 @@ struct QATErrorTests {
         #expect(try runs.folder.names == ["recipe.yaml", "text.txt"])
     }
 
+    @Test("in matrices whose scales cannot be learned: an error where GPTQ is asked for, else a note")
+    func unlearnedScales() throws {
+        let options = [
+            "--set", "quantization.scales=auto", "--set",
+            "quantization.tensor_types=[{pattern: ffn_down, type: q5_1}]",
+        ]
+        let obstacle = "'blk.0.ffn_down.weight' becomes Q5_1, whose scales cannot be learned"
+        try expect(
+            "calibration.method gptq: needs learned scales, but \(obstacle); set calibration.method to auto or "
+                + "nearest, or give all trained matrices such a type",
+            from: command(options + ["--set", "calibration.method=gptq"]))
+        let result = try CommandLineTool.run(runs.command("noted", options))
+        #expect(result.status == 0 && result.errors.contains("rounded to nearest, without GPTQ: \(obstacle)"))
+    }
+
     @Test("in what int4 and sfp8 cannot be: a GGUF file, learned scales, GPTQ, masked")
     func folderTypes() throws {
         for type in ["int4", "int4_32", "sfp8"] {

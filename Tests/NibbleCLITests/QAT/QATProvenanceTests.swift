@@ -7,6 +7,9 @@ import Testing
 /// What files say of the weights in them is what was measured of these very weights.
 @Suite("The provenance of an exported state")
 struct QATProvenanceTests {
+    /// What runs on the matrices of blocks by default.
+    private static let all = "guidedquant+gptaq+importance+gptq+yaqa+coordinate_descent"
+
     private let runs: QATRuns
 
     init() throws { runs = try QATRuns() }
@@ -70,12 +73,26 @@ struct QATProvenanceTests {
         #expect(try exported("run", "last") == whole)
     }
 
+    @Test("is of rounded weights before training rounds them, too")
+    func startStep() throws {
+        try runs.run(
+            command("run", steps: 5, evaluations: 2, saves: 2) + ["--set", "quantization.start_step=4"])
+        let divergences = try runs.metrics("run").compactMap { $0["held_out_loss"] as? Double }
+        // Unrounded weights of step 2 would diverge by next to nothing.
+        #expect(divergences.count == 4 && divergences[1] > divergences[0] / 2)
+        let found = try exported("run", "2")
+        #expect(equal(found.perplexities["trained"], try perplexities("run")[2]?[0]))
+        #expect(found.calibration?.methods.allSatisfy { $0.methods == "nearest" } == true)
+    }
+
     @Test("of a run that was interrupted has no perplexity of its own, and says the rest like any other")
     func interrupted() throws {
         let process = CommandLineTool.process(
             command("run", steps: 100_000, evaluations: 100_000, saves: 100_000))
         try process.run()
-        while (try? runs.metrics("run").contains { ($0["step"] as? Int ?? 0) >= 3 }) != true {
+        while process.isRunning,
+            (try? runs.metrics("run").contains { ($0["step"] as? Int ?? 0) >= 3 }) != true
+        {
             usleep(10_000)
         }
         process.interrupt()
@@ -97,13 +114,13 @@ struct QATProvenanceTests {
         let found = try provenance(path)
         let calibration = try #require(found.calibration)
         #expect(calibration.tokens == 4 * 64 && calibration.textDigest == found.textDigest)
-        let matrices = try GGUFFile(path: path).tensors.filter {
-            $0.type == .q4_0 && $0.name.hasPrefix("blk.")
-        }
-        #expect(calibration.methods.map(\.tensor).sorted() == matrices.map(\.name).sorted())
-        #expect(calibration.methods.allSatisfy { $0.methods == "gptaq+gptq+yaqa+coordinate_descent" })
+        let quantized = try GGUFFile(path: path).tensors.filter(\.type.isQuantized)
+        let matrices = quantized.filter { $0.name.hasPrefix("blk.") }
+        #expect(calibration.methods.map(\.tensor).sorted() == quantized.map(\.name).sorted())
+        #expect(calibration.methods.contains { $0.tensor == "token_embd.weight" && $0.methods == "nearest" })
+        #expect(calibration.methods.allSatisfy { $0.methods == Self.all || !$0.tensor.hasPrefix("blk.") })
         let text = try runs.run(["inspect", path]).output
-        #expect(text.contains("gptaq+gptq+yaqa+coordinate_descent: \(matrices.count) matrices"))
+        #expect(text.contains("\(Self.all): \(matrices.count) matrices"))
         // A folder says the same.
         let folder = runs.path("folder")
         try runs.run(["qat", "export", runs.path("run"), "-o", folder, "--quiet"])

@@ -33,7 +33,7 @@ struct StartTests {
         do {
             let trainer = try Trainer(request).prepare()
             let nearest = trainer.student.matrices.map { Array($0.blocks) }
-            var progress: [CalibrationProgress] = []
+            var progress: [PreparationProgress] = []
             let summary = try trainer.train(preparing: { progress.append($0) })
             let layers = trainer.student.quantized.configuration.layerCount
             let tokens = progress.prefix { $0.stage == .weighingTokens }
@@ -41,7 +41,7 @@ struct StartTests {
             #expect(
                 Array(progress.dropFirst(tokens.count))
                     == (1...layers).map {
-                        CalibrationProgress(stage: .roundingWeights, done: $0, total: layers)
+                        PreparationProgress(stage: .roundingWeights, done: $0, total: layers)
                     })
             #expect(summary.ending == .finished && summary.step == 0 && summary.losses.isEmpty)
             let (start, final) = (try #require(summary.rounded), try #require(summary.final))
@@ -70,7 +70,7 @@ struct StartTests {
         }
     }
 
-    @Test("is asked for by a trainer that has written nothing yet")
+    @Test("is prepared in a folder that creating a trainer does not make")
     func creation() throws {
         let folder = try TemporaryFolder()
         let trainer = try Trainer(Self.request(folder.file("run")))

@@ -17,7 +17,7 @@ struct TeacherTrainingTests {
         for (field, value) in [
             ("train.sequence_length", "32"), ("train.sequences_per_step", "2"), ("train.steps", "4"),
             ("train.precision", "f32"), ("evaluation.every", "2"), ("evaluation.chunks", "2"),
-            ("schedule.warmup_steps", "1"), ("optimizer.code_learning_rate", "0.1"), ("teacher.top", "16"),
+            ("schedule.warmup_steps", "1"), ("optimizer.code_learning_rate", "0.1"), ("teacher.top_k", "16"),
         ] {
             try request.recipe.set(field, to: value)
         }
@@ -36,10 +36,10 @@ struct TeacherTrainingTests {
         let folder = try TemporaryFolder()
         var request = try Self.request("whole", folder)
         try request.recipe.set("teacher.kind", to: "cached")
-        var progress: [CalibrationProgress] = []
+        var progress: [PreparationProgress] = []
         let summary = try Trainer(request).prepare(progress: { progress.append($0) }).train()
         // Four steps of two sequences of 32 tokens.
-        #expect(progress.last == CalibrationProgress(stage: .cachingTeacher, done: 256, total: 256))
+        #expect(progress.last == PreparationProgress(stage: .cachingTeacher, done: 256, total: 256))
         #expect(summary.losses.count == 4 && summary.losses.allSatisfy { $0 > 0 })
         var live = try Self.request("live", folder)
         let reference = try Trainer(live).prepare().train()
@@ -82,10 +82,10 @@ struct TeacherTrainingTests {
         let folder = try TemporaryFolder()
         var request = try Self.request("a", folder)
         try request.recipe.set("teacher.kind", to: "cached")
-        try request.recipe.set("teacher.top", to: "449")
+        try request.recipe.set("teacher.top_k", to: "449")
         let top = #expect(throws: TrainingError.self) { try Trainer(request).prepare() }
         #expect(top?.problem == "teacher.top_k is 449, the vocabulary has 448 tokens")
-        try request.recipe.set("teacher.top", to: "8")
+        try request.recipe.set("teacher.top_k", to: "8")
         for field in ["loss.reverse_kl", "loss.hidden"] {
             var other = request
             try other.recipe.set(field, to: "0.5")
@@ -111,11 +111,11 @@ struct TeacherTrainingTests {
         let folder = try TemporaryFolder()
         var request = try Self.request("whole", folder)
         (request.texts, request.selfSequences) = ([], 6)
-        var progress: [CalibrationProgress] = []
+        var progress: [PreparationProgress] = []
         let trainer = try Trainer(request).prepare(progress: { progress.append($0) })
         // The limit, and what is held out.
         #expect(trainer.batches.text.sequenceCount == 6)
-        #expect(progress.last == CalibrationProgress(stage: .writingText, done: 8 * 31, total: 8 * 31))
+        #expect(progress.last == PreparationProgress(stage: .writingText, done: 8 * 31, total: 8 * 31))
         _ = try trainer.train()
 
         var parts = request

@@ -2,7 +2,7 @@ internal import CLibrary
 internal import NibbleCheckpoint
 
 extension RunFolder {
-    /// Saves a training state, then removes those that ``retention`` does not keep.
+    /// Saves a training state, then removes all but the best and the newest ``kept``.
     ///
     /// The file is written beside its place, from the tensors' memory without a copy, and renamed when it is
     /// on disk. Tensors with wide elements come first, so that all are aligned when the file is mapped.
@@ -140,7 +140,9 @@ extension RunFolder {
 
     private func removeSuperseded(after step: Int) throws(CheckpointError) {
         let best = try best
-        for old in retention.superseded(savedSteps, after: step, best: best?.step) {
+        // Later ones, which a resumed run left behind because they are damaged, are neither counted nor removed: saving
+        // the same step again replaces them.
+        for old in savedSteps.filter({ $0 <= step }).dropLast(kept) where old != best?.step {
             guard unlink(checkpointPath(old)) == 0 || errno == ENOENT else {
                 throw .system("cannot remove the superseded checkpoint", path: checkpointPath(old))
             }

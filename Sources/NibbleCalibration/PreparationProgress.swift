@@ -1,5 +1,5 @@
 /// How far work is that comes before a model is written or trained.
-public struct CalibrationProgress: Sendable, Equatable {
+public struct PreparationProgress: Sendable, Equatable {
     /// What is done.
     public struct Stage: Sendable, Hashable {
         /// In words: `rounding weights`.

@@ -1,6 +1,6 @@
 public import NibbleCalibration
 
-extension CalibrationProgress.Stage {
+extension PreparationProgress.Stage {
     /// The teacher writes training text.
     public static let writingText = Self("writing text", unit: "tokens")
     /// The probabilities of the teacher are computed.
