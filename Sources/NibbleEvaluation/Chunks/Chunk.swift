@@ -6,15 +6,4 @@ public struct Chunk: Sendable, Equatable {
     public var scored: Range<Int>
     /// What each scored position should have predicted: the token after it.
     public var targets: [Int32]
-
-    /// Creates a chunk.
-    public init(tokens: [Int32], scored: Range<Int>, targets: [Int32]) {
-        precondition(scored.count == targets.count, "\(scored.count) positions, \(targets.count) targets")
-        precondition(
-            scored.lowerBound >= 0 && scored.upperBound <= tokens.count,
-            "positions \(scored) of \(tokens.count)")
-        self.tokens = tokens
-        self.scored = scored
-        self.targets = targets
-    }
 }

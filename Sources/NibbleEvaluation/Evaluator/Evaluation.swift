@@ -51,7 +51,7 @@ public struct Evaluation: Sendable {
     public var isComplete: Bool { chunksDone == chunksPlanned }
     /// Tokens that each model evaluated, those that were only context included.
     public var tokensEvaluated: Int { chunksDone * texts[0].context }
-    /// Time since the start.
+    /// ``elapsed`` in seconds.
     public var seconds: Double { elapsed / .seconds(1) }
     /// Tokens evaluated a second; 0 where no time passed.
     public var tokensPerSecond: Double { seconds > 0 ? Double(tokensEvaluated) / seconds : 0 }
@@ -66,15 +66,15 @@ public struct Evaluation: Sendable {
 
     /// A row for each model, the base first.
     public var rows: [ComparisonRow] {
-        var rows: [ComparisonRow] = []
-        for (index, name) in names.enumerated() {
-            let statistics = divergence(model: index)
-            rows.append(
-                index == 0
-                    ? ComparisonRow(base: name, models[0], pooled(model: 0))
-                    : ComparisonRow(name, models[index], statistics, first: index > 1 ? rows[1] : nil))
+        names.enumerated().map { index, name in
+            let base = pooled(model: 0)
+            let statistics = index > 0 ? divergence(model: index) : nil
+            return ComparisonRow(
+                name: name, bytes: models[index].bytes, bitsPerWeight: models[index].bitsPerWeight,
+                perplexity: statistics?.perplexities.perplexity
+                    ?? Estimate(base.perplexity, error: base.perplexityError), statistics: statistics,
+                firstDifference: index > 1 ? divergence(model: 1).perplexities.difference.value : nil)
         }
-        return rows
     }
 
     /// The last part of each path, or the whole paths where that does not tell the models apart.

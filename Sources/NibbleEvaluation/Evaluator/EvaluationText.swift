@@ -1,22 +1,18 @@
-public import NibbleCheckpoint
-public import NibbleTokenizer
+internal import NibbleCheckpoint
+internal import NibbleTokenizer
 
 /// A text to evaluate models on.
-public struct EvaluationText: Sendable {
+struct EvaluationText: Sendable {
     /// The name to show, usually the path.
-    public var name: String
+    var name: String
     /// The bytes, without the newline at their end.
-    public var bytes: [UInt8]
+    var bytes: [UInt8]
+}
 
-    /// Creates a text.
-    public init(name: String, bytes: [UInt8]) {
-        self.name = name
-        self.bytes = bytes
-    }
-
+extension EvaluationText {
     /// Reads a file as llama.cpp does: any bytes, one newline at the end dropped. A pipe is read to its end, and for `-`
     /// standard input.
-    public init(path: String) throws(CheckpointError) {
+    init(path: String) throws(CheckpointError) {
         let file = try MappedFile(text: path)
         var bytes = Array(file.bytes)
         if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
@@ -28,7 +24,7 @@ public struct EvaluationText: Sendable {
     ///
     /// - Throws: ``CheckpointError`` where the vocabulary adds a token at the end, which llama-perplexity refuses
     ///   too: it would stand in the middle of the text.
-    public func tokens(_ tokenizer: Tokenizer, path: String) throws(CheckpointError) -> [Int32] {
+    func tokens(_ tokenizer: Tokenizer, path: String) throws(CheckpointError) -> [Int32] {
         guard !tokenizer.addsEnd else {
             throw CheckpointError(
                 .unsupported, path: path, subject: "tokenizer", "adds a token at the end of every text",

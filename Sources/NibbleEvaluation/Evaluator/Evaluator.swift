@@ -250,5 +250,5 @@ public final class Evaluator {
     }
 
     /// Whether divergences from a base are measured.
-    public var hasBase: Bool { models.count > 1 || recorded != nil }
+    private var hasBase: Bool { models.count > 1 || recorded != nil }
 }

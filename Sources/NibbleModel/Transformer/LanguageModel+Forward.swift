@@ -77,9 +77,9 @@ extension LanguageModel {
         tape: Tape? = nil, see: BlockObservation? = nil
     ) -> Tensor {
         let x = normalize(stream, block.norm(of: sublayer), tape: tape)
-        see?(sublayer.groups[0], x)
+        see?(sublayer.first, x)
         let y = inner(sublayer, of: block, x, attention, tape: tape)
-        see?(sublayer.groups[1], y)
+        see?(sublayer.last, y)
         return add(y, through: sublayer, of: block, to: stream, tape: tape)
     }
 

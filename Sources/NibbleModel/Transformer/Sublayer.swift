@@ -38,10 +38,12 @@ public enum Sublayer: CaseIterable, Sendable {
         }
     }
 
+    /// The matrices that take the normed stream.
+    public var first: InputGroup { InputGroup(sublayer: self, isLast: false) }
+    /// The last matrix.
+    public var last: InputGroup { InputGroup(sublayer: self, isLast: true) }
     /// Its matrices by their inputs, in the order in which a token meets them.
-    public var groups: [InputGroup] {
-        [InputGroup(sublayer: self, isLast: false), InputGroup(sublayer: self, isLast: true)]
-    }
+    public var groups: [InputGroup] { [first, last] }
 
     /// The groups of a whole block.
     public static let inputGroups = allCases.flatMap(\.groups)

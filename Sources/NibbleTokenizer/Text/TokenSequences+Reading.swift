@@ -11,11 +11,11 @@ extension TokenSequences {
     ///   - textField: the field of a line of JSON that holds the text.
     ///   - tokenizer: the model's.
     ///   - sequenceLength: tokens of a sequence, BOS included; 2 or more.
-    ///   - generated: tokens of a ``SelfText``, which come first, so that its sequences stay whole; with them, no path
+    ///   - generated: tokens that a model wrote, which come first, so that its sequences stay whole; with them, no path
     ///     needs to be named.
-    /// - Throws: `CheckpointError` (`.inputOutput`) where a file or folder cannot be read; ``TextError`` with path and, for JSON, line: no text, an empty file, bytes that are not UTF-8 (with
-    ///   their offset), a line that is no JSON or has no such field, a file of another kind in a folder, or text
-    ///   that does not fill a sequence.
+    /// - Throws: `CheckpointError` (`.inputOutput`) where a file or folder cannot be read; ``TextError`` with path and,
+    ///   for JSON, line: no text, an empty file, bytes that are not UTF-8 (with their offset), a line that is no JSON or
+    ///   has no such field, a file of another kind in a folder, or text that does not fill a sequence.
     public init(
         paths: [String], textField: String = "text", tokenizer: Tokenizer, sequenceLength: Int,
         generated: [Int32] = []

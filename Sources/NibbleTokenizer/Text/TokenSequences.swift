@@ -1,12 +1,11 @@
 internal import NibbleCheckpoint
 
-/// The text that training goes through: documents as one stream of tokens, cut into sequences of one length.
+/// Text that models pass through: documents as one stream of tokens, cut into sequences of one length.
 ///
 /// ```swift
 /// let text = try TokenSequences(paths: ["books", "wiki.jsonl"], tokenizer: tokenizer, sequenceLength: 512)
 /// let (heldOut, training) = try text.heldOut(sequences: 8)
-/// let batches = try TokenBatches(training, sequencesPerStep: 4, seed: 1)
-/// print(batches.batch(step: 0))  // 4 sequences of 512 tokens
+/// print(training.sequence(0))  // 512 tokens
 /// ```
 ///
 /// Documents follow one another without BOS; between them stands nothing but EOS, where the vocabulary adds one

@@ -64,13 +64,13 @@ extension Recipe {
                     advice: NearestName.advice(keyPath, among: Self.fields.map(\.fullName))
                         ?? "docs/recipes.md lists all fields")
             }
-            noteRenamed(field, from: keyPath)
             guard value.utf8.count <= Self.maximumSize, let node = try RecipeNode.parse(value) else {
                 throw RecipeProblem(
                     "\(keyPath) has \(value.utf8.count) bytes that hold no value, expected \(field.expectation)"
                 )
             }
             try field.read(node, &self)
+            noteRenamed(field, from: keyPath)
         } catch {
             throw error.error("recipe override", hasLines: false)
         }
@@ -143,12 +143,13 @@ extension Recipe {
                         advice: Self.advice(key.text ?? "", fields))
                 }
                 guard lines[field.fullName] == nil else {
+                    let other = name == field.fullName ? field.formerName ?? name : field.fullName
                     throw RecipeProblem(
-                        line: key.line, "has '\(name)' and '\(field.fullName)', which are one field",
+                        line: key.line, "has '\(other)' and '\(name)', which are one field",
                         advice: "leave one out")
                 }
-                noteRenamed(field, from: name)
                 try field.read(value, &self)
+                noteRenamed(field, from: name)
                 lines[field.fullName] = key.line
             }
         }
@@ -163,7 +164,8 @@ extension Recipe {
     private mutating func noteRenamed(_ field: RecipeField, from name: String) {
         guard name != field.fullName else { return }
         notes.append(
-            "\(name) of the recipe is now called \(field.fullName); the old name goes with the next version")
+            "\(name) of the recipe is now called \(field.fullName), and is \(field.text(self)) "
+                + "here; the old name goes with the next version")
     }
 
     /// The nearest name in the section, or the section that has the name.

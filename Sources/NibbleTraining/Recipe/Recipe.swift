@@ -35,7 +35,7 @@ public struct Recipe: Sendable {
     /// When the state of a run is saved.
     public var checkpoints = Checkpoints()
 
-    /// What was read by a name that is no longer its own: `start.weights is now calibration.method`.
+    /// What was read by a name that is no longer its own: `start.weights of the recipe is now called ...`.
     public internal(set) var notes: [String] = []
 
     /// A recipe of defaults.

@@ -23,7 +23,7 @@ struct RecipeFilesTests {
         for name in names {
             let path = Self.root + "/Recipes/" + name
             let recipe = try Recipe(path: path)
-            #expect(recipe.quantization.type == .q4_0)
+            #expect(recipe.quantization.type == .q4_0 && recipe.notes.isEmpty, "\(recipe.notes)")
             var previous: Substring = ""
             for line in String(decoding: try contents(path), as: UTF8.self).split(separator: "\n") {
                 if line.hasPrefix("  "), !line.hasPrefix("  #") {

@@ -117,18 +117,22 @@ struct RecipeTests {
     @Test("take the names that fields had until one version ago, with a note, and no field twice")
     func renamed() throws {
         let text =
-            "start: {weights: teacher, tokens: equal, compensation: 0.25, importance_sequences: 7, dither: never}\n"
+            "start: {weights: teacher, scales: codec, tokens: equal, compensation: 0.25, importance_sequences: 7, "
+            + "dither: never, dither_seed: 3}\n"
             + "loss: {reverse: 0.5}\nteacher: {top: 9}\n"
         let recipe = try Recipe(yaml: text, path: "a.yaml")
         var expected = Recipe()
         expected.calibration.method = .nearest
         expected.calibration.tokenWeights = .equal
         (expected.calibration.gptaq, expected.calibration.sequences) = (0.25, 7)
-        expected.train.dither = .never
+        expected.calibration.scales = .codec
+        (expected.train.dither, expected.train.ditherSeed) = (.never, 3)
         (expected.loss.reverseKL, expected.teacher.topK) = (0.5, 9)
         #expect(recipe == expected)
-        #expect(recipe.notes.count == 7)
-        #expect(recipe.notes[0].hasPrefix("start.weights of the recipe is now called calibration.method"))
+        #expect(recipe.notes.count == 9)
+        #expect(
+            recipe.notes[0].hasPrefix(
+                "start.weights of the recipe is now called calibration.method, and is nearest here"))
         // What is written has the new names alone.
         #expect(try Recipe(yaml: recipe.yaml, path: "a.yaml").notes.isEmpty)
         var set = Recipe()
@@ -138,7 +142,7 @@ struct RecipeTests {
             try Recipe(yaml: "teacher:\n  top_k: 3\n  top: 4\n", path: "a.yaml")
         }
         #expect(
-            twice?.line == 3 && twice?.problem == "has 'teacher.top' and 'teacher.top_k', which are one field"
+            twice?.line == 3 && twice?.problem == "has 'teacher.top_k' and 'teacher.top', which are one field"
         )
     }
 

@@ -18,7 +18,9 @@ struct RunFolderTests {
         do {
             let run = try RunSample.create(folder.file("run/"))
             #expect(run.path == folder.file("run"))
-            #expect(try run.recipeYAML == "train:\n  steps: 200\n")
+            #expect(
+                try String(decoding: contents(run.path + "/recipe.yaml"), as: UTF8.self)
+                    == "train:\n  steps: 200\n")
         }
         #expect(
             try FileManager.default.contentsOfDirectory(atPath: folder.file("run")).sorted() == [
@@ -89,7 +91,9 @@ struct RunFolderTests {
             try folder.write(Array(bytes.utf8), to: name)
         }
         let run = try RunSample.create(folder.path)
-        #expect(try run.recipeYAML == "train:\n  steps: 200\n")
+        #expect(
+            try String(decoding: contents(run.path + "/recipe.yaml"), as: UTF8.self)
+                == "train:\n  steps: 200\n")
         #expect(try folder.names == ["checkpoints", "lock", "recipe.yaml", "run.json"])
     }
 

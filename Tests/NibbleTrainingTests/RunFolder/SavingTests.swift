@@ -68,13 +68,12 @@ struct SavingTests {
         #expect(run.savedSteps == [20, 40, 50])
         #expect(try run.best == BestCheckpoint(step: 20, value: 0.1))
         try run.markBest(step: 50, value: 0.05)
-        run.retention = Retention(last: 1)
+        run.kept = 1
         try RunSample.save(run, step: 60)
         #expect(run.savedSteps == [50, 60])
-        run.retention = Retention(last: 1, keepsBest: false)
         try RunSample.save(run, step: 70)
-        #expect(run.savedSteps == [70])
-        let error = try #require(throws: CheckpointError.self) { try run.markBest(step: 50, value: 0) }
+        #expect(run.savedSteps == [50, 70])
+        let error = try #require(throws: CheckpointError.self) { try run.markBest(step: 60, value: 0) }
         #expect(error.code == .missing)
         #expect(try run.best?.step == 50)
     }
@@ -125,7 +124,7 @@ struct SavingTests {
         #expect(try RunSample.isExact(#require(checkpoint)))
         #expect(warnings.count == 1 && warnings[0].contains(path))
         // What comes next neither counts nor removes the damaged one, and then replaces it.
-        run.retention = Retention(last: 1)
+        run.kept = 1
         try RunSample.save(run, step: 2)
         #expect(run.savedSteps == [2, 3])
         try RunSample.save(run, step: 3)

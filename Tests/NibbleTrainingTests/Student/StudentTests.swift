@@ -4,8 +4,9 @@ import NibbleNumerics
 import NibbleQuantization
 import NibbleTensor
 import NibbleTestSupport
-import NibbleTraining
 import Testing
+
+@testable import NibbleTraining
 
 @Suite("Students")
 struct StudentTests {
@@ -141,5 +142,20 @@ struct StudentTests {
                 #expect(try setup.logits(student.quantized) != logits)
             }
         }
+    }
+
+    @Test("have matrices whose relative magnitudes average to one")
+    func magnitudes() throws {
+        let student = try Student(
+            ModelCheckpoint(path: Fixtures.path("hub/gemma3-text")), recipe: Recipe(),
+            compute: Compute(threads: 2, precision: .f32))
+        let total = student.matrices.reduce(0.0) { $0 + Double($1.parameter.count) }
+        let mean = student.matrices.reduce(0.0) {
+            $0 + Double($1.relativeMagnitude) * Double($1.parameter.count) / total
+        }
+        #expect(abs(mean - 1) < 1e-5)
+        let first = student.matrices[0]
+        let own = first.values.reduce(0.0) { $0 + Double(abs($1)) } / Double(first.parameter.count)
+        #expect(abs(own - first.meanMagnitude) <= 1e-5 * own && own > 0)
     }
 }
