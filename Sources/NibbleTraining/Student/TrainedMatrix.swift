@@ -80,9 +80,7 @@ public final class TrainedMatrix: @unchecked Sendable {
     public var blocks: UnsafeRawBufferPointer { UnsafeRawBufferPointer(encoded.bytes) }
 
     /// The masters, `[rows, columns]`.
-    package var values: UnsafeBufferPointer<Float> {
-        UnsafeBufferPointer(start: masters.floats, count: rows * columns)
-    }
+    package var values: UnsafeBufferPointer<Float> { weights(0..<rows) }
 
     /// The learned scales, `[rows, columns / 32]`; nil where they are recomputed.
     public var learnedScales: [Float]? { scales.map { Array($0.values(0..<rows)) } }
