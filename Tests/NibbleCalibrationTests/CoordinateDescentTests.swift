@@ -9,7 +9,7 @@ struct CoordinateDescentTests {
     private static let (rows, columns) = (6, 96)
 
     /// Σ x xᵀ of features that go together, `[columns][columns]`.
-    private static func products(_ random: inout SeededGenerator) -> [Double] {
+    private static func randomHessian(_ random: inout SeededGenerator) -> [Double] {
         var sums = [Double](repeating: 0, count: columns * columns)
         for _ in 0..<300 {
             let common = random.normal()
@@ -53,21 +53,21 @@ struct CoordinateDescentTests {
         return Rounded(weights: weights, values: values, scales: scales)
     }
 
-    /// Rows rounded to nearest, and the products of their inputs.
+    /// Rows rounded to nearest, and the hessian of their inputs.
     private static func start(_ type: GGMLType, seed: UInt64) throws -> (ScaledBlocks, [Double], Rounded) {
         let blocks = try #require(ScaledBlocks(type))
         var random = SeededGenerator(seed: seed)
-        let a = products(&random)
+        let a = randomHessian(&random)
         return (blocks, a, nearest(blocks, &random))
     }
 
     private static func refine(_ rounded: inout Rounded, _ blocks: ScaledBlocks, _ a: [Double]) {
-        let products = a.map { Float($0) }
+        let hessian = a.map { Float($0) }
         let errors = (0..<rows).flatMap { rounded.errors($0).map { Float($0) } }
-        products.withUnsafeBufferPointer { products in
-            guard let products = products.baseAddress else { return }
+        hessian.withUnsafeBufferPointer { hessian in
+            guard let hessian = hessian.baseAddress else { return }
             let descent = CoordinateDescent(
-                hessian: products, columns: columns, damping: 0, codec: blocks)
+                hessian: hessian, columns: columns, damping: 0, codec: blocks)
             rounded.values.withUnsafeMutableBufferPointer { values in
                 rounded.scales.withUnsafeMutableBufferPointer { scales in
                     errors.withUnsafeBufferPointer { errors in

@@ -101,26 +101,26 @@ struct GPTAQTests {
         }
         let (inputs, lost) = (values(3 * n * n), Memory(byteCount: n * n * 4))
         for (index, value) in values(n * n).enumerated() { lost.floats[index] = value }
-        let products = Memory(byteCount: n * n * 4)
+        let hessian = Memory(byteCount: n * n * 4)
         for token in 0..<3 * n {
             for row in 0..<n {
                 for column in 0..<n {
-                    products.floats[row * n + column] += inputs[token * n + row] * inputs[token * n + column]
+                    hessian.floats[row * n + column] += inputs[token * n + row] * inputs[token * n + column]
                 }
             }
         }
         let weights = Array(matrix.values)
-        let feedback = try GPTQRounding(products, columns: n)
-        try feedback.correct(3..<matrix.rows, of: #require(matrix.calibrated), lost: lost, share: share)
-        let mean = (0..<n).reduce(Float(0)) { $0 + products.floats[$1 * n + $1] } / Float(n)
+        let gptq = try GPTQRounding(hessian, columns: n)
+        try gptq.correct(3..<matrix.rows, of: #require(matrix.calibrated), lost: lost, share: share)
+        let mean = (0..<n).reduce(Float(0)) { $0 + hessian.floats[$1 * n + $1] } / Float(n)
         #expect(matrix.values[..<(3 * n)].elementsEqual(weights[..<(3 * n)]))
         for row in [3, 4, matrix.rows - 1] {
             let change = (0..<n).map { Double(matrix.values[row * n + $0] - weights[row * n + $0]) }
             for column in 0..<n {
                 // (W' - W) (A + d) = share W C
-                var (left, right) = (change[column] * Double(feedback.damping * mean), 0.0)
+                var (left, right) = (change[column] * Double(gptq.damping * mean), 0.0)
                 for index in 0..<n {
-                    left += change[index] * Double(products.floats[index * n + column])
+                    left += change[index] * Double(hessian.floats[index * n + column])
                     right += Double(share * weights[row * n + index] * lost.floats[index * n + column])
                 }
                 #expect(abs(left - right) < 1e-3, "row \(row), column \(column): \(left), \(right)")
@@ -152,10 +152,10 @@ struct GPTAQTests {
     @Test("brings the stream after the last block nearer to the teacher's")
     func distance() throws {
         var distances: [Double] = []
-        for compensation in [Float(0), 0.5] {
+        for share in [Float(0), 0.5] {
             let student = try CalibrationSample.student()
             let teacher = try CalibrationSample.teacher(student)
-            try CalibrationSample.round(student, Self.sequences, gptaq: compensation)
+            try CalibrationSample.round(student, Self.sequences, gptaq: share)
             distances.append(try Self.distance(student, teacher))
         }
         #expect(distances[1] < distances[0], "\(distances)")

@@ -53,10 +53,10 @@ struct GPTQRoundingTests {
 
     /// Of every matrix the squared error of its outputs, Σ over rows of e A eᵀ.
     private static func errors(
-        _ student: Student, _ originals: [[Float]], _ products: [TensorRole: Memory]
+        _ student: Student, _ originals: [[Float]], _ hessians: [TensorRole: Memory]
     ) throws -> [Double] {
         try zip(student.matrices, originals).map { matrix, original in
-            let a = try #require(products[matrix.role]).floats
+            let a = try #require(hessians[matrix.role]).floats
             let n = matrix.columns
             var decoded = [Float](repeating: 0, count: matrix.rows * n)
             var span = decoded.mutableSpan
@@ -81,10 +81,10 @@ struct GPTQRoundingTests {
     func errors(type: QuantizationType, scales: CalibrationOptions.Scales) throws {
         let student = try CalibrationSample.student(type)
         let originals = student.matrices.map { Array($0.values) }
-        let products = try Self.hessians(student)
-        let nearest = try Self.errors(student, originals, products)
+        let hessians = try Self.hessians(student)
+        let nearest = try Self.errors(student, originals, hessians)
         try Self.round(student, scales: scales)
-        let found = try Self.errors(student, originals, products)
+        let found = try Self.errors(student, originals, hessians)
         let better = zip(found, nearest).count { $0 < $1 }
         #expect(better >= nearest.count * 9 / 10, "\(better) of \(nearest.count)")
         #expect(found.reduce(0, +) < 0.8 * nearest.reduce(0, +))
@@ -125,10 +125,10 @@ struct GPTQRoundingTests {
         let matrix = student.matrices[0]
         let before = Array(matrix.values)
         let n = matrix.columns
-        let products = Memory(byteCount: n * n * 4)
-        for column in 0..<n { products.floats[column * n + column] = 1 + Float(column % 7) }
-        let feedback = try GPTQRounding(products, columns: n)
-        try feedback.round(
+        let hessian = Memory(byteCount: n * n * 4)
+        for column in 0..<n { hessian.floats[column * n + column] = 1 + Float(column % 7) }
+        let gptq = try GPTQRounding(hessian, columns: n)
+        try gptq.round(
             0..<matrix.rows, of: #require(matrix.calibrated), searchesScales: true, level: .best)
         let learned = try #require(matrix.learnedScales)
         var others = 0
@@ -139,7 +139,7 @@ struct GPTQRoundingTests {
             others += abs(new - nearest * scale) < 1e-6 ? 0 : 1
         }
         #expect(others < before.count / 100, "\(others) of \(before.count)")
-        let squares = feedback.importance
+        let squares = gptq.importance
         // In the order of rounding, by falling square within each block.
         #expect(abs(squares.reduce(0, +) / Float(n) - 1) < 1e-5)
         for first in stride(from: 0, to: n, by: 32) {
@@ -160,23 +160,23 @@ struct GPTQRoundingTests {
             }
         }
         zeros.floats[0] = 1
-        let feedback = try GPTQRounding(zeros, columns: 64)
-        #expect(feedback.importance[0] == 64)
+        let gptq = try GPTQRounding(zeros, columns: 64)
+        #expect(gptq.importance[0] == 64)
     }
 
     @Test(
-        "damps products that lack an eigenvalue, more where they have negative ones, up to a bound",
+        "damps a Hessian that lacks an eigenvalue, more where it has negative ones, up to a bound",
         arguments: [(1, 0.01), (1.05, 0.1), (1.5, 1)] as [(Float, Float)])
     func damping(correlation: Float, damping: Float) throws {
-        // Two features that are as one, or that products with errors make more alike than one is to itself: with
+        // Two features that are as one, or that a Hessian with errors makes more alike than one is to itself: with
         // eigenvalues of 1 + c and 1 - c, and a mean of 1.
         let n = 64
-        let products = Memory(byteCount: n * n * 4)
-        for column in 0..<n { products.floats[column * n + column] = 1 }
-        (products.floats[1], products.floats[n]) = (correlation, correlation)
-        #expect(try GPTQRounding(products, columns: n).damping == damping)
-        (products.floats[1], products.floats[n]) = (2.5, 2.5)
-        #expect(throws: HessianFailure.indefinite) { try GPTQRounding(products, columns: n) }
+        let hessian = Memory(byteCount: n * n * 4)
+        for column in 0..<n { hessian.floats[column * n + column] = 1 }
+        (hessian.floats[1], hessian.floats[n]) = (correlation, correlation)
+        #expect(try GPTQRounding(hessian, columns: n).damping == damping)
+        (hessian.floats[1], hessian.floats[n]) = (2.5, 2.5)
+        #expect(throws: HessianFailure.indefinite) { try GPTQRounding(hessian, columns: n) }
     }
 
     @Test("of inputs of one direction spreads what one weight lost over the others")
@@ -184,10 +184,10 @@ struct GPTQRoundingTests {
         let student = try CalibrationSample.student()
         let matrix = student.matrices[0]
         let n = matrix.columns
-        let products = Memory(byteCount: n * n * 4)
+        let hessian = Memory(byteCount: n * n * 4)
         let direction = (0..<n).map { 1 + Float($0 % 5) / 4 }
         for row in 0..<n {
-            for column in 0..<n { products.floats[row * n + column] = direction[row] * direction[column] }
+            for column in 0..<n { hessian.floats[row * n + column] = direction[row] * direction[column] }
         }
         let weights = Array(matrix.values)
         /// The squared error of the outputs of the blocks.
@@ -204,9 +204,9 @@ struct GPTQRoundingTests {
             }
         }
         let nearest = error()
-        let feedback = try GPTQRounding(products, columns: n)
-        #expect(feedback.damping == 0.01)
-        try feedback.round(
+        let gptq = try GPTQRounding(hessian, columns: n)
+        #expect(gptq.damping == 0.01)
+        try gptq.round(
             0..<matrix.rows, of: #require(matrix.calibrated), searchesScales: false, level: .best)
         try matrix.encode(0..<matrix.rows, level: .best)
         #expect(error() < 0.2 * nearest, "\(error()), \(nearest)")

@@ -54,7 +54,7 @@ struct OutputGradientsTests {
         let teacher = try LanguageModel(student.checkpoint, compute: student.compute)
         let pass = DistillationPass(teacher: teacher, student: student.quantized, loss: loss)
         var sizes: [TensorRole: [Float]] = [:]
-        var products: [TensorRole: [Float]] = [:]
+        var hessians: [TensorRole: [Float]] = [:]
         for sequence in sequences {
             var inputs: [TensorRole: Float] = [:]
             _ = try student.quantized.residual(
@@ -74,7 +74,7 @@ struct OutputGradientsTests {
                 sizes[matrix.role, default: []].append(size)
                 guard size > 0 else { continue }
                 // (g xᵀ) (g xᵀ)ᵀ = g gᵀ |x|²
-                var sum = products[matrix.role] ?? Array(repeating: 0, count: matrix.rows * matrix.rows)
+                var sum = hessians[matrix.role] ?? Array(repeating: 0, count: matrix.rows * matrix.rows)
                 for row in 0..<matrix.rows {
                     for other in 0..<matrix.rows {
                         let product = (0..<columns).reduce(Float(0)) {
@@ -83,7 +83,7 @@ struct OutputGradientsTests {
                         sum[row * matrix.rows + other] += product / (input * size)
                     }
                 }
-                products[matrix.role] = sum
+                hessians[matrix.role] = sum
             }
         }
         for matrix in student.matrices {
@@ -104,7 +104,7 @@ struct OutputGradientsTests {
                 #expect(weights[2 * index + 1] == 0, "\(matrix.name)")
             }
             let outputs = try #require(importance.hessians[matrix.role])
-            guard let product = products[matrix.role] else { continue }
+            guard let product = hessians[matrix.role] else { continue }
             let largest = product.map { abs($0) }.max() ?? 0
             // Each of the three sequences has a third of the weight.
             let worst = product.indices.map { abs(3 * outputs.floats[$0] - product[$0]) }.max() ?? .infinity

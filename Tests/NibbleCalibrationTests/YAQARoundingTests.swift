@@ -25,16 +25,16 @@ struct YAQARoundingTests {
     }
 
     /// Σ over some directions of d dᵀ, and a little of all.
-    private static func products(rows: Int, directions: Int) -> Memory {
-        let products = Memory(byteCount: rows * rows * 4)
+    private static func hessian(rows: Int, directions: Int) -> Memory {
+        let hessian = Memory(byteCount: rows * rows * 4)
         var generator = SeededGenerator(seed: 8)
         for _ in 0..<directions {
             let d = (0..<rows).map { _ in Float.random(in: -1...1, using: &generator) }
             for row in 0..<rows {
-                for column in 0..<rows { products.floats[row * rows + column] += d[row] * d[column] }
+                for column in 0..<rows { hessian.floats[row * rows + column] += d[row] * d[column] }
             }
         }
-        return products
+        return hessian
     }
 
     private static func roundToWhole(_ matrix: CalibratedMatrix, _ rows: Range<Int>) {
@@ -44,13 +44,13 @@ struct YAQARoundingTests {
     }
 
     /// tr(G E Eᵀ)
-    private static func cost(_ matrix: CalibratedMatrix, _ weights: [Float], _ products: Memory) -> Double {
+    private static func cost(_ matrix: CalibratedMatrix, _ weights: [Float], _ hessian: Memory) -> Double {
         let (rows, columns) = (matrix.rows, matrix.columns)
         let errors = zip(weights, matrix.values(0..<rows)).map { Double($0 - $1) }
         var sum = 0.0
         for row in 0..<rows {
             for other in 0..<rows {
-                let g = Double(products.floats[row * rows + other])
+                let g = Double(hessian.floats[row * rows + other])
                 for column in 0..<columns {
                     sum += g * errors[row * columns + column] * errors[other * columns + column]
                 }
@@ -61,27 +61,27 @@ struct YAQARoundingTests {
 
     @Test("takes each row once, the largest gradients first", arguments: [16, 40, 64, 100])
     func pieces(rows: Int) throws {
-        let products = Self.products(rows: rows, directions: 5)
-        let feedback = try YAQARounding(products, rows: rows)
-        #expect(feedback.pieces.flatMap { $0 }.sorted() == Array(0..<rows))
-        let squares = feedback.pieces.map { piece in
-            piece.reduce(Float(0)) { $0 + products.floats[$1 * rows + $1] } / Float(piece.count)
+        let hessian = Self.hessian(rows: rows, directions: 5)
+        let yaqa = try YAQARounding(hessian, rows: rows)
+        #expect(yaqa.pieces.flatMap { $0 }.sorted() == Array(0..<rows))
+        let squares = yaqa.pieces.map { piece in
+            piece.reduce(Float(0)) { $0 + hessian.floats[$1 * rows + $1] } / Float(piece.count)
         }
         #expect(squares == squares.sorted(by: >))
         var seen: [Range<Int>] = []
-        try feedback.round(Self.matrix(rows: rows)) { seen.append($0) }
-        #expect(seen == feedback.pieces)
+        try yaqa.round(Self.matrix(rows: rows)) { seen.append($0) }
+        #expect(seen == yaqa.pieces)
     }
 
     @Test("costs far less where few directions matter", arguments: [64, 100])
     func coupled(rows: Int) throws {
-        let products = Self.products(rows: rows, directions: 6)
+        let hessian = Self.hessian(rows: rows, directions: 6)
         let (alone, coupled) = (try Self.matrix(rows: rows), try Self.matrix(rows: rows))
         let weights = Array(alone.values(0..<rows))
         Self.roundToWhole(alone, 0..<rows)
-        let feedback = try YAQARounding(products, rows: rows)
-        try feedback.round(coupled) { Self.roundToWhole(coupled, $0) }
-        let costs = (Self.cost(alone, weights, products), Self.cost(coupled, weights, products))
+        let yaqa = try YAQARounding(hessian, rows: rows)
+        try yaqa.round(coupled) { Self.roundToWhole(coupled, $0) }
+        let costs = (Self.cost(alone, weights, hessian), Self.cost(coupled, weights, hessian))
         #expect(costs.1 < 0.5 * costs.0, "\(costs)")
         #expect(zip(coupled.values(0..<rows), weights).allSatisfy { abs($0 - $1) < 4 })
     }
@@ -91,27 +91,27 @@ struct YAQARoundingTests {
     @Test("leaves nothing where the last rows are not rounded")
     func free() throws {
         let rows = 48
-        let products = Self.products(rows: rows, directions: 1)
+        let hessian = Self.hessian(rows: rows, directions: 1)
         let matrix = try Self.matrix(rows: rows)
         let weights = Array(matrix.values(0..<rows))
-        let feedback = try YAQARounding(products, rows: rows)
-        let last = try #require(feedback.pieces.last)
-        try feedback.round(matrix) { if $0 != last { Self.roundToWhole(matrix, $0) } }
+        let yaqa = try YAQARounding(hessian, rows: rows)
+        let last = try #require(yaqa.pieces.last)
+        try yaqa.round(matrix) { if $0 != last { Self.roundToWhole(matrix, $0) } }
         let nearest = try Self.matrix(rows: rows)
         Self.roundToWhole(nearest, 0..<rows)
         // But for what damping leaves.
-        let costs = (Self.cost(nearest, weights, products), Self.cost(matrix, weights, products))
+        let costs = (Self.cost(nearest, weights, hessian), Self.cost(matrix, weights, hessian))
         #expect(costs.1 < 0.02 * costs.0, "\(costs)")
     }
 
     @Test("changes nothing where rows have nothing to do with each other")
     func independent() throws {
         let rows = 40
-        let products = Memory(byteCount: rows * rows * 4)
-        for row in 0..<rows { products.floats[row * rows + row] = Float(1 + row % 5) }
+        let hessian = Memory(byteCount: rows * rows * 4)
+        for row in 0..<rows { hessian.floats[row * rows + row] = Float(1 + row % 5) }
         let (alone, coupled) = (try Self.matrix(rows: rows), try Self.matrix(rows: rows))
         Self.roundToWhole(alone, 0..<rows)
-        try YAQARounding(products, rows: rows).round(coupled) { Self.roundToWhole(coupled, $0) }
+        try YAQARounding(hessian, rows: rows).round(coupled) { Self.roundToWhole(coupled, $0) }
         #expect(alone.values(0..<rows).elementsEqual(coupled.values(0..<rows)))
     }
 
