@@ -210,6 +210,8 @@ if $peers; then
         chmod +x -- "$PEERS_RECORD/python"
         compare_all "llama.cpp and PyTorch, recorded now" "$work/recorded/build/bin" "$work/recorded/build/bin/python"
         unset PEERS_RECORD
+        # What cannot be replayed is found now, not by the next run.
+        compare_all "what was recorded" "$work/recorded/build/bin" "$work/recorded/build/bin/python"
     else
         compare_all "llama.cpp and PyTorch" "$llama" "$peers_python"
     fi

@@ -62,6 +62,7 @@ logs=$(mktemp -d "${TMPDIR:-/tmp}/nibble-test.XXXXXX")
 follower=
 passed=()
 failed=()
+left=()
 
 at_exit() {
     local status=$?
@@ -141,7 +142,8 @@ complaints() {
         # The upper frames of the thread that crashed.
         /^Thread .* crashed:$/ { frames = 10 }
         inside || frames-- > 0 || /^\*\*\* |^error: |:[0-9]+: (fatal )?error: |Fatal error: |undefined reference/ {
-            print substr($0, 1, 400)
+            # A compiler says the same of a file for each that is compiled with it.
+            if (inside || !said[$0]++) print substr($0, 1, 400)
         }
     ' "$1")
     if [[ -n $lines ]]; then
@@ -201,6 +203,7 @@ summary() {
     echo
     $peers || echo "Left to --peers: tests against PyTorch and transformers, peers with their own programs"
     ! $quick || echo "Left out by --quick: real models, slow tests"
+    ((${#left[@]} == 0)) || printf 'Left out, %s\n' "${left[@]}"
     if ((${#failed[@]} == 0)); then
         printf -v list '%s, ' "${passed[@]}"
         printf 'Passed: %s. Total time: %d s\n' "${list%, }" "$SECONDS"
@@ -309,7 +312,10 @@ if $quick; then
 fi
 
 # Without what is set up nothing below means anything.
-stage setup set_up || summary
+stage setup set_up || {
+    left+=("as nothing is set up: all other stages")
+    summary
+}
 stage format check_format || true
 if stage build build; then
     if ! $quick; then
@@ -317,8 +323,10 @@ if stage build build; then
         stage text fetch_text || true
     fi
     stage peers smoke_peers || true
+elif $quick; then
+    left+=("as there is no build: peers")
 else
-    printf '\nLeft out, as there is no build: models, text, peers\n'
+    left+=("as there is no build: models, text, peers")
 fi
 stage tests run_tests "$@" || true
 stage benchmarks build_benchmarks || true
