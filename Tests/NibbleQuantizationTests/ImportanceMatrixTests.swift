@@ -38,6 +38,20 @@ struct ImportanceMatrixTests {
         #expect("\(error.map(String.init(describing:)) ?? "")".contains(part))
     }
 
+    @Test("A file of fewer tokens than a chunk, which llama-imatrix says to have none, has its weights")
+    func partOfChunk() throws {
+        let folder = try TemporaryFolder()
+        var matrix = try ImportanceMatrix(path: Fixtures.path("imatrix/llama3.gguf"))
+        (matrix.chunkCount, matrix.chunkSize) = (0, 2048)
+        try matrix.write(to: folder.file("a.gguf"))
+        let read = try ImportanceMatrix(path: folder.file("a.gguf"))
+        #expect(read.chunkCount == 0 && read.chunkSize == 2048)
+        for (name, values) in matrix.weights {
+            let others = try #require(read.weights[name])
+            for (a, b) in zip(values, others) { #expect(abs(a - b) <= 1e-6 * abs(a)) }
+        }
+    }
+
     @Test("A file that is something else is an error")
     func foreign() throws {
         for name in ["quantized.json", "hub/llama3.expected.gguf", "hub/llama3/model.safetensors"] {

@@ -14,11 +14,6 @@ extension ImportanceMatrix {
                 "lacks imatrix.datasets, imatrix.chunk_count or imatrix.chunk_size, so it is no importance matrix"
             )
         }
-        guard chunkCount > 0, chunkSize > 0 else {
-            throw CheckpointError(
-                .malformed, path: path, subject: "'imatrix.chunk_count', 'imatrix.chunk_size'",
-                "are \(chunkCount) and \(chunkSize), expected 1 or more")
-        }
         var sums: [String: [Float]] = [:]
         var counts: [String: [Float]] = [:]
         for tensor in file.tensors {
