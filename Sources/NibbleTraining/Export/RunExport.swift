@@ -29,7 +29,7 @@ public struct RunExport: Sendable {
     /// Where the teacher is now; nil: where it was.
     public var teacher: String?
     /// Type of trained matrices in a hub folder: `.f32` or `.f16`, which hold Q4_0's values exactly; nil: the run's own
-    /// where that is one of `QuantizationType.folderTypes`, else `.f32`.
+    /// where the exporter holds that, else `.f32`.
     public var folderType: QuantizationType?
     /// Whether an existing output may be replaced.
     public var replacesOutput = false

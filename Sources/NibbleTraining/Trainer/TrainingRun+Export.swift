@@ -12,10 +12,10 @@ extension TrainingRun {
     /// - Parameters:
     ///   - exporter: the form of the output.
     ///   - folderType: element type of trained matrices in a hub folder: `.f32` or `.f16`, which hold Q4_0's values
-    ///     exactly; nil: the run's own where that is one of `QuantizationType.folderTypes`, else `.f32`.
+    ///     exactly; nil: the run's own where `exporter` holds that, else `.f32`.
     ///   - replacesOutput: whether an existing output may be replaced.
-    /// - Throws: `TrainingError` (`mismatch`) where no state was saved yet; `CheckpointError` where a file cannot be
-    ///   read or written.
+    /// - Throws: `TrainingError` (`mismatch`) where no state was saved yet, or training ended in an error after one was;
+    ///   `CheckpointError` where a file cannot be read or written.
     @discardableResult
     public func export(
         to output: String, exporter: any CheckpointExporter, folderType: QuantizationType? = nil,
@@ -24,7 +24,12 @@ extension TrainingRun {
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws -> ConversionSummary {
         let (state, folder) = (session.state, session.folder)
-        guard !isBetweenStates, session.savedStep == state.step else { throw RunExport.noState(folder.path) }
+        guard let saved = session.savedStep else { throw RunExport.noState(folder.path) }
+        guard !isBetweenStates, saved == state.step else {
+            throw TrainingError(
+                .mismatch, folder.path, "has weights in memory that are those of no saved state",
+                advice: "export the state of step \(saved) from the folder")
+        }
         var exported = state
         if state.stoppedEarly, let best = state.best, best.step != state.step {
             exported = try TrainingState(
@@ -36,8 +41,7 @@ extension TrainingRun {
             folderType: folderType, replacesOutput: replacesOutput)
         return try export.write(
             to: output, exporter: exporter, threads: request.threads, version: request.version,
-            progress: progress,
-            isCancelled: isCancelled)
+            progress: progress, isCancelled: isCancelled)
     }
 
     /// Most bytes that this process had resident so far, mapped files included.

@@ -91,7 +91,7 @@ struct StartTests {
         #expect(moved == (weights == .nearest ? 0 : before.count))
     }
 
-    @Test("names matrices that nothing flows into, and leaves them as they were rounded")
+    @Test("names matrices whose inputs are all zero, and leaves them as they were rounded")
     func zeroInputs() throws {
         let folder = try TemporaryFolder()
         // Without the norm before attention nothing reaches it, and nothing comes from it.
@@ -139,5 +139,27 @@ struct StartTests {
         for (left, right) in zip(whole.student.matrices, resumed.student.matrices) {
             #expect(left.blocks.elementsEqual(right.blocks) && left.values.elementsEqual(right.values))
         }
+    }
+
+    @Test("is the saved state, where a run ran away: the weights in memory are not exported")
+    func ranAway() throws {
+        let folder = try TemporaryFolder()
+        var request = Self.request(folder.file("run"), steps: 100)
+        request.recipe.quantization.scales = .recomputed
+        request.recipe.optimizer.learningRate = 1
+        request.recipe.checkpoints.every = 1
+        do {
+            let run = try Trainer(request).prepare()
+            let failure = #expect(throws: TrainingError.self) { try run.train() }
+            #expect(failure?.code == .diverged)
+            let error = #expect(throws: TrainingError.self) {
+                try run.export(to: folder.file("memory.gguf"))
+            }
+            #expect(error?.problem == "has weights in memory that are those of no saved state")
+        }
+        let saved = try RunStatus(path: folder.file("run")).checkpoints.last?.step
+        #expect(try #require(saved) > 0)
+        try RunExport(path: folder.file("run")).write(
+            to: folder.file("saved.gguf"), threads: 1, version: "test")
     }
 }
