@@ -84,13 +84,15 @@ final class TrainingSession {
     }
 
     /// Appends those of an evaluation of `state`.
-    func append(_ score: HeldOutScore, of state: String) throws(CheckpointError) {
+    ///
+    /// - Parameter prefix: of their names, where the step has another state, too.
+    func append(_ score: HeldOutScore, of state: String, prefix: String = "") throws(CheckpointError) {
         try append(
             step: score.step,
             [
-                MetricName.heldOutLoss: score.divergence,
-                "held_out_perplexity": score.perplexity,
-                "held_out_perplexity_error": score.perplexityError,
+                prefix + MetricName.heldOutLoss: score.divergence,
+                prefix + "held_out_perplexity": score.perplexity,
+                prefix + "held_out_perplexity_error": score.perplexityError,
                 "teacher_perplexity": score.teacherPerplexity,
             ])
         try log(

@@ -131,7 +131,7 @@ public final class TrainingRun {
     ) throws -> Bool {
         session.state.calibration = record(nil)
         if session.state.rounded == nil {
-            session.state.rounded = try evaluate("rounded to nearest")
+            session.state.rounded = try evaluate("rounded to nearest", isReplaced: calibrates)
             session.state.heldOut = session.state.rounded
         }
         guard calibrates || recipe.train.steps == 0 else { return true }
@@ -212,8 +212,10 @@ public final class TrainingRun {
 
     /// Perplexity and divergence of the student as an export would write it now; nil where there is no held-out text.
     ///
-    /// - Parameter state: what it is, for the log.
-    private func evaluate(_ state: String = "trained") throws -> HeldOutScore? {
+    /// - Parameters:
+    ///   - state: what it is, for the log.
+    ///   - isReplaced: whether calibration makes another state of the same step.
+    private func evaluate(_ state: String = "trained", isReplaced: Bool = false) throws -> HeldOutScore? {
         guard let heldOut else { return nil }
         // Its buffers are of other sizes than those of steps.
         teacher.compute.pool.releaseIdle()
@@ -225,7 +227,7 @@ public final class TrainingRun {
         } catch {
             throw step == 0 ? error : diverged(error, step: step)
         }
-        try session.append(score, of: state)
+        try session.append(score, of: state, prefix: isReplaced ? "rounded_" : "")
         return score
     }
 

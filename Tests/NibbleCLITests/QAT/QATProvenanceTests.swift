@@ -35,14 +35,15 @@ struct QATProvenanceTests {
         return try provenance(path)
     }
 
-    /// The perplexities of a run's evaluations by their steps, those of step 0 in order.
-    private func perplexities(_ run: String) throws -> [Int: [Double]] {
+    /// The perplexities of a run's evaluations by their steps; -1 for weights rounded to nearest that are calibrated then.
+    private func perplexities(_ run: String) throws -> [Int: Double] {
         try runs.metrics(run).reduce(into: [:]) { found, line in
-            guard let step = line["step"] as? Int, let value = line["held_out_perplexity"] as? Double else {
-                return
+            for (prefix, earlier) in [("", 0), ("rounded_", 1)] {
+                guard let value = line["\(prefix)held_out_perplexity"] as? Double else { continue }
+                let step = try #require(line["step"] as? Int) - earlier
+                #expect((line["\(prefix)held_out_perplexity_error"] as? Double ?? 0) > 0)
+                #expect(found.updateValue(value, forKey: step) == nil)
             }
-            #expect((line["held_out_perplexity_error"] as? Double ?? 0) > 0)
-            found[step, default: []].append(value)
         }
     }
 
@@ -56,20 +57,20 @@ struct QATProvenanceTests {
     func schedules() throws {
         try runs.run(command("run", steps: 7, evaluations: 3, saves: 2))
         let measured = try perplexities("run")
-        #expect(measured.keys.sorted() == [0, 3, 6, 7] && measured[0]?.count == 2)
+        #expect(measured.keys.sorted() == [-1, 0, 3, 6, 7])
         for step in try runs.savedSteps("run") {
             let found = try exported("run", "\(step)")
             #expect(found.steps == step)
-            #expect(equal(found.perplexities["rounded"], measured[0]?[0]))
-            #expect(equal(found.perplexities["calibrated"], measured[0]?[1]))
-            let own = step == 0 ? nil : measured[step]?[0]
+            #expect(equal(found.perplexities["rounded"], measured[-1]))
+            #expect(equal(found.perplexities["calibrated"], measured[0]))
+            let own = step == 0 ? nil : measured[step]
             #expect(equal(found.perplexities["trained"], own), "step \(step)")
             #expect(found.perplexities["teacher"] != nil && found.heldOutTextDigest != nil)
         }
         // Where saves and evaluations meet, and where they do not.
         #expect(try runs.savedSteps("run").contains(4) && measured[4] == nil)
         let whole = try provenance(runs.path("run") + "/model.gguf")
-        #expect(whole.steps == 7 && equal(whole.perplexities["trained"], measured[7]?[0]))
+        #expect(whole.steps == 7 && equal(whole.perplexities["trained"], measured[7]))
         #expect(try exported("run", "last") == whole)
     }
 
@@ -103,8 +104,8 @@ struct QATProvenanceTests {
         let found = try exported("run", "last")
         #expect(found.steps == step && found.perplexities["trained"] == nil)
         let measured = try perplexities("run")
-        #expect(equal(found.perplexities["rounded"], measured[0]?[0]))
-        #expect(equal(found.perplexities["calibrated"], measured[0]?[1]))
+        #expect(equal(found.perplexities["rounded"], measured[-1]))
+        #expect(equal(found.perplexities["calibrated"], measured[0]))
     }
 
     @Test("says of every matrix what ran on it, on which text and how many tokens")
