@@ -67,8 +67,6 @@ struct ComparisonReport {
             "threads": .integer(result.threads),
             "seconds": .real(result.seconds),
             "complete": .bool(result.isComplete),
-            // All models are evaluated together.
-            "missing": .array([]),
             "models": .array(result.rows.map(json)),
             "warnings": .array(warnings.map { .string($0) }),
         ])

@@ -14,8 +14,7 @@ extension DivergenceStatistics {
             "kl_divergence": Self.json(
                 meanDivergence, divergencePercentiles, at: Percentiles.divergencePoints),
             "probability_difference": Self.json(
-                meanProbabilityDifference, probabilityDifferencePercentiles,
-                at: Percentiles.probabilityPoints),
+                meanProbabilityDifference, probabilityDifferencePercentiles, at: Percentiles.points),
             "probability_difference_rms": rootMeanSquareDifference.json,
             "same_top": sameTop.json,
         ])

@@ -36,7 +36,7 @@ extension DivergenceStatistics {
         let percentiles = probabilityDifferencePercentiles
         var lines = ["====== Token probability statistics ======"]
         lines.append("Mean    Δp: \(Self.percent(meanProbabilityDifference))")
-        for point in Percentiles.probabilityPoints {
+        for point in Percentiles.points {
             let value = FixedDecimal.text(100 * percentiles.value(at: point), digits: 3, width: 6)
             lines.append("\(point.label) Δp: \(value)%")
         }

@@ -13,10 +13,8 @@ extension Percentiles {
 
     /// The places shown for divergences, from the largest.
     static let divergencePoints = points.filter { ![0.25, 0.75].contains($0.fraction) }
-    /// The places shown for differences of probabilities, from the largest.
-    static let probabilityPoints = points
-
-    private static let points: [Point] = [
+    /// All places, from the largest: those shown for differences of probabilities.
+    static let points: [Point] = [
         Point(label: "Maximum", key: "maximum", fraction: 1),
         Point(label: "99.9%  ", key: "p99.9", fraction: 0.999),
         Point(label: "99.0%  ", key: "p99", fraction: 0.99),

@@ -9,8 +9,7 @@ internal import CKernels
 /// | sign | 1 ..< 64 | (1 + (m mod 4) / 4) · 2^(⌊m / 4⌋ - 23) |
 /// | sign | 64 ..< 128 | (1 + (m mod 8) / 8) · 2^(⌊m / 8⌋ - 15) |
 ///
-/// Largest magnitude 1.875, smallest 1.25 · 2⁻²³. A tensor with larger values is divided by
-/// ``tensorScale(maximum:)``, which its file stores.
+/// Largest magnitude 1.875, smallest 1.25 · 2⁻²³.
 ///
 /// Encoding rounds to BF16 and then to the format, both to nearest, ties to even. Magnitudes that round to 2⁻²³,
 /// which has no code, become 1.25 · 2⁻²³; smaller ones become 0. Zero has no sign: -0 is encoded as 0, and the
@@ -30,15 +29,6 @@ public struct SFP8: Codec {
 
     /// The codec.
     public init() {}
-
-    /// The divisor that brings a tensor of values up to `maximum` in magnitude into range:
-    /// max(1, maximum / 1.875).
-    ///
-    /// - Precondition: `maximum` is finite and not negative.
-    public static func tensorScale(maximum: Float) -> Float {
-        precondition(maximum.isFinite && maximum >= 0, "the largest magnitude is \(maximum)")
-        return max(1, maximum / Self.maximum)
-    }
 
     /// `SFP8`.
     public var name: String { "SFP8" }

@@ -35,9 +35,6 @@ public enum QuantizationType: String, CaseIterable, Sendable {
     /// Whether GGUF files hold the type.
     public var isGGUF: Bool { format.ggmlType != nil }
 
-    /// The types of GGUF files.
-    public static let ggufTypes = allCases.filter(\.isGGUF)
-
     /// The types that only hub folders hold.
     public static let folderTypes = allCases.filter { !$0.isGGUF }
 

@@ -72,24 +72,20 @@ extension Recipe {
                 + " `quantization.start_step` 0 where `calibration.method` is gptq."
         ) { recipe in
             guard recipe.calibration.method == .gptq else { return nil }
-            let advice = "set calibration.method to auto or nearest"
-            let type = recipe.quantization.type
-            if !type.format.learnsScales {
-                return (
-                    "calibration.method is gptq, but quantization.type is \(type.rawValue), expected q4_0, q5_0 or"
-                        + " q8_0", advice
-                )
+            let quantization = recipe.quantization
+            let problem: String? =
+                if !quantization.type.format.learnsScales {
+                    "quantization.type is \(quantization.type.rawValue), expected q4_0, q5_0 or q8_0"
+                } else if quantization.scales == .recomputed {
+                    "quantization.scales is recomputed"
+                } else if quantization.startStep > 0 {
+                    "quantization.start_step is \(quantization.startStep)"
+                } else {
+                    nil
+                }
+            return problem.map {
+                ("calibration.method is gptq, but \($0)", "set calibration.method to auto or nearest")
             }
-            if recipe.quantization.scales == .recomputed {
-                return ("calibration.method is gptq, but quantization.scales is recomputed", advice)
-            }
-            if recipe.quantization.startStep > 0 {
-                return (
-                    "calibration.method is gptq, but quantization.start_step is \(recipe.quantization.startStep)",
-                    advice
-                )
-            }
-            return nil
         },
         RecipeRule(
             fields: ["teacher.kind", "train.steps"],

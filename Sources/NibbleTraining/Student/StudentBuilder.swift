@@ -78,22 +78,17 @@ struct StudentBuilder {
             throw entry.undecodable
         }
         let level = compute.level
-        func values(_ rows: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
-            UnsafeMutableBufferPointer(
-                start: matrix.masters.floats + rows.lowerBound * matrix.columns,
-                count: rows.count * matrix.columns)
-        }
         func bytes(_ rows: Range<Int>) -> UnsafeRawBufferPointer {
             UnsafeRawBufferPointer(
                 rebasing: entry.bytes[rows.lowerBound * rowBytes..<rows.upperBound * rowBytes])
         }
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-            var span = values(rows).mutableSpan
+            let values = matrix.weights(rows)
+            var span = values.mutableSpan
             codec.decode(
                 RawSpan(_unsafeBytes: bytes(rows)), columns: matrix.columns, into: &span, level: level)
-            guard let place = values(rows).firstIndex(where: { !$0.isFinite }) else { return }
-            throw matrix.fault(
-                .nonFiniteValue(index: place, value: values(rows)[place]), in: rows)
+            guard let place = values.firstIndex(where: { !$0.isFinite }) else { return }
+            throw matrix.fault(.nonFiniteValue(index: place, value: values[place]), in: rows)
         }
         var found = TeacherGrid()
         try TieDetection.sample(matrix, into: &found)
@@ -110,7 +105,7 @@ struct StudentBuilder {
         let dither = Dither(seed: train.ditherSeed)
         let stream = Dither.stream(of: entry.name)
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-            var span = values(rows).mutableSpan
+            var span = matrix.weights(rows).mutableSpan
             let first = UInt64(rows.lowerBound * matrix.columns)
             if entry.type.isQuantized {
                 dither.decode(

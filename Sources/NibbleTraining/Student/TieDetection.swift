@@ -22,9 +22,7 @@ enum TieDetection {
         guard scaleSize(matrix.quantizer) > 1 else { return }
         for index in 0..<min(rows, matrix.rows) {
             let row = index * matrix.rows / min(rows, matrix.rows)
-            let values = Array(
-                UnsafeBufferPointer(
-                    start: matrix.masters.floats + row * matrix.columns, count: matrix.columns))
+            let values = Array(matrix.weights(row..<row + 1))
             guard values.allSatisfy(\.isFinite) else { continue }
             grid.sampled += values.count
             grid.ties += count(values, matrix.quantizer)

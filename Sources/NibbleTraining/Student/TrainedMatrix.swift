@@ -80,7 +80,7 @@ public final class TrainedMatrix: @unchecked Sendable {
     public var blocks: UnsafeRawBufferPointer { UnsafeRawBufferPointer(encoded.bytes) }
 
     /// The masters, `[rows, columns]`.
-    package var values: UnsafeBufferPointer<Float> { weights(0..<rows) }
+    package var values: UnsafeBufferPointer<Float> { UnsafeBufferPointer(weights(0..<rows)) }
 
     /// The learned scales, `[rows, columns / 32]`; nil where they are recomputed.
     public var learnedScales: [Float]? { scales.map { Array($0.values(0..<rows)) } }
@@ -92,8 +92,8 @@ public final class TrainedMatrix: @unchecked Sendable {
     var byteCount: Int { (trainsWeights ? 12 : 4) * parameter.count + 12 * scaleCount + blocks.count }
 
     /// The masters of some rows.
-    func weights(_ range: Range<Int>) -> UnsafeBufferPointer<Float> {
-        UnsafeBufferPointer(
+    func weights(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(
             start: masters.floats + range.lowerBound * columns, count: range.count * columns)
     }
 
@@ -133,7 +133,7 @@ public final class TrainedMatrix: @unchecked Sendable {
     /// The error for rows that cannot be encoded, by the name that they have in the checkpoint.
     func fault(_ error: CodecError, in range: Range<Int>) -> CheckpointError {
         WeightFault(
-            error, values: weights(range), columns: columns, firstRow: range.lowerBound,
+            error, values: UnsafeBufferPointer(weights(range)), columns: columns, firstRow: range.lowerBound,
             codec: quantizer.codec, advice: advice
         ).error(path: source.path, tensor: source.tensor)
     }

@@ -28,8 +28,7 @@ struct CachedTeacher: Sendable {
         cache = try TeacherCacheBuilder(teacher, identity: identity).open(
             path: path, sequence: { text.sequence(order[$0]) },
             progress: {
-                preparing(
-                    PreparationProgress(stage: .cachingTeacher, done: $0 * length, total: used * length))
+                preparing(.init(stage: .cachingTeacher, done: $0 * length, total: used * length))
             }, isCancelled: isCancelled)
         if !isWhole {
             for (place, sequence) in order.enumerated() { places[sequence] = place }

@@ -21,7 +21,7 @@ struct StudentTests {
 
     @Test(
         "have the blocks that conversion writes, and the logits of that file, for every type",
-        arguments: QuantizationType.ggufTypes, [false, true])
+        arguments: QuantizationType.allCases.filter(\.isGGUF), [false, true])
     func blocks(type: QuantizationType, isPure: Bool) throws {
         for source in Self.sources {
             let setup = try ConvertedStudent(source, .student(type, isPure: isPure))

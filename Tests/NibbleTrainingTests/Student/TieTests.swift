@@ -76,7 +76,7 @@ struct TieTests {
     @Test(
         "of ordinary weights are few for every type, and the start is the teacher's weights",
         arguments: ["hub/qwen3", "hub/gemma3-text", "hub/llama3.expected.gguf"],
-        QuantizationType.ggufTypes + [.int4, .sfp8])
+        QuantizationType.allCases.filter(\.isGGUF) + [.int4, .sfp8])
     func ordinary(source: String, type: QuantizationType) throws {
         let checkpoint = try ModelCheckpoint(path: Fixtures.path(source))
         let student = try Self.student(checkpoint, type: type)
