@@ -82,6 +82,11 @@ struct ConvertCommandTests {
                 "GGUF files cannot hold int4; name a folder"
             ),
             (["convert", "INPUT", "-o", "FOLDER", "--type", "sfp8", "--pure"], "leave out pure"),
+            (["convert", "INPUT", "-o", "FOLDER", "--pure"], "bf16 is the type of all tensors of a folder"),
+            (
+                ["convert", "INPUT", "-o", "FOLDER", "--type", "f16", "--tensor-type", "down=f32"],
+                "f16 is the type of all tensors of a folder"
+            ),
             (["convert", "INPUT", "-o", "OUT", "--imatrix", "missing.dat"], "missing.dat"),
             (["convert", "INPUT", "-o", "OUT", "--embedding-type", "q6_k", "--type", "iq9"], "iq9"),
             (["convert", "INPUT", "-o", "OUT", "--tensor-type", "("], "tensor-type"),
