@@ -1,6 +1,6 @@
 /// What calibration did to each matrix.
 public struct CalibrationResult: Sendable, Equatable {
-    /// A part of calibration, by the name of its paper.
+    /// A part of calibration.
     public enum Method: String, CaseIterable, Sendable {
         /// Each weight to the nearest code.
         case nearest
@@ -24,26 +24,29 @@ public struct CalibrationResult: Sendable, Equatable {
         public var name: String
         /// What ran, in its order.
         public var methods: [Method]
-        /// The first of the methods asked for that did not run, and why, as the end of a sentence:
-        /// `its inputs are all zero`.
-        public var fallback: Fallback?
+        /// The methods asked for that did not run.
+        public var missing: [Missing] = []
+        /// What was added to the diagonal of its input Hessian, as a share of the diagonal's mean, where the usual share
+        /// left it without a Cholesky factor.
+        public var damping: Float?
 
-        /// The methods and what is missing, in one line: `guidedquant+gptaq+importance+gptq+coordinate_descent, no yaqa: it has 6912 rows`.
+        /// All of it in a line: `guidedquant+gptaq+importance+gptq+coordinate_descent, no yaqa: it has 6912 rows`.
         public var summary: String {
             methods.map(\.rawValue).joined(separator: "+")
-                + (fallback.map { ", no \($0.missing.rawValue): \($0.reason)" } ?? "")
+                + (damping.map { ", damped by \($0)" } ?? "")
+                + missing.map { ", no \($0.method.rawValue): \($0.reason)" }.joined()
         }
 
-        /// Remembers a method that did not run, unless it is not the first.
+        /// Remembers a method that did not run.
         mutating func miss(_ method: Method, _ reason: String) {
-            fallback = fallback ?? .init(missing: method, reason: reason)
+            missing.append(.init(method: method, reason: reason))
         }
 
         /// A method that did not run.
-        public struct Fallback: Sendable, Equatable {
+        public struct Missing: Sendable, Equatable {
             /// The method.
-            public var missing: Method
-            /// Why.
+            public var method: Method
+            /// Why, as the end of a sentence: `its inputs are all zero`.
             public var reason: String
         }
     }
@@ -51,26 +54,39 @@ public struct CalibrationResult: Sendable, Equatable {
     /// Nothing done yet.
     public init() {}
 
+    /// Matrices that are rounded to nearest, because they cannot have a method.
+    package init(_ names: [String], without method: Method, _ reason: String) {
+        matrices = names.map {
+            .init(name: $0, methods: [.nearest], missing: [.init(method: method, reason: reason)])
+        }
+    }
+
     /// The matrices in the order in which they were rounded.
     public var matrices: [Matrix] = []
-    /// Whether all matrices were; where not, weights are of no use.
-    public var isWhole = false
     /// Tokens of the calibration text that were used.
     public var tokens = 0
 
-    /// In words, of each method what did not run; empty where everything ran that was asked for.
+    /// In words, of each method where it did not run, or ran otherwise; empty where all ran as usual.
     public var notes: [String] {
         let consequences: KeyValuePairs = [
             Method.gptq: "rounded to nearest, without GPTQ", .guidedQuant: "rounded with all tokens alike",
             .gptaq: "rounded without GPTAQ", .yaqa: "rounded without YAQA",
             .importance: "left with the scales of the codec",
         ]
-        return consequences.compactMap { method, words in
-            let left = matrices.filter { $0.fallback?.missing == method }
-            guard let first = left.first, let reason = first.fallback?.reason else { return nil }
-            let (subject, those) =
-                left.count == 1 ? ("1 matrix is", "it") : ("\(left.count) matrices are", "the first")
-            return "\(subject) \(words); \(those) is '\(first.name)': \(reason)"
+        let damped = note("damped more than usual") {
+            $0.damping.map { "its input Hessian has a Cholesky factor with \($0) of its mean diagonal added" }
         }
+        return consequences.compactMap { method, words in
+            note(words) { $0.missing.first { $0.method == method }?.reason }
+        } + [damped].compactMap(\.self)
+    }
+
+    /// What holds of the matrices that `reason` tells something of; nil where it holds of none.
+    private func note(_ words: String, _ reason: (Matrix) -> String?) -> String? {
+        let found = matrices.compactMap { matrix in reason(matrix).map { (matrix.name, $0) } }
+        guard let (name, why) = found.first else { return nil }
+        let (subject, those) =
+            found.count == 1 ? ("1 matrix is", "it") : ("\(found.count) matrices are", "the first")
+        return "\(subject) \(words); \(those) is '\(name)': \(why)"
     }
 }

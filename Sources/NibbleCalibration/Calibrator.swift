@@ -39,18 +39,18 @@ package struct Calibrator {
     /// - Parameters:
     ///   - sequences: of equal length.
     ///   - recomputes: whether blocks are computed again on the way back of gradients.
-    ///   - isCancelled: asked after every piece of work; then the result is not whole.
+    ///   - isCancelled: asked after every piece of work; then there is no result, and weights are of no use.
     /// - Throws: `CheckpointError` where a weight is no number or a model gives none.
     package func run(
         _ sequences: [[Int32]], recomputes: Bool = false, progress: (PreparationProgress) -> Void = { _ in },
         isCancelled: () -> Bool = { false }
-    ) throws(CheckpointError) -> CalibrationResult {
+    ) throws(CheckpointError) -> CalibrationResult? {
         do {
             var result =
                 options.method == .nearest
-                ? try searchScales(sequences)
+                ? try searchScales(sequences, progress, isCancelled)
                 : try roundByHessians(sequences, recomputes, progress, isCancelled)
-            result.tokens = sequences.reduce(0) { $0 + $1.count }
+            result?.tokens = sequences.reduce(0) { $0 + $1.count }
             return result
         } catch let error as ModelError {
             throw error.checkpointError
@@ -61,17 +61,22 @@ package struct Calibrator {
         }
     }
 
-    private func searchScales(_ sequences: [[Int32]]) throws -> CalibrationResult {
+    private func searchScales(
+        _ sequences: [[Int32]], _ progress: (PreparationProgress) -> Void, _ isCancelled: () -> Bool
+    ) throws -> CalibrationResult? {
         var result = CalibrationResult()
         guard options.scales == .importance else {
             result.matrices = matrices.map { .init(name: $0.name, methods: [.nearest]) }
-            result.isWhole = true
             return result
         }
-        let importance = try ImportanceMatrix(measuring: reference, sequences: sequences)
+        let importance = try ImportanceMatrix(measuring: reference, sequences: sequences) {
+            progress(.init(stage: .measuringInputs, done: $0, total: sequences.count))
+            return !isCancelled()
+        }
+        if isCancelled() { return nil }
         for matrix in matrices {
             guard let weights = importance.weights[matrix.name] else {
-                result.matrices.append(Self.outsideOfBlocks(matrix, missing: .importance))
+                result.matrices += outsideOfBlocks([matrix.name], .importance)
                 continue
             }
             try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
@@ -80,19 +85,18 @@ package struct Calibrator {
             }
             result.matrices.append(.init(name: matrix.name, methods: [.importance, .nearest]))
         }
-        result.isWhole = true
         return result
     }
 
     private func roundByHessians(
         _ sequences: [[Int32]], _ recomputes: Bool, _ progress: (PreparationProgress) -> Void,
         _ isCancelled: () -> Bool
-    ) throws -> CalibrationResult {
+    ) throws -> CalibrationResult? {
         var result = CalibrationResult()
         let gradients = try outputGradients(sequences, recomputes, progress, isCancelled)
         // Of the way back.
         compute.pool.releaseIdle()
-        if isCancelled() { return result }
+        if isCancelled() { return nil }
         var streams = try PairedStreams(
             reference: reference, quantized: quantized, sequences: sequences, compares: options.gptaq > 0)
         let layers = reference.configuration.layerCount
@@ -103,22 +107,17 @@ package struct Calibrator {
                 if group.isLast { streams.follow(through: group.sublayer, of: layer) }
             }
             progress(.init(stage: .roundingWeights, done: layer + 1, total: layers))
-            if layer + 1 < layers, isCancelled() { return result }
+            if layer + 1 < layers, isCancelled() { return nil }
         }
         let rounded = Set(result.matrices.map(\.name))
-        for matrix in matrices where !rounded.contains(matrix.name) {
-            result.matrices.append(Self.outsideOfBlocks(matrix, missing: .gptq))
-        }
-        result.isWhole = true
+        result.matrices += outsideOfBlocks(matrices.map(\.name).filter { !rounded.contains($0) }, .gptq)
         return result
     }
 
-    private static func outsideOfBlocks(
-        _ matrix: CalibratedMatrix, missing: CalibrationResult.Method
-    ) -> CalibrationResult.Matrix {
-        .init(
-            name: matrix.name, methods: [.nearest],
-            fallback: .init(missing: missing, reason: "it is in no block of the model"))
+    private func outsideOfBlocks(
+        _ names: [String], _ missing: CalibrationResult.Method
+    ) -> [CalibrationResult.Matrix] {
+        CalibrationResult(names, without: missing, "it is in no block of the model").matrices
     }
 
     private func outputGradients(
@@ -160,7 +159,7 @@ package struct Calibrator {
                 done.append(
                     .init(
                         name: matrix.name, methods: [.nearest],
-                        fallback: .init(missing: .gptq, reason: "\(failure)")))
+                        missing: [.init(method: .gptq, reason: "\(failure)")]))
             }
         }
         return done
@@ -170,7 +169,8 @@ package struct Calibrator {
         _ matrix: CalibratedMatrix, by rounding: GPTQRounding, lost: Memory?, _ gradients: OutputGradients?
     ) throws(CheckpointError) -> CalibrationResult.Matrix {
         var result = CalibrationResult.Matrix(name: matrix.name, methods: [])
-        if let gradients, gradients.isWeighing(matrix.role) {
+        if rounding.damping != GPTQRounding.dampings[0] { result.damping = rounding.damping }
+        if let gradients, gradients.weights[matrix.role] != nil {
             result.methods.append(.guidedQuant)
         } else if gradients != nil {
             result.miss(.guidedQuant, "the gradients of its outputs are all zero, or one is no number")
@@ -188,11 +188,11 @@ package struct Calibrator {
         }
         if options.scales == .importance { result.methods.append(.importance) }
         result.methods.append(.gptq)
-        let (coupled, missing) = gradients.map { outputRounding(matrix, $0) } ?? (nil, nil)
+        let (yaqa, missing) = gradients.map { outputRounding(matrix, $0) } ?? (nil, nil)
         if let missing { result.miss(.yaqa, missing) }
-        if let coupled {
+        if let yaqa {
             result.methods.append(.yaqa)
-            try coupled.round(matrix) { rows throws(CheckpointError) in
+            try yaqa.round(matrix) { rows throws(CheckpointError) in
                 try round(rows, height: 4, of: matrix, by: rounding)
             }
         } else {

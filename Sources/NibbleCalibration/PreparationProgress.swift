@@ -12,6 +12,8 @@ public struct PreparationProgress: Sendable, Equatable {
 
         /// Gradients tell how much each token matters to each matrix.
         public static let weighingTokens = Stage("weighing tokens", unit: "tokens")
+        /// The mean squares of inputs are measured.
+        public static let measuringInputs = Stage("measuring inputs", unit: "sequences")
         /// Weights are rounded.
         public static let roundingWeights = Stage("rounding weights", unit: "blocks of the model")
     }

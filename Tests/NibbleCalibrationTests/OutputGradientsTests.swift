@@ -89,7 +89,7 @@ struct OutputGradientsTests {
         for matrix in student.matrices {
             let expected = try #require(sizes[matrix.role])
             let mean = expected.reduce(0, +) / 6
-            #expect(importance.isWeighing(matrix.role) == (mean > 0))
+            #expect((importance.weights[matrix.role] != nil) == (mean > 0))
             let weights = importance.weights[matrix.role] ?? []
             #expect(weights.count == (mean > 0 ? 6 : 0))
             for (index, size) in expected.enumerated() {

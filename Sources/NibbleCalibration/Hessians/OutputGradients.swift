@@ -20,9 +20,6 @@ struct OutputGradients {
     /// The output Hessians Σ g gᵀ / |g| over the tokens, `[rows][rows]`, of matrices of at most ``mostRows`` rows.
     let hessians: [TensorRole: Memory]
 
-    /// Whether tokens weigh by gradients for a matrix; else all the same.
-    func isWeighing(_ role: TensorRole) -> Bool { weights[role] != nil }
-
     /// Rows of a matrix up to which its output Hessian is measured: those of all blocks are held at once, and for
     /// feed-forward layers of several thousand features they would not fit beside the model.
     static let mostRows = 4096

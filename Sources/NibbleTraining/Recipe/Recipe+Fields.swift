@@ -155,7 +155,7 @@ extension Recipe {
             "calibration", "method", \.calibration.method, .word(former: ["teacher": .nearest]),
             former: "start.weights",
             "How weights are rounded before the first step: each to the nearest code, or by what the training text says"
-                + " of inputs and gradients (GPTQ, YAQA, coordinate descent); auto: the latter where scales are learned."
+                + " of inputs and gradients (GPTQ, YAQA, coordinate descent); auto: the latter where scales are learned from the first step on."
         ),
         RecipeField(
             "calibration", "scales", \.calibration.scales, .word, former: "start.scales",

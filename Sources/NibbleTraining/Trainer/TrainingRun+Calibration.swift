@@ -13,30 +13,43 @@ extension TrainingRun {
     ) throws(CheckpointError) -> Bool {
         var options = recipe.calibration
         options.method = student.roundsByHessians(recipe) ? .gptq : .nearest
-        let result = try Calibrator(
+        let calibrator = Calibrator(
             reference: teacher, quantized: student.quantized,
-            matrices: student.matrices.compactMap(\.calibrated), options: options
-        ).run(
-            sample(options.sequences), recomputes: recomputes, progress: preparing, isCancelled: isCancelled)
-        guard result.isWhole else { return false }
+            matrices: student.matrices.compactMap(\.calibrated), options: options)
+        guard
+            let result = try calibrator.run(
+                sample(options.sequences), recomputes: recomputes, progress: preparing,
+                isCancelled: isCancelled)
+        else { return false }
         session.state.calibration = record(result)
         session.state.calibrationNotes = result.notes
         notes += result.notes
         for note in result.notes { try session.log(note) }
-        try session.log("calibrated by \(options.method.rawValue) on \(result.tokens) tokens")
+        let method = options.method == .gptq ? "gptq" : "importance"
+        try session.log("calibrated by \(method) on \(result.tokens) tokens")
         return true
     }
 
+    /// What there is to say where weights are not calibrated: of all that are trained, why not, if the recipe asks for it.
+    var uncalibrated: CalibrationResult {
+        let start = recipe.quantization.startStep
+        let reason =
+            student.scope.learnsScales && start > 0
+            ? "quantization.start_step is \(start)" : TrainingScope.obstacle(recipe, student.plan)
+        let isNearest = recipe.calibration.method == .nearest
+        guard let reason, !isNearest || recipe.calibration.scales == .importance else { return .init() }
+        return .init(student.matrices.map(\.name), without: isNearest ? .importance : .gptq, reason)
+    }
+
     /// What ran on each matrix that is quantized; all else but what `result` says is rounded to nearest.
-    func record(_ result: CalibrationResult?) -> Provenance.Calibration {
-        let found = Dictionary(
-            (result?.matrices ?? []).map { ($0.name, $0.summary) }, uniquingKeysWith: { $1 })
+    func record(_ result: CalibrationResult) -> Provenance.Calibration {
+        let found = Dictionary(result.matrices.map { ($0.name, $0.summary) }, uniquingKeysWith: { $1 })
         let trained = Set(student.matrices.map(\.name))
         let quantized = student.plan.tensors.filter {
             $0.format.isQuantized && ($0.format != $0.source.format || trained.contains($0.name))
         }
         return .init(
-            tokens: result?.tokens ?? 0, textDigest: result.map { _ in session.folder.identity.textDigest },
+            tokens: result.tokens, textDigest: result.tokens > 0 ? session.folder.identity.textDigest : nil,
             methods: quantized.map {
                 .init(tensor: $0.name, methods: found[$0.name] ?? CalibrationResult.Method.nearest.rawValue)
             })

@@ -28,30 +28,20 @@ extension TrainingRun {
 
     /// Of learning rates that the recipe sets for weights which it does not have: which one counts depends on the type.
     func noteRates() {
-        let (rates, usual) = (recipe.optimizer, Recipe.Optimizer())
         let learned = student.matrices.count { $0.scales != nil }
         // Before rounding begins all weights move by the first.
         if learned == student.matrices.count, recipe.quantization.startStep == 0 {
-            noteUnused(
-                [("learning_rate", rates.learningRate, usual.learningRate)],
-                because: "scales are learned, so that \(Self.learnedRates) count")
+            noteUnused("learning_rate", \.learningRate, "learned, so that \(Self.learnedRates) count")
         }
         if learned == 0 {
-            noteUnused(
-                [
-                    ("code_learning_rate", rates.codeLearningRate, usual.codeLearningRate),
-                    ("scale_learning_rate", rates.scaleLearningRate, usual.scaleLearningRate),
-                ], because: "scales are recomputed, so that \(Self.recomputedRate) counts")
+            let reason = "recomputed, so that \(Self.recomputedRate) counts"
+            noteUnused("code_learning_rate", \.codeLearningRate, reason)
+            noteUnused("scale_learning_rate", \.scaleLearningRate, reason)
         }
     }
 
-    /// Of calibration that the recipe's type would have, and does not get.
-    func noteCalibration() {
-        if recipe.calibration.method == .automatic, recipe.quantization.startStep == 0,
-            let obstacle = TrainingScope.obstacle(recipe, student.plan)
-        {
-            notes.append("weights begin rounded to nearest, without GPTQ: \(obstacle)")
-        }
+    /// Of sequences longer than what the model was made for.
+    func noteLength() {
         let (length, context) = (recipe.train.sequenceLength, teacher.configuration.contextLength)
         if length > context {
             notes.append("train.sequence_length is \(length), the model was made for \(context) tokens")
@@ -70,10 +60,12 @@ extension TrainingRun {
                 + "\(session.folder.path) has \(ByteText.text(free)) free")
     }
 
-    private func noteUnused(_ rates: [(name: String, value: Float, usual: Float)], because reason: String) {
-        for rate in rates where rate.value != rate.usual {
-            notes.append("optimizer.\(rate.name) is \(rate.value), and moves nothing: \(reason)")
-        }
+    private func noteUnused(
+        _ name: String, _ rate: KeyPath<Recipe.Optimizer, Float>, _ reason: String
+    ) {
+        let value = recipe.optimizer[keyPath: rate]
+        guard value != Recipe.Optimizer()[keyPath: rate] else { return }
+        notes.append("optimizer.\(name) is \(value), and moves nothing: scales are \(reason)")
     }
 
     /// The fields that say how fast weights move whose scales are learned.

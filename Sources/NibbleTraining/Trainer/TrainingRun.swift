@@ -63,8 +63,9 @@ public final class TrainingRun {
         notes = request.recipe.notes
         noteTeacher()
         noteRates()
-        noteCalibration()
+        noteLength()
         noteSpace()
+        if session.savedStep == nil { session.state.calibrationNotes = uncalibrated.notes }
         notes += session.notes + session.state.calibrationNotes
     }
 
@@ -129,7 +130,7 @@ public final class TrainingRun {
     private func begin(
         preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
     ) throws -> Bool {
-        session.state.calibration = record(nil)
+        session.state.calibration = record(uncalibrated)
         if session.state.rounded == nil {
             session.state.rounded = try evaluate("rounded to nearest", isReplaced: calibrates)
             session.state.heldOut = session.state.rounded

@@ -78,7 +78,11 @@ struct QATErrorTests {
                 + "nearest, or give all trained matrices such a type",
             from: command(options + ["--set", "calibration.method=gptq"]))
         let result = try CommandLineTool.run(runs.command("noted", options))
-        #expect(result.status == 0 && result.errors.contains("rounded to nearest, without GPTQ: \(obstacle)"))
+        #expect(
+            result.status == 0 && result.errors.contains(" matrices are rounded to nearest, without GPTQ; "))
+        #expect(result.errors.contains(": \(obstacle)\n"))
+        let file = try ModelCheckpoint(path: runs.path("noted") + "/model.gguf").provenance()?.calibration
+        #expect(file?.methods.contains { $0.methods == "nearest, no gptq: \(obstacle)" } == true)
     }
 
     @Test("in what int4 and sfp8 cannot be: a GGUF file, learned scales, GPTQ, masked")

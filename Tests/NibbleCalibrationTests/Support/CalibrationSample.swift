@@ -4,6 +4,7 @@ import NibbleNumerics
 import NibbleQuantization
 import NibbleTensor
 import NibbleTestSupport
+import Testing
 
 @testable import NibbleCalibration
 @testable import NibbleTraining
@@ -30,10 +31,10 @@ enum CalibrationSample {
     ) throws -> CalibrationResult {
         var options = CalibrationOptions()
         (options.gptaq, options.scales, options.tokenWeights) = (gptaq, scales, tokenWeights)
-        return try Calibrator(
+        let calibrator = try Calibrator(
             reference: teacher(student), quantized: student.quantized,
-            matrices: student.matrices.compactMap(\.calibrated), options: options
-        ).run(sequences)
+            matrices: student.matrices.compactMap(\.calibrated), options: options)
+        return try #require(try calibrator.run(sequences))
     }
 
     /// What the gradients of some text say of a student's matrices.
