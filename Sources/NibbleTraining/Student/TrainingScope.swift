@@ -1,50 +1,53 @@
+internal import NibbleCalibration
 internal import NibbleCheckpoint
 internal import NibbleNumerics
 internal import NibbleQuantization
 
-/// Which tensors of a checkpoint a recipe trains, and how they are rounded: what `auto` stands for is decided.
+/// Which tensors of a checkpoint a recipe trains, how they are rounded, and what is calibrated before: what `auto` stands
+/// for is decided.
 struct TrainingScope: Sendable {
     /// What is trained; scales where, and only where, they are learned.
     let parameters: Set<Recipe.Training.Parameters>
     /// How weights are rounded.
     let config: FakeQuantizeConfig
+    /// How codes and scales are chosen before the first step; nil where they are what the codec makes of the teacher's
+    /// weights. Scales that are chosen anew until rounding begins are not calibrated.
+    let calibration: CalibrationOptions?
+    /// The first tensor that has scales to be learned by what is trained, and a type that has none such.
+    let unlearnable: PlannedTensor?
+    /// Why scales are not learned that the recipe's type has: a clause. Nil where they are, and where the recipe says so.
+    let obstacle: String?
 
     /// - Parameter plan: what the tensors of the checkpoint become.
     init(_ recipe: Recipe, _ plan: ResolvedPlan) {
-        var parameters = recipe.train.parameters
-        var config = FakeQuantizeConfig()
-        config.gradient = recipe.quantization.gradient
-        let canLearn: Bool
-        switch recipe.quantization.scales {
-        case .recomputed: canLearn = false
-        case .learned: canLearn = true
-        case .automatic:
-            let learned = plan.tensors.filter {
-                Self.learnsScales(of: $0.role, parameters.union([.scales]))
+        let quantization = recipe.quantization
+        var parameters = recipe.train.parameters.union([.scales])
+        let candidates = plan.tensors.filter { Self.learnsScales(of: $0.role, parameters) }
+        unlearnable = candidates.first { !$0.format.learnsScales }
+        var obstacle: String?
+        if let unlearnable {
+            obstacle = "'\(unlearnable.name)' becomes \(unlearnable.format), whose scales cannot be learned"
+        } else if candidates.isEmpty || recipe.train.parameters.isDisjoint(with: [.linear, .scales]) {
+            obstacle = "train.parameters has neither linear nor scales"
+        }
+        let learns =
+            switch quantization.scales {
+            case .recomputed: false
+            case .learned: true
+            case .automatic: obstacle == nil
             }
-            canLearn =
-                !learned.isEmpty && learned.allSatisfy(\.format.learnsScales)
-                && !parameters.isDisjoint(with: [.linear, .scales])
-        }
-        if canLearn {
-            parameters.insert(.scales)
-            config.scales = .learned
-        } else {
-            parameters.remove(.scales)
-        }
+        if !learns { parameters.remove(.scales) }
         self.parameters = parameters
+        self.obstacle =
+            quantization.scales == .automatic && quantization.type.format.learnsScales ? obstacle : nil
+        var config = FakeQuantizeConfig()
+        config.gradient = quantization.gradient
+        if learns { config.scales = .learned }
         self.config = config
-    }
-
-    /// Why scales are not learned that the recipe's type has: a clause. Nil where they are, and where the recipe says so.
-    static func obstacle(_ recipe: Recipe, _ plan: ResolvedPlan) -> String? {
-        guard recipe.quantization.type.format.learnsScales, recipe.quantization.scales == .automatic,
-            !TrainingScope(recipe, plan).learnsScales
-        else { return nil }
-        let parameters = recipe.train.parameters.union([.scales])
-        let other = plan.tensors.first { learnsScales(of: $0.role, parameters) && !$0.format.learnsScales }
-        return other.map { "'\($0.name)' becomes \($0.format), whose scales cannot be learned" }
-            ?? "train.parameters has neither linear nor scales"
+        var calibration = recipe.calibration
+        if calibration.method == .automatic { calibration.method = .gptq }
+        let isAsked = calibration.method == .gptq || calibration.scales == .importance
+        self.calibration = learns && quantization.startStep == 0 && isAsked ? calibration : nil
     }
 
     /// Whether scales are learned.

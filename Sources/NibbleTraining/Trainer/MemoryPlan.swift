@@ -73,7 +73,8 @@ public struct MemoryPlan: Sendable, Equatable {
     ) throws(TrainingError) -> (plan: MemoryPlan, recomputes: Bool) {
         let (recipe, train) = (request.recipe, request.recipe.train)
         let sequences =
-            student.roundsByHessians(recipe) ? min(recipe.calibration.sequences, sequenceCount) : nil
+            student.scope.calibration?.method == .gptq
+            ? min(recipe.calibration.sequences, sequenceCount) : nil
         let tokens = min(
             max(Trainer.tokensAtATime, train.sequenceLength), train.sequenceLength * train.sequencesPerStep)
         func plan(_ recomputes: Bool) -> MemoryPlan {

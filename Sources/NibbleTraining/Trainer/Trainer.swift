@@ -102,16 +102,12 @@ public struct Trainer {
                 .invalidRecipe, "quantization.type \(recipe.quantization.type.rawValue)",
                 "quantizes nothing of what is trained", advice: "choose a quantized type, such as q4_0")
         }
-        if recipe.calibration.method == .gptq, let obstacle = TrainingScope.obstacle(recipe, plan) {
+        if recipe.calibration.method == .gptq, let obstacle = scope.obstacle {
             throw TrainingError(
                 .invalidRecipe, "calibration.method gptq", "needs learned scales, but \(obstacle)",
                 advice: "set calibration.method to auto or nearest, or give all trained matrices such a type")
         }
-        guard scope.learnsScales,
-            let other = plan.tensors.first(where: {
-                scope.learnsScales(of: $0.role) && !$0.format.learnsScales
-            })
-        else { return }
+        guard scope.learnsScales, let other = scope.unlearnable else { return }
         let types = ScaledBlocks.types.map(\.description).joined(separator: ", ")
         throw TrainingError(
             .invalidRecipe, "quantization.scales learned",

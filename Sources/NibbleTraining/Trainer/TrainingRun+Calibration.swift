@@ -9,10 +9,8 @@ extension TrainingRun {
     ///
     /// - Returns: false where it was cancelled.
     func calibrate(
-        preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
+        _ options: CalibrationOptions, preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
     ) throws(CheckpointError) -> Bool {
-        var options = recipe.calibration
-        options.method = student.roundsByHessians(recipe) ? .gptq : .nearest
         let calibrator = Calibrator(
             reference: teacher, quantized: student.quantized,
             matrices: student.matrices.compactMap(\.calibrated), options: options)
@@ -21,8 +19,7 @@ extension TrainingRun {
                 sample(options.sequences), recomputes: recomputes, progress: preparing,
                 isCancelled: isCancelled)
         else { return false }
-        session.state.calibration = record(result)
-        session.state.calibrationNotes = result.notes
+        remember(result)
         notes += result.notes
         for note in result.notes { try session.log(note) }
         let method = options.method == .gptq ? "gptq" : "importance"
@@ -35,14 +32,20 @@ extension TrainingRun {
         let start = recipe.quantization.startStep
         let reason =
             student.scope.learnsScales && start > 0
-            ? "quantization.start_step is \(start)" : TrainingScope.obstacle(recipe, student.plan)
+            ? "quantization.start_step is \(start)" : student.scope.obstacle
         let isNearest = recipe.calibration.method == .nearest
         guard let reason, !isNearest || recipe.calibration.scales == .importance else { return .init() }
         return .init(student.matrices.map(\.name), without: isNearest ? .importance : .gptq, reason)
     }
 
+    /// Keeps for export and summary what calibration did.
+    func remember(_ result: CalibrationResult) {
+        session.state.calibration = record(result)
+        session.state.calibrationNotes = result.notes
+    }
+
     /// What ran on each matrix that is quantized; all else but what `result` says is rounded to nearest.
-    func record(_ result: CalibrationResult) -> Provenance.Calibration {
+    private func record(_ result: CalibrationResult) -> Provenance.Calibration {
         let found = Dictionary(result.matrices.map { ($0.name, $0.summary) }, uniquingKeysWith: { $1 })
         let trained = Set(student.matrices.map(\.name))
         let quantized = student.plan.tensors.filter {
@@ -55,29 +58,10 @@ extension TrainingRun {
             })
     }
 
-    /// Whether the first step begins with anything but what the codec makes of the teacher's weights. Scales that are
-    /// chosen anew until rounding begins are not calibrated.
-    var calibrates: Bool {
-        student.scope.learnsScales && recipe.quantization.startStep == 0
-            && (student.roundsByHessians(recipe) || recipe.calibration.scales == .importance)
-    }
-
     /// Some sequences, evenly spaced.
     private func sample(_ count: Int) -> [[Int32]] {
         let text = batches.text
         let count = min(count, text.sequenceCount)
         return (0..<count).map { text.sequence($0 * text.sequenceCount / count) }
-    }
-}
-
-extension Student {
-    /// Whether the weights that training begins with are rounded by GPTQ.
-    func roundsByHessians(_ recipe: Recipe) -> Bool {
-        guard scope.learnsScales else { return false }
-        return switch recipe.calibration.method {
-        case .nearest: false
-        case .gptq: true
-        case .automatic: recipe.quantization.startStep == 0
-        }
     }
 }

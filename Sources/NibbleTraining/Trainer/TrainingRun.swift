@@ -65,7 +65,7 @@ public final class TrainingRun {
         noteRates()
         noteLength()
         noteSpace()
-        if session.savedStep == nil { session.state.calibrationNotes = uncalibrated.notes }
+        if session.savedStep == nil { remember(uncalibrated) }
         notes += session.notes + session.state.calibrationNotes
     }
 
@@ -130,16 +130,17 @@ public final class TrainingRun {
     private func begin(
         preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
     ) throws -> Bool {
-        session.state.calibration = record(uncalibrated)
-        if session.state.rounded == nil {
-            session.state.rounded = try evaluate("rounded to nearest", isReplaced: calibrates)
-            session.state.heldOut = session.state.rounded
-        }
-        guard calibrates || recipe.train.steps == 0 else { return true }
-        if calibrates {
+        let calibration = student.scope.calibration
+        session.state.rounded = try evaluate(
+            "rounded to nearest", prefix: calibration == nil ? "" : "rounded_")
+        session.state.heldOut = session.state.rounded
+        guard calibration != nil || recipe.train.steps == 0 else { return true }
+        if let calibration {
             // Of weights that are no longer there.
             session.state.heldOut = nil
-            guard try calibrate(preparing: preparing, isCancelled: isCancelled) else { return false }
+            guard try calibrate(calibration, preparing: preparing, isCancelled: isCancelled) else {
+                return false
+            }
             session.state.calibrated = try evaluate("calibrated")
             session.state.heldOut = session.state.calibrated
         }
@@ -215,8 +216,8 @@ public final class TrainingRun {
     ///
     /// - Parameters:
     ///   - state: what it is, for the log.
-    ///   - isReplaced: whether calibration makes another state of the same step.
-    private func evaluate(_ state: String = "trained", isReplaced: Bool = false) throws -> HeldOutScore? {
+    ///   - prefix: of the names of its figures, where calibration makes another state of the same step.
+    private func evaluate(_ state: String = "trained", prefix: String = "") throws -> HeldOutScore? {
         guard let heldOut else { return nil }
         // Its buffers are of other sizes than those of steps.
         teacher.compute.pool.releaseIdle()
@@ -228,7 +229,7 @@ public final class TrainingRun {
         } catch {
             throw step == 0 ? error : diverged(error, step: step)
         }
-        try session.append(score, of: state, prefix: isReplaced ? "rounded_" : "")
+        try session.append(score, of: state, prefix: prefix)
         return score
     }
 
