@@ -35,6 +35,9 @@ public final class TrainedMatrix: @unchecked Sendable {
     let secondMoments: Memory
     /// Encoded rows.
     let encoded: Memory
+    /// What calibration rounds, and learned scales are encoded by; nil where scales are recomputed.
+    let calibrated: CalibratedMatrix?
+    private let advice: String
 
     init(
         role: TensorRole, name: String, source: (path: String, tensor: String), rows: Int, columns: Int,
@@ -55,6 +58,16 @@ public final class TrainedMatrix: @unchecked Sendable {
             LearnedScales($0, rows: rows, perRow: quantizer.scalesPerRow)
         }
         encoded = Memory(byteCount: rows * quantizer.rowBytes)
+        advice = "give the tensor another type with quantization.tensor_types, as '\(name)=bf16'"
+        calibrated =
+            if let scales {
+                CalibratedMatrix(
+                    role: role, name: name, source: source, rows: rows, columns: columns,
+                    codec: scales.codec, weights: masters, scales: scales.masters, blocks: encoded,
+                    parameter: parameter, advice: advice)
+            } else {
+                nil
+            }
     }
 
     /// The weights as they are rounded, or as they are trained.
@@ -115,19 +128,6 @@ public final class TrainedMatrix: @unchecked Sendable {
         } catch {
             throw fault(error, in: range)
         }
-    }
-
-    /// What calibration rounds, and learned scales are encoded by; nil where scales are recomputed.
-    var calibrated: CalibratedMatrix? {
-        scales.map {
-            CalibratedMatrix(
-                role: role, name: name, source: source, rows: rows, columns: columns, codec: $0.codec,
-                weights: masters, scales: $0.masters, blocks: encoded, parameter: parameter, advice: advice)
-        }
-    }
-
-    private var advice: String {
-        "give the tensor another type with quantization.tensor_types, as '\(name)=bf16'"
     }
 
     /// The error for rows that cannot be encoded, by the name that they have in the checkpoint.
