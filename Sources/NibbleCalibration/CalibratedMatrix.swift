@@ -52,14 +52,12 @@ package struct CalibratedMatrix: Sendable {
 
     /// The weights of some rows.
     package func values(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
-        UnsafeMutableBufferPointer(
-            start: weights.floats + range.lowerBound * columns, count: range.count * columns)
+        weights.floats(range, of: columns)
     }
 
     /// The scales of some rows.
     package func scales(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
-        UnsafeMutableBufferPointer(
-            start: scales.floats + range.lowerBound * scalesPerRow, count: range.count * scalesPerRow)
+        scales.floats(range, of: scalesPerRow)
     }
 
     /// Takes the scales of some rows that lower the error where columns are weighted (`ScaledBlocks.searchScales`).

@@ -18,6 +18,11 @@ package final class Memory: @unchecked Sendable {
         return start.assumingMemoryBound(to: Float.self)
     }
 
+    /// The floats of some rows of `width`.
+    package func floats(_ rows: Range<Int>, of width: Int) -> UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(start: floats + rows.lowerBound * width, count: rows.count * width)
+    }
+
     /// Some of the bytes.
     package func slice(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(rebasing: bytes[range])

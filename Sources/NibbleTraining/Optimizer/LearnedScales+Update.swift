@@ -14,8 +14,7 @@ extension LearnedScales {
     ) {
         let count = rows.count * matrix.columns
         let (first, firstScale) = (rows.lowerBound * matrix.columns, rows.lowerBound * perRow)
-        var weights = UnsafeMutableBufferPointer(start: matrix.masters.floats + first, count: count)
-            .mutableSpan
+        var weights = matrix.weights(rows).mutableSpan
         let scales = values(rows)
         let before = Array(scales)
         var codes = [Int8](repeating: 0, count: count)

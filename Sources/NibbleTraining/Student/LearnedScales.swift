@@ -27,8 +27,7 @@ final class LearnedScales: @unchecked Sendable {
 
     /// The scales of some rows.
     func values(_ rows: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
-        UnsafeMutableBufferPointer(
-            start: masters.floats + rows.lowerBound * perRow, count: rows.count * perRow)
+        masters.floats(rows, of: perRow)
     }
 
     /// Takes the scales that the codec chooses for `weights`, those of `rows`.

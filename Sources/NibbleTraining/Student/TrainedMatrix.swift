@@ -106,8 +106,7 @@ public final class TrainedMatrix: @unchecked Sendable {
 
     /// The masters of some rows.
     func weights(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
-        UnsafeMutableBufferPointer(
-            start: masters.floats + range.lowerBound * columns, count: range.count * columns)
+        masters.floats(range, of: columns)
     }
 
     /// The encoded rows of a range.
