@@ -20,8 +20,11 @@ package struct Calibrator {
     let options: CalibrationOptions
     private var compute: Compute { reference.compute }
 
-    /// Tokens whose gradients are taken together, or one sequence.
+    /// Tokens that pass through a model together, or one sequence where that is longer.
     package static let tokensAtATime = 1024
+
+    /// Sequences of `length` tokens that pass through a model together.
+    package static func sequencesAtATime(length: Int) -> Int { max(1, tokensAtATime / length) }
 
     /// Creates a calibrator.
     package init(
@@ -126,7 +129,7 @@ package struct Calibrator {
     ) throws(ModelError) -> OutputGradients? {
         guard options.tokenWeights == .gradient, let length = sequences.first?.count else { return nil }
         return try OutputGradients(
-            quantized, matrices, sequences: sequences, atATime: max(1, Self.tokensAtATime / length),
+            quantized, matrices, sequences: sequences, atATime: Self.sequencesAtATime(length: length),
             recomputes: recomputes
         ) {
             progress(.init(stage: .weighingTokens, done: $0 * length, total: sequences.count * length))

@@ -74,6 +74,12 @@ public struct TokenSequences: Sendable {
         return tokens
     }
 
+    /// Some sequences, evenly spaced: of n those numbered ⌊i n / k⌋, i = 0 ..< k, with k the smaller of `count` and n.
+    public func sample(_ count: Int) -> [[Int32]] {
+        let count = min(count, sequenceCount)
+        return (0..<count).map { sequence($0 * sequenceCount / count) }
+    }
+
     /// Takes evenly spaced sequences out, for evaluation where there is no text of its own for it.
     ///
     /// Of n sequences, the k that are taken are those numbered ⌊(2i + 1) n / 2k⌋, i = 0 ..< k. They are neighbours

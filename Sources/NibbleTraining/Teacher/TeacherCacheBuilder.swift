@@ -1,3 +1,4 @@
+internal import NibbleCalibration
 internal import NibbleCheckpoint
 internal import NibbleModel
 internal import NibbleTensor
@@ -12,9 +13,6 @@ struct TeacherCacheBuilder: Sendable {
     /// What the cache is made for.
     let identity: TeacherCacheIdentity
 
-    /// Tokens that pass through the teacher at a time, but for longer sequences.
-    static let tokensAtATime = Trainer.tokensAtATime
-
     /// Creates a builder.
     init(_ teacher: LanguageModel, identity: TeacherCacheIdentity) {
         precondition(
@@ -28,7 +26,7 @@ struct TeacherCacheBuilder: Sendable {
     }
 
     /// Sequences that are computed together.
-    var group: Int { max(1, Self.tokensAtATime / identity.sequenceLength) }
+    var group: Int { Calibrator.sequencesAtATime(length: identity.sequenceLength) }
 
     /// Opens the cache at `path`; writes it first where it is not there.
     ///

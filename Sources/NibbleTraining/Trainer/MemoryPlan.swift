@@ -76,7 +76,8 @@ public struct MemoryPlan: Sendable, Equatable {
             student.scope.calibration?.method == .gptq
             ? min(recipe.calibration.sequences, sequenceCount) : nil
         let tokens = min(
-            max(Trainer.tokensAtATime, train.sequenceLength), train.sequenceLength * train.sequencesPerStep)
+            max(Calibrator.tokensAtATime, train.sequenceLength), train.sequenceLength * train.sequencesPerStep
+        )
         func plan(_ recomputes: Bool) -> MemoryPlan {
             MemoryPlan(student, recipe, tokens: tokens, recomputes: recomputes, sequences: sequences)
         }

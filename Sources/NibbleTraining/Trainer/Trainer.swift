@@ -30,9 +30,6 @@ public struct Trainer {
     let checkpoint: ModelCheckpoint
     let tokenizer: Tokenizer
 
-    /// Sequences of this many tokens in all pass through the models at a time, a single longer one by itself.
-    static let tokensAtATime = Calibrator.tokensAtATime
-
     /// Opens the checkpoint, and checks what can be checked without reading text and weights.
     ///
     /// - Throws: `TrainingError` or `CheckpointError`, naming what does not fit.
@@ -135,9 +132,8 @@ public struct Trainer {
         }
     }
 
-    static func texts(
-        _ request: TrainingRequest, _ tokenizer: Tokenizer, generated: [Int32]
-    ) throws -> (training: TokenSequences, heldOut: HeldOutText?) {
+    /// What is trained on, `generated` first, and what is held out.
+    func texts(generated: [Int32]) throws -> (training: TokenSequences, heldOut: HeldOutText?) {
         let (length, evaluation) = (request.recipe.train.sequenceLength, request.recipe.evaluation)
         func read(_ paths: [String], generated: [Int32] = []) throws -> TokenSequences {
             try TokenSequences(
@@ -150,9 +146,6 @@ public struct Trainer {
             let (sequences, rest) = try text.heldOut(sequences: evaluation.chunks)
             return (rest, HeldOutText(sequences))
         }
-        let other = try read(request.heldOutTexts)
-        let count = min(evaluation.chunks, other.sequenceCount)
-        let sequences = (0..<count).map { other.sequence($0 * other.sequenceCount / count) }
-        return (text, HeldOutText(sequences))
+        return (text, HeldOutText(try read(request.heldOutTexts).sample(evaluation.chunks)))
     }
 }

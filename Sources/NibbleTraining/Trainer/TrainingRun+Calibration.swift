@@ -16,7 +16,7 @@ extension TrainingRun {
             matrices: student.matrices.compactMap(\.calibrated), options: options)
         guard
             let result = try calibrator.run(
-                sample(options.sequences), recomputes: recomputes, progress: preparing,
+                batches.text.sample(options.sequences), recomputes: recomputes, progress: preparing,
                 isCancelled: isCancelled)
         else { return false }
         remember(result)
@@ -56,12 +56,5 @@ extension TrainingRun {
             methods: quantized.map {
                 .init(tensor: $0.name, methods: found[$0.name] ?? CalibrationResult.Method.nearest.rawValue)
             })
-    }
-
-    /// Some sequences, evenly spaced.
-    private func sample(_ count: Int) -> [[Int32]] {
-        let text = batches.text
-        let count = min(count, text.sequenceCount)
-        return (0..<count).map { text.sequence($0 * text.sequenceCount / count) }
     }
 }

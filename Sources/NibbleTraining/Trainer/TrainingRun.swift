@@ -40,7 +40,7 @@ public final class TrainingRun {
         let generated = try TextGeneration(request, teacher: teacher, teacherDigest: digest).tokens(
             tokenizer: trainer.tokenizer, preparing: progress, isCancelled: isCancelled)
         let training: TokenSequences
-        (training, heldOut) = try Trainer.texts(request, trainer.tokenizer, generated: generated)
+        (training, heldOut) = try trainer.texts(generated: generated)
         batches = try TokenBatches(
             training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed)
         student = try Student(checkpoint, recipe: recipe, compute: teacher.compute)
@@ -193,7 +193,7 @@ public final class TrainingRun {
         let figures: TrainingStep.Figures
         do {
             figures = try TrainingStep(
-                pass: pass, atATime: max(1, Trainer.tokensAtATime / recipe.train.sequenceLength)
+                pass: pass, atATime: Calibrator.sequencesAtATime(length: recipe.train.sequenceLength)
             ).run(
                 batches.indices(step: step), sequence: batches.text.sequence, cached: cachedTeacher,
                 into: gradients)
