@@ -24,9 +24,6 @@ internal import CKernels
 ///
 /// Source: gemma.cpp, `compression/sfp-inl.h` and `SFP8FromF32` of its test.
 public struct SFP8: Codec {
-    /// The largest magnitude.
-    public static let maximum: Float = 1.875
-
     /// The codec.
     public init() {}
 

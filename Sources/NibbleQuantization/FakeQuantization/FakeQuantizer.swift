@@ -14,8 +14,6 @@ public struct FakeQuantizer: Sendable {
     public let codec: any Codec
     /// Elements of a row.
     public let columns: Int
-    /// How weights are rounded.
-    public let config: FakeQuantizeConfig
     /// Bytes of an encoded row.
     public let rowBytes: Int
     /// The blocks whose scales are learned; nil where they are recomputed.
@@ -32,7 +30,6 @@ public struct FakeQuantizer: Sendable {
         self.format = format
         self.codec = codec
         self.columns = columns
-        self.config = config
         self.rowBytes = rowBytes
         scaledBlocks = config.scales == .learned ? format.ggmlType.flatMap(ScaledBlocks.init) : nil
         precondition(

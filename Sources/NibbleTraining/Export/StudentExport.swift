@@ -70,11 +70,10 @@ extension Student {
     var replacements: [TensorRole: ReplacementTensor] {
         var result: [TensorRole: ReplacementTensor] = [:]
         for matrix in matrices {
-            guard let format = plan[matrix.role]?.format else { continue }
             result[matrix.role] = .encoded(
                 EncodedTensor(
-                    rows: matrix.rows, columns: matrix.columns, format: format, bytes: matrix.blocks,
-                    owner: matrix))
+                    rows: matrix.rows, columns: matrix.columns, format: matrix.quantizer.format,
+                    bytes: matrix.blocks, owner: matrix))
         }
         for vector in vectors { result[vector.role] = .vector(vector.values) }
         return result

@@ -25,7 +25,7 @@ extension TrainingRun {
     ) throws -> ConversionSummary {
         let (state, folder) = (session.state, session.folder)
         guard let saved = session.savedStep else { throw RunExport.noState(folder.path) }
-        guard !isBetweenStates, saved == state.step else {
+        guard !isBetweenStates else {
             throw TrainingError(
                 .mismatch, folder.path, "has weights in memory that are those of no saved state",
                 advice: "export the state of step \(saved) from the folder")
