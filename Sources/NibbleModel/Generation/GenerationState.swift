@@ -94,8 +94,7 @@ extension LanguageModel {
         let logits = head.allLogits()
         // A sum is NaN or infinite where one of its terms is.
         for row in logits where !row.reduce(0, +).isFinite {
-            throw .nonFinite(
-                layer: configuration.layerCount, layerCount: configuration.layerCount, path: path)
+            throw nonFiniteHead
         }
         return logits
     }

@@ -25,8 +25,7 @@ extension LanguageModel {
                 weight: weight, gradients: gradients)
         else {
             try findNonFinite(sequences)
-            throw .nonFinite(
-                layer: configuration.layerCount, layerCount: configuration.layerCount, path: path)
+            throw nonFiniteHead
         }
         tape.backpropagate([(states, gradient)], into: gradients)
         return loss

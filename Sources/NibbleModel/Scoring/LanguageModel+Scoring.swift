@@ -29,6 +29,11 @@ extension LanguageModel {
         }
     }
 
+    /// That logits are not finite although the residual stream is.
+    package var nonFiniteHead: ModelError {
+        .nonFinite(layer: configuration.layerCount, layerCount: configuration.layerCount, path: path)
+    }
+
     /// All logits behind one position of a text; for tests and exploration.
     public func logits(of tokens: [Int32], position: Int) throws(ModelError) -> [Float] {
         vocabularyHead(finalStates(try residual([tokens]), positions: position..<position + 1)).allLogits()[0]

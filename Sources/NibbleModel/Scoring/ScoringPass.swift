@@ -54,8 +54,7 @@ public struct ScoringPass: Sendable {
             zip(models, sources.suffix(models.count)).first { _, source in
                 VocabularySums([source], targets: targets, compute: compute) == nil
             }?.0 ?? models[0]
-        let count = model.configuration.layerCount
-        throw .nonFinite(layer: count, layerCount: count, path: model.path)
+        throw model.nonFiniteHead
     }
 
     /// For every source, every sequence a score for each position.

@@ -86,8 +86,7 @@ struct TeacherCacheBuilder: Sendable {
                 return found
             }
             try teacher.findNonFinite(sequences)
-            let layers = teacher.configuration.layerCount
-            throw ModelError.nonFinite(layer: layers, layerCount: layers, path: teacher.path)
+            throw teacher.nonFiniteHead
         } catch {
             throw error.checkpointError
         }

@@ -71,8 +71,7 @@ struct DistillationPass: Sendable {
                 throw .teacherNonFinite(layer: layer, layerCount: count, path: path)
             }
             try student.findNonFinite(sequences)
-            let layers = student.configuration.layerCount
-            throw .nonFinite(layer: layers, layerCount: layers, path: student.path)
+            throw student.nonFiniteHead
         }
         var result = distilled
         result.hidden = hidden.distance
