@@ -66,14 +66,17 @@ public struct Evaluation: Sendable {
 
     /// A row for each model, the base first.
     public var rows: [ComparisonRow] {
-        names.enumerated().map { index, name in
-            let base = pooled(model: 0)
-            let statistics = index > 0 ? divergence(model: index) : nil
+        let base = pooled(model: 0)
+        let others = models.indices.dropFirst().map(divergence)
+        let first = others.first?.perplexities.difference.value
+        return zip(names, models).enumerated().map { index, named in
+            let (name, model) = named
+            let statistics = index > 0 ? others[index - 1] : nil
             return ComparisonRow(
-                name: name, bytes: models[index].bytes, bitsPerWeight: models[index].bitsPerWeight,
+                name: name, bytes: model.bytes, bitsPerWeight: model.bitsPerWeight,
                 perplexity: statistics?.perplexities.perplexity
                     ?? Estimate(base.perplexity, error: base.perplexityError), statistics: statistics,
-                firstDifference: index > 1 ? divergence(model: 1).perplexities.difference.value : nil)
+                percentiles: statistics?.divergencePercentiles, firstDifference: index > 1 ? first : nil)
         }
     }
 

@@ -10,6 +10,8 @@ public struct ComparisonRow: Sendable, Equatable {
     public let perplexity: Estimate
     /// Of a model that was compared with the base model; nil for the base model.
     let statistics: DivergenceStatistics?
+    /// Its divergences, sorted once.
+    let percentiles: Percentiles?
     /// What the first model that was compared lost; nil for that model itself.
     let firstDifference: Double?
 
@@ -24,9 +26,9 @@ public struct ComparisonRow: Sendable, Equatable {
     /// Mean KL divergence from the base model, in nats.
     public var meanDivergence: Estimate? { statistics?.meanDivergence }
     /// The KL divergence that one token in a hundred exceeds.
-    public var divergence99: Double? { statistics?.divergencePercentiles.value(at: 0.99) }
+    public var divergence99: Double? { percentiles?.value(at: 0.99) }
     /// The largest KL divergence of a token.
-    public var maxDivergence: Double? { statistics?.divergencePercentiles.maximum }
+    public var maxDivergence: Double? { percentiles?.maximum }
     /// The share of tokens where both models hold the same one the most probable.
     public var sameTop: Estimate? { statistics?.sameTop }
 }
