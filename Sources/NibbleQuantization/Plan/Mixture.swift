@@ -15,7 +15,7 @@ struct Mixture {
     private var feedForwardDownIndex = 0
 
     init(
-        type: QuantizationType, usesImportance: Bool, tensors: [QuantizationPlan.Tensor],
+        type: QuantizationType, usesImportance: Bool, tensors: [PlannedTensor],
         configuration: ModelConfiguration
     ) {
         self.type = type
@@ -32,7 +32,7 @@ struct Mixture {
     }
 
     /// The type of the next tensor; to be asked for each in the order of the file.
-    mutating func type(for tensor: QuantizationPlan.Tensor, outputType: GGMLType?) -> GGMLType {
+    mutating func type(for tensor: PlannedTensor, outputType: GGMLType?) -> GGMLType {
         switch tensor.role.kind {
         case .output: headType(tensor, outputType: outputType)
         case .tokenEmbedding where isTied: headType(tensor, outputType: outputType)
@@ -42,10 +42,9 @@ struct Mixture {
         }
     }
 
-    private func headType(_ tensor: QuantizationPlan.Tensor, outputType: GGMLType?) -> GGMLType {
+    private func headType(_ tensor: PlannedTensor, outputType: GGMLType?) -> GGMLType {
         if let outputType { return outputType }
-        let columns = tensor.shape.last ?? 1
-        if !columns.isMultiple(of: type.defaultType.blockSize) { return .q8_0 }
+        if !tensor.columns.isMultiple(of: type.defaultType.blockSize) { return .q8_0 }
         return type.defaultType == .q8_0 ? .q8_0 : .q6_k
     }
 

@@ -11,17 +11,12 @@ public struct PlannedTensor: Sendable {
     public let shape: [Int]
     /// The format that it has where it is not quantized.
     public let kept: WeightFormat
-    /// The format that it gets.
+    /// The format that it gets; ``kept`` until the plan decides.
     public internal(set) var format: WeightFormat
     /// Why.
-    public let reason: QuantizationPlan.Reason
+    public internal(set) var reason = QuantizationPlan.Reason.kept
     /// Where its values come from.
     public internal(set) var source: TensorSource
-
-    init(_ tensor: QuantizationPlan.Tensor, _ target: QuantizationPlan.Target) {
-        (role, name, shape, kept) = (tensor.role, tensor.name, tensor.shape, tensor.kept)
-        (format, reason, source) = (target.format, target.reason, tensor.source)
-    }
 
     /// Elements of a row.
     var columns: Int { shape.last ?? 1 }

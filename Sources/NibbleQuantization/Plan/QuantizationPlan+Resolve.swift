@@ -9,7 +9,7 @@ extension QuantizationPlan {
     ///   use for an option.
     public func resolve(_ model: ModelCheckpoint) throws(CheckpointError) -> ResolvedPlan {
         if !type.isGGUF { try refuseOptions(path: model.path) }
-        var tensors: [Tensor] = []
+        var tensors: [PlannedTensor] = []
         for tensor in model.tensors {
             tensors.append(try self.tensor(tensor.role, .stored(tensor.entry), of: model))
         }
@@ -20,15 +20,17 @@ extension QuantizationPlan {
             tensors.append(try tensor(frequencies, .computed(factors), of: model))
         }
         tensors.sort { ($0.role.layer ?? -1, $0.name) < ($1.role.layer ?? -1, $1.name) }
-        let planned = zip(tensors, targets(for: tensors, in: model.configuration)).map(PlannedTensor.init)
-        let resolved = ResolvedPlan(planned, overrides: overrides)
+        for (index, target) in targets(for: tensors, in: model.configuration).enumerated() {
+            (tensors[index].format, tensors[index].reason) = target
+        }
+        let resolved = ResolvedPlan(tensors, overrides: overrides)
         for tensor in model.tensors { try resolved[tensor.role]?.checkFit() }
         return resolved
     }
 
     private func tensor(
         _ role: TensorRole, _ source: TensorSource, of model: ModelCheckpoint
-    ) throws(CheckpointError) -> Tensor {
+    ) throws(CheckpointError) -> PlannedTensor {
         guard let name = NamingScheme.gguf.name(of: role, in: model.configuration.architecture) else {
             throw CheckpointError(.unsupported, path: model.path, "GGUF has no name for \(role)")
         }
@@ -43,7 +45,8 @@ extension QuantizationPlan {
             // llama.cpp's converter stores vectors and norms as F32 whatever they were.
             kept = .ggml(.f32)
         }
-        return Tensor(role: role, name: name, shape: shape, kept: kept, source: source)
+        return PlannedTensor(
+            role: role, name: name, shape: shape, kept: kept, format: kept, source: source)
     }
 
     /// Throws where an option is set, for outputs that have no use for any.

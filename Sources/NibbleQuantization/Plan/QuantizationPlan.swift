@@ -51,15 +51,6 @@ public struct QuantizationPlan: Sendable {
         }
     }
 
-    /// A tensor to decide on: ``PlannedTensor`` without the decision.
-    struct Tensor {
-        let role: TensorRole
-        let name: String
-        let shape: [Int]
-        let kept: WeightFormat
-        let source: TensorSource
-    }
-
     /// What a tensor becomes, and why.
     typealias Target = (format: WeightFormat, reason: Reason)
 
@@ -80,7 +71,7 @@ public struct QuantizationPlan: Sendable {
     /// What each tensor becomes, in the order given.
     ///
     /// The mixtures count attention and feed-forward tensors in this order; give them as they will be written.
-    func targets(for tensors: [Tensor], in configuration: ModelConfiguration) -> [Target] {
+    func targets(for tensors: [PlannedTensor], in configuration: ModelConfiguration) -> [Target] {
         guard type.isGGUF else {
             return tensors.map { tensor in
                 tensor.role.isLinear && tensor.shape.count == 2
@@ -92,7 +83,7 @@ public struct QuantizationPlan: Sendable {
         return tensors.map { target(for: $0, mixture: &mixture) }
     }
 
-    private func target(for tensor: Tensor, mixture: inout Mixture) -> Target {
+    private func target(for tensor: PlannedTensor, mixture: inout Mixture) -> Target {
         guard tensor.isQuantizable else { return (tensor.kept, .kept) }
         if tensor.role.kind == .tokenEmbedding, let embeddingType { return (.ggml(embeddingType), .override) }
         if tensor.role.kind == .output, let outputType { return (.ggml(outputType), .override) }
@@ -104,7 +95,7 @@ public struct QuantizationPlan: Sendable {
             let type = mixture.type(for: tensor, outputType: outputType)
             if type != result { (result, reason) = (type, .mixture) }
         }
-        if let fallback = Self.fallback(for: result, columns: tensor.shape.last ?? 1) {
+        if let fallback = Self.fallback(for: result, columns: tensor.columns) {
             (result, reason) = (fallback, .shape(insteadOf: result))
         }
         return (.ggml(result), reason)
@@ -126,7 +117,7 @@ public struct QuantizationPlan: Sendable {
     }
 }
 
-extension QuantizationPlan.Tensor {
+extension PlannedTensor {
     /// Whether llama-quantize would quantize it: a matrix of weights that is no norm.
     var isQuantizable: Bool {
         // Trailing extents of one do not count, as ggml_n_dims has it; they come first here.
