@@ -43,10 +43,8 @@ public struct Converter: Sendable {
         model = source
         try Self.checkPaths(request, model)
         try Self.checkOptions(request)
-        var plan = request.plan
-        plan.usesImportance = request.importance != nil
-        self.plan = try plan.resolve(model)
-        jobs = try Self.jobs(self.plan, model, request)
+        plan = try request.plan.resolve(model, usesImportance: request.importance != nil)
+        jobs = try Self.jobs(plan, model, request)
         var notes = model.notes
         layout = try request.exporter.layout(
             of: jobs.flatMap { $0.output.parts.map(\.tensor) }, of: model, request, notes: &notes)

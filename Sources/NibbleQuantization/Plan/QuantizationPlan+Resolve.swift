@@ -5,9 +5,12 @@ extension QuantizationPlan {
     /// What every tensor of `model` becomes: what a conversion writes, a dry run shows, and a student is trained for.
     /// Folders of plain numbers (``CheckpointExporters/hub``) have one type for all tensors instead.
     ///
+    /// - Parameter usesImportance: whether importance weights will be used, which moves a few tensors of the mixtures.
     /// - Throws: ``CheckpointError`` where a tensor cannot become what the plan says, or a type that GGUF lacks has no
     ///   use for an option.
-    public func resolve(_ model: ModelCheckpoint) throws(CheckpointError) -> ResolvedPlan {
+    public func resolve(
+        _ model: ModelCheckpoint, usesImportance: Bool = false
+    ) throws(CheckpointError) -> ResolvedPlan {
         if !type.isGGUF { try refuseOptions(path: model.path) }
         var tensors: [PlannedTensor] = []
         for tensor in model.tensors {
@@ -20,7 +23,8 @@ extension QuantizationPlan {
             tensors.append(try tensor(frequencies, .computed(factors), of: model))
         }
         tensors.sort { ($0.role.layer ?? -1, $0.name) < ($1.role.layer ?? -1, $1.name) }
-        for (index, target) in targets(for: tensors, in: model.configuration).enumerated() {
+        let targets = targets(for: tensors, in: model.configuration, usesImportance: usesImportance)
+        for (index, target) in targets.enumerated() {
             (tensors[index].format, tensors[index].reason) = target
         }
         let resolved = ResolvedPlan(tensors, overrides: overrides)

@@ -1,7 +1,7 @@
 internal import NibbleCheckpoint
 public import NibbleNumerics
 
-/// Which tensor becomes what: the rules. ``resolve(_:)`` applies them to a model.
+/// Which tensor becomes what: the rules. ``resolve(_:usesImportance:)`` applies them to a model.
 ///
 /// For types of GGUF files they are those of llama-quantize (llama.cpp, `src/llama-quant.cpp`), so that its files and
 /// ours agree tensor by tensor.
@@ -22,8 +22,6 @@ public struct QuantizationPlan: Sendable {
     /// Overrides by GGUF tensor name; the first pattern that is found in the name wins. They apply where
     /// ``type`` is quantized, and not to tensors that the two options above name.
     public var overrides: [Override] = []
-    /// Whether importance weights will be used, which moves a few tensors of the mixtures.
-    public var usesImportance = false
 
     /// Creates the plan of llama-quantize for `type`.
     public init(_ type: QuantizationType) { self.type = type }
@@ -71,7 +69,9 @@ public struct QuantizationPlan: Sendable {
     /// What each tensor becomes, in the order given.
     ///
     /// The mixtures count attention and feed-forward tensors in this order; give them as they will be written.
-    func targets(for tensors: [PlannedTensor], in configuration: ModelConfiguration) -> [Target] {
+    func targets(
+        for tensors: [PlannedTensor], in configuration: ModelConfiguration, usesImportance: Bool
+    ) -> [Target] {
         guard type.isGGUF else {
             return tensors.map { tensor in
                 tensor.role.isLinear && tensor.shape.count == 2
