@@ -21,4 +21,17 @@ public struct TensorEntry: Sendable {
     public var elementCount: Int { shape.reduce(1, *) }
     /// The stored bytes; valid while ``file`` lives.
     public var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: file.bytes[range]) }
+
+    /// Where a run of elements stands in ``file``; nil where it begins or ends within a block.
+    package func byteRange(_ elements: Range<Int>) -> Range<Int>? {
+        guard let start = type.byteCount(elements: elements.lowerBound),
+            let end = type.byteCount(elements: elements.upperBound)
+        else { return nil }
+        return range.lowerBound + start..<range.lowerBound + end
+    }
+
+    /// The stored bytes of such a run; valid while ``file`` lives.
+    package func bytes(of elements: Range<Int>) -> UnsafeRawBufferPointer? {
+        byteRange(elements).map { UnsafeRawBufferPointer(rebasing: file.bytes[$0]) }
+    }
 }

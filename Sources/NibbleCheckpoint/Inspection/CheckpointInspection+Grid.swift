@@ -39,12 +39,9 @@ extension CheckpointInspection {
                 let step = max(count / Self.runs / 32 * 32, Self.runLength)
                 for start in stride(from: 0, to: count, by: step) {
                     let run = start..<min(start + Self.runLength, count)
-                    guard let lower = tensor.type.byteCount(elements: run.lowerBound),
-                        let upper = tensor.type.byteCount(elements: run.upperBound)
-                    else { continue }
+                    guard let bytes = tensor.bytes(of: run) else { continue }
                     var values = [Float](repeating: 0, count: run.count)
                     var span = values.mutableSpan
-                    let bytes = UnsafeRawBufferPointer(rebasing: tensor.bytes[lower..<upper])
                     codec.decode(
                         RawSpan(_unsafeBytes: bytes), columns: run.count, into: &span, level: .best)
                     let found = GridDetection.count(values.span, storedAs: tensor.type)

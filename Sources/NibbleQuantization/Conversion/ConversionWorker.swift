@@ -95,52 +95,61 @@ final class ConversionWorker {
     ) throws(CheckpointError) -> UnsafeRawBufferPointer {
         switch job.source {
         case .stored(let entry) where job.copiesBytes:
-            guard let range = entry.byteRange(elements) else { break }
-            let bytes = UnsafeRawBufferPointer(rebasing: entry.file.bytes[range])
+            guard let bytes = entry.bytes(of: elements) else { break }
             if let block = entry.type.firstInvalidBlock(in: RawSpan(_unsafeBytes: bytes)) {
                 let element = elements.lowerBound + block * entry.type.blockSize
                 throw invalid(job, element: element, of: .ggml(entry.type))
             }
             return bytes
         case .encoded(let tensor):
-            for run in job.runs(elements) {
+            let runs = job.runs(elements)
+            for run in runs {
                 guard let element = tensor.firstInvalidElement(in: run) else { continue }
                 throw invalid(job, element: element, of: tensor.format)
             }
-            if job.copiesBytes, !job.transform.movesRows { return tensor.bytes(of: elements) }
+            if job.copiesBytes {
+                return job.transform.movesRows
+                    ? moveRows(runs, of: tensor, size: job.encodedBytes(elements.count))
+                    : tensor.bytes(of: elements)
+            }
+            let bytes = try encode(job, elements)
+            if tensor.format.isQuantized, !job.format.isQuantized {
+                for run in runs { try check.check(job, index: index, tensor, run) }
+            }
+            return bytes
         default: break
         }
-        let size = job.encodedBytes(elements.count)
-        Self.reserve(&encoded, size)
-        if case .encoded(let tensor) = job.source, job.copiesBytes {
-            moveRows(job, tensor, elements)
-        } else {
-            try encode(job, elements)
-            if case .encoded(let tensor) = job.source, tensor.format.isQuantized, !job.format.isQuantized {
-                for run in job.runs(elements) { try check.check(job, index: index, tensor, run) }
-            }
-        }
-        return UnsafeRawBufferPointer(rebasing: encoded[..<size])
+        return try encode(job, elements)
     }
 
-    /// Puts the rows of some output elements into ``encoded`` as they are.
-    private func moveRows(_ job: TensorJob, _ tensor: EncodedTensor, _ elements: Range<Int>) {
+    /// Puts rows, `size` bytes in all, into ``encoded`` as they are.
+    private func moveRows(
+        _ runs: [Range<Int>], of tensor: EncodedTensor, size: Int
+    ) -> UnsafeRawBufferPointer {
+        Self.reserve(&encoded, size)
         var place = 0
-        for run in job.runs(elements) {
+        for run in runs {
             let bytes = tensor.bytes(of: run)
             UnsafeMutableRawBufferPointer(rebasing: encoded[place..<place + bytes.count]).copyMemory(
                 from: bytes)
             place += bytes.count
         }
+        return UnsafeRawBufferPointer(rebasing: encoded[..<size])
     }
 
-    private func encode(_ job: TensorJob, _ elements: Range<Int>) throws(CheckpointError) {
+    /// Encodes some output elements to ``encoded``.
+    private func encode(
+        _ job: TensorJob, _ elements: Range<Int>
+    ) throws(CheckpointError) -> UnsafeRawBufferPointer {
+        let size = job.encodedBytes(elements.count)
+        Self.reserve(&encoded, size)
         let step = max(Self.batch / job.unit, 1) * job.unit
         for start in stride(from: elements.lowerBound, to: elements.upperBound, by: step) {
             let batch = start..<min(start + step, elements.upperBound)
             try load(job, batch)
             try store(job, batch, at: job.encodedBytes(start - elements.lowerBound))
         }
+        return UnsafeRawBufferPointer(rebasing: encoded[..<size])
     }
 
     // MARK: - Values
@@ -168,8 +177,8 @@ final class ConversionWorker {
         _ entry: TensorEntry, _ elements: Range<Int>, ditherSeed: UInt64?,
         into target: inout MutableSpan<Float>
     ) {
-        guard let range = entry.byteRange(elements) else { return }
-        let bytes = RawSpan(_unsafeBytes: UnsafeRawBufferPointer(rebasing: entry.file.bytes[range]))
+        guard let stored = entry.bytes(of: elements) else { return }
+        let bytes = RawSpan(_unsafeBytes: stored)
         guard let ditherSeed else {
             entry.type.codec?.decode(bytes, columns: elements.count, into: &target, level: level)
             return
@@ -221,10 +230,8 @@ final class ConversionWorker {
             advice: hasOverrides
                 ? "keep it in another type, as --tensor-type '\(job.planned.name)=bf16' does, or the whole file with "
                     + "--type bf16" : "choose bf16 or f32")
-        let (row, column) = (elements.lowerBound + fault.column).quotientAndRemainder(
-            dividingBy: max(job.rowColumns, 1))
         return invalid(
-            job, element: job.transform.sourceRow(row) * max(job.rowColumns, 1) + column, fault.problem,
+            job, element: job.sourceElement(elements.lowerBound + fault.column), fault.problem,
             advice: fault.advice)
     }
 
@@ -232,7 +239,6 @@ final class ConversionWorker {
     private func invalid(
         _ job: TensorJob, element: Int, _ problem: String, advice: String = WeightFault.damaged
     ) -> CheckpointError {
-        let columns = max(job.rowColumns, 1)
         var (path, name) = (converter.model.path, job.name)
         if case .stored(let entry) = job.source {
             (path, name) = (entry.file.path, entry.name)
@@ -243,11 +249,9 @@ final class ConversionWorker {
             )
             name = scheme.name(of: job.planned.role, in: architecture) ?? name
         }
-        let row = element / columns
         let place =
             job.output.shape.count == 1
-            ? "element \(row * columns + element % columns)"
-            : "row \(row), column \(element % columns)"
+            ? "element \(element)" : "row \(element / job.columns), column \(element % job.columns)"
         return CheckpointError(
             .invalidValue, path: path, subject: "tensor '\(name)', \(place)", problem, advice: advice)
     }

@@ -74,10 +74,10 @@ public struct TensorJob: Sendable {
 
     /// Elements that must stay together: rows where weights, order or parts are by row, else blocks of both formats.
     var unit: Int {
-        if importance != nil || transform.movesRows { return max(rowColumns, 1) }
+        if importance != nil || transform.movesRows { return rowColumns }
         let isShared = output.parts.contains { if case .share = $0.contents { true } else { false } }
         guard !isShared, let type = format.ggmlType, let sourceType = source.format.ggmlType else {
-            return max(columns, 1)
+            return columns
         }
         return max(type.blockSize, sourceType.codec?.blockSize ?? 1)
     }
@@ -95,19 +95,14 @@ public struct TensorJob: Sendable {
         }
     }
 
+    /// The element of the source that an element of the output is made from.
+    func sourceElement(_ element: Int) -> Int {
+        transform.sourceRow(element / rowColumns) * rowColumns + element % rowColumns
+    }
+
     /// Where a run of output elements stands in the file of the source; nil where values are in memory, or rows move.
     func storedBytes(_ elements: Range<Int>) -> (file: MappedFile, range: Range<Int>)? {
         guard case .stored(let entry) = source, !transform.movesRows else { return nil }
         return entry.byteRange(elements).map { (entry.file, $0) }
-    }
-}
-
-extension TensorEntry {
-    /// Where a run of elements, whole blocks, stands in the file.
-    func byteRange(_ elements: Range<Int>) -> Range<Int>? {
-        guard let start = type.byteCount(elements: elements.lowerBound),
-            let end = type.byteCount(elements: elements.upperBound)
-        else { return nil }
-        return range.lowerBound + start..<range.lowerBound + end
     }
 }

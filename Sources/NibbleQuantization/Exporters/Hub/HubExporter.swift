@@ -33,13 +33,12 @@ struct HubExporter: CheckpointExporter {
         let (name, convention) = try Self.place(of: planned.role, in: model)
         if !request.plan.type.isGGUF { try planned.checkReplacement(request, of: model) }
         if planned.format == .sfp8 {
-            let columns = planned.columns
             return ExportedTensor(
                 shape: planned.shape, format: .sfp8, reason: planned.reason, convention: convention,
                 parts: [
                     .init(
                         name: name, shape: planned.shape, type: .bf16,
-                        .share("values") { Self.writeValues(ofRow: $0, columns: columns, to: $1) })
+                        .share("values") { Self.writeValues(ofRow: $0, to: $1) })
                 ])
         }
         var (format, reason) = Self.storage(of: planned, request)
@@ -109,11 +108,11 @@ struct HubExporter: CheckpointExporter {
 
     /// Writes the values that a row of SFP8 stands for, as BF16.
     private static func writeValues(
-        ofRow row: UnsafeRawBufferPointer, columns: Int, to target: UnsafeMutableRawBufferPointer
+        ofRow row: UnsafeRawBufferPointer, to target: UnsafeMutableRawBufferPointer
     ) {
-        var values = [Float](repeating: 0, count: columns)
+        var values = [Float](repeating: 0, count: row.count)
         var span = values.mutableSpan
-        SFP8().decode(RawSpan(_unsafeBytes: row), columns: columns, into: &span, level: .best)
+        SFP8().decode(RawSpan(_unsafeBytes: row), columns: row.count, into: &span, level: .best)
         for (index, value) in values.enumerated() {
             target.storeBytes(of: Half.bf16(value).littleEndian, toByteOffset: 2 * index, as: UInt16.self)
         }
