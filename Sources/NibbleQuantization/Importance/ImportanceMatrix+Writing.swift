@@ -28,17 +28,12 @@ extension ImportanceMatrix {
                     name: tensor.name, shape: [1, tensor.values.count], type: .f32)
             }, splitSize: nil)
         let writer = try CheckpointWriter(layout, replacing: replacing)
-        do throws(CheckpointError) {
-            for (tensor, place) in zip(tensors, layout.placements) {
-                let words = tensor.values.map(\.bitPattern.littleEndian)
-                try words.span.withUnsafeBytes { bytes throws(CheckpointError) in
-                    try writer.write(bytes, file: place.file, offset: place.offset)
-                }
+        for (tensor, place) in zip(tensors, layout.placements) {
+            let words = tensor.values.map(\.bitPattern.littleEndian)
+            try words.span.withUnsafeBytes { bytes throws(CheckpointError) in
+                try writer.write(bytes, file: place.file, offset: place.offset)
             }
-            try writer.commit(flush: false)
-        } catch {
-            writer.abort()
-            throw error
         }
+        try writer.commit(flush: false)
     }
 }

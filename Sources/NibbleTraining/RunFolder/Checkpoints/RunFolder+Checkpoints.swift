@@ -29,22 +29,17 @@ extension RunFolder {
         let writer = try CheckpointWriter(
             .file(path: checkpointPath(step), header: blank.bytes, size: blank.fileSize), replacing: true)
         var hash = XXHash64()
-        do throws(CheckpointError) {
-            for (tensor, offset) in zip(sorted, blank.offsets) {
-                try write(tensor, at: offset, to: writer, hash: &hash)
-            }
-            blank.bytes.withUnsafeBytes { hash.update($0) }
-            let header = SavedCheckpoint.header(
-                items, step: step, metadata: metadata, checksum: hash.hexadecimal)
-            precondition(header.bytes.count == blank.bytes.count, "the checksum changed the header's length")
-            try header.bytes.span.withUnsafeBytes { bytes throws(CheckpointError) in
-                try writer.write(bytes, file: 0, offset: 0)
-            }
-            try writer.commit(flush: true)
-        } catch {
-            writer.abort()
-            throw error
+        for (tensor, offset) in zip(sorted, blank.offsets) {
+            try write(tensor, at: offset, to: writer, hash: &hash)
         }
+        blank.bytes.withUnsafeBytes { hash.update($0) }
+        let header = SavedCheckpoint.header(
+            items, step: step, metadata: metadata, checksum: hash.hexadecimal)
+        precondition(header.bytes.count == blank.bytes.count, "the checksum changed the header's length")
+        try header.bytes.span.withUnsafeBytes { bytes throws(CheckpointError) in
+            try writer.write(bytes, file: 0, offset: 0)
+        }
+        try writer.commit(flush: true)
         try removeSuperseded(after: step)
     }
 
