@@ -68,7 +68,7 @@ done
 
 log "== Setting up"
 settings=$("$ROOT/scripts/setup.sh" --python)
-python=$(sed -n 's/^python=//p' <<<"$settings")
+python=$(value_of python <<<"$settings")
 
 nibble=${NIBBLE:-$ROOT/.build/release/nibble}
 if [[ -z ${NIBBLE:-} ]]; then
@@ -80,13 +80,13 @@ log "== Fetching $model"
 paths=$(NIBBLE=$nibble "$ROOT/scripts/fetch-model.sh" "$model")
 # The weights that are published are quantized already. Drawn within their quantization cells they are the nearest thing
 # to unquantized ones, which is what training starts from and is measured against.
-bf16=$(sed -n 's/^dithered=//p' <<<"$paths")
+bf16=$(value_of dithered <<<"$paths")
 
 log "== Fetching texts"
 paths=$("$ROOT/scripts/fetch-text.sh" "${text_options[@]}")
-text=$(sed -n 's/^text=//p' <<<"$paths")
+text=$(value_of text <<<"$paths")
 paths=$("$ROOT/scripts/fetch-text.sh" --training)
-training=$(sed -n 's/^text=//p' <<<"$paths")
+training=$(value_of text <<<"$paths")
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/nibble-demo.XXXXXX")
 trap 'rm -rf -- "$folder"' EXIT

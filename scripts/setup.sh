@@ -14,8 +14,8 @@ already. Debian and Ubuntu packages are installed with apt-get, through sudo
 when not root. Swift is only checked: 6.2 or newer must be on PATH.
 
   --python   also make a Python environment with gguf, libgguf, numpy,
-             tensorboard and xllamacpp (scripts/requirements.txt), and print
-             its interpreter on stdout as python=PATH
+             safetensors, tensorboard and xllamacpp (scripts/requirements.txt),
+             and print its interpreter on stdout as python=PATH
   --peers    also make one with PyTorch and transformers
              (scripts/requirements-peers.txt), printed as peers_python=PATH;
              large: PyTorch brings its CUDA libraries unless
@@ -201,7 +201,7 @@ if $with_python || $with_peers; then
     lock "$NIBBLE_CACHE/setup.lock"
 fi
 if $with_python; then
-    make_environment "$NIBBLE_CACHE/venv" "$ROOT/scripts/requirements.txt" "gguf, libgguf, numpy, tensorboard, xllamacpp"
+    make_environment "$NIBBLE_CACHE/venv" "$ROOT/scripts/requirements.txt" "gguf, libgguf, numpy, safetensors, tensorboard, xllamacpp"
     printf 'python=%s\n' "$NIBBLE_CACHE/venv/bin/python"
 fi
 if $with_peers; then

@@ -53,14 +53,14 @@ nibble=$(absolute "${NIBBLE:-$ROOT/.build/release/nibble}")
 python=${NIBBLE_PYTHON:-}
 if [[ -z $python ]]; then
     settings=$("$ROOT/scripts/setup.sh" --python)
-    python=$(sed -n 's/^python=//p' <<<"$settings")
+    python=$(value_of python <<<"$settings")
 fi
 python=$(absolute "$python")
 peers_python=${NIBBLE_PEERS_PYTHON:-}
 if $peers; then
     if [[ -z $peers_python ]]; then
         settings=$("$ROOT/scripts/setup.sh" --peers)
-        peers_python=$(sed -n 's/^peers_python=//p' <<<"$settings")
+        peers_python=$(value_of peers_python <<<"$settings")
     fi
     peers_python=$(absolute "$peers_python")
 fi

@@ -22,19 +22,18 @@ What a stage prints goes to a log of its own. Shown are its progress (on
 stderr), what failed, which tests were left out and the closing line of swift
 test. The logs are removed when all stages passed.
 
-  --quick   no real models, no text and no slow tests
+  --quick   no real models and no text
   --peers   also set up PyTorch, transformers and llama.cpp's tools, for the
-            tests and scripts that compare against them (see scripts/setup.sh
-            and scripts/smoke-peers.sh)
+            scripts that compare against them (see scripts/setup.sh and
+            scripts/smoke-peers.sh)
   --help    print this
   ARGUMENT  goes to swift test, for example: -- --filter Safetensors
 
 The tests see, besides NIBBLE_CACHE (see scripts/setup.sh):
-  NIBBLE_PYTHON        Python with gguf, libgguf, numpy, tensorboard and xllamacpp
-  NIBBLE_PEERS_PYTHON  Python with PyTorch and transformers, with --peers
+  NIBBLE_PYTHON        Python with gguf, libgguf, numpy, safetensors, tensorboard
+                       and xllamacpp
   NIBBLE_MODELS        folder of the real models, not with --quick
   NIBBLE_TEXT          text for their perplexity, not with --quick
-  NIBBLE_QUICK         1 with --quick
 END
 }
 
@@ -201,8 +200,8 @@ stage() {
 summary() {
     local list
     echo
-    $peers || echo "Left to --peers: tests against PyTorch and transformers, peers with their own programs"
-    ! $quick || echo "Left out by --quick: real models, slow tests"
+    $peers || echo "Left to --peers: the scripts of Benchmarks/peers with llama.cpp's tools and PyTorch themselves"
+    ! $quick || echo "Left out by --quick: real models, the text"
     ((${#left[@]} == 0)) || printf 'Left out, %s\n' "${left[@]}"
     if ((${#failed[@]} == 0)); then
         printf -v list '%s, ' "${passed[@]}"
@@ -236,8 +235,8 @@ set_up() {
         options+=(--peers)
     fi
     scripts/setup.sh "${options[@]}" >"$logs/settings" || return
-    NIBBLE_PYTHON=$(sed -n 's/^python=//p' "$logs/settings")
-    NIBBLE_PEERS_PYTHON=$(sed -n 's/^peers_python=//p' "$logs/settings")
+    NIBBLE_PYTHON=$(value_of python <"$logs/settings")
+    NIBBLE_PEERS_PYTHON=$(value_of peers_python <"$logs/settings")
     export NIBBLE_PYTHON
     if [[ -n $NIBBLE_PEERS_PYTHON ]]; then
         export NIBBLE_PEERS_PYTHON
@@ -271,7 +270,7 @@ fetch_models() {
 
 fetch_text() {
     scripts/fetch-text.sh >"$logs/places" || return
-    NIBBLE_TEXT=$(sed -n 's/^text=//p' "$logs/places")
+    NIBBLE_TEXT=$(value_of text <"$logs/places")
     export NIBBLE_TEXT
 }
 
@@ -306,10 +305,7 @@ smoke_peers() {
     NIBBLE=$ROOT/.build/release/nibble scripts/smoke-peers.sh "${options[@]}"
 }
 
-unset NIBBLE_MODELS NIBBLE_TEXT NIBBLE_QUICK
-if $quick; then
-    export NIBBLE_QUICK=1
-fi
+unset NIBBLE_MODELS NIBBLE_TEXT
 
 # Without what is set up nothing below means anything.
 stage setup set_up || {

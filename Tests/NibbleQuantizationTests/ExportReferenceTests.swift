@@ -7,15 +7,14 @@ import Testing
 @Suite(
     "Exports and ggml's quantizers",
     .enabled(
-        if: ProcessInfo.processInfo.environment["NIBBLE_PYTHON"] != nil,
-        "NIBBLE_PYTHON names no Python with gguf and libgguf; scripts/test.sh does"))
+        if: ReferencePython.path != nil, "\(ReferencePython.hint("gguf and libgguf"))"))
 struct ExportReferenceTests {
     @Test(
         "A folder of trained F32 weights, quantized by ggml, is the exported file",
         arguments: ["hub/gemma3-text", "hub/llama3", "hub/qwen3", "hub/smollm2.expected.gguf"],
         [QuantizationType.q4_0, .q5_1, .q4_k_m])
     func folder(source: String, type: QuantizationType) throws {
-        let python = try #require(ProcessInfo.processInfo.environment["NIBBLE_PYTHON"])
+        let python = try #require(ReferencePython.path)
         let folder = try TemporaryFolder()
         let trained = try TrainedWeights(Fixtures.path(source), seed: 8)
         var request = ConversionRequest(

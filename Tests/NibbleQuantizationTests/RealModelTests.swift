@@ -77,9 +77,7 @@ struct RealModelTests {
 
     /// Loads a file with llama.cpp and lets it continue a text.
     private func runWithLlama(_ path: String) throws {
-        let python = try #require(
-            ProcessInfo.processInfo.environment["NIBBLE_PYTHON"],
-            "NIBBLE_PYTHON names no Python with xllamacpp")
+        let python = try #require(ReferencePython.path, "\(ReferencePython.hint("xllamacpp"))")
         let script = Fixtures.folder + "/../../scripts/run_gguf.py"
         let result = try RealModels.run(
             python, [script, path, "--prompt", "The capital of France is", "--tokens", "8"])

@@ -31,6 +31,9 @@ misuse() {
     exit 64
 }
 
+# value_of NAME: the value of the line NAME=VALUE on standard input.
+value_of() { sed -n "s/^$1=//p"; }
+
 # sha256_of FILE: the digest alone.
 sha256_of() {
     local line

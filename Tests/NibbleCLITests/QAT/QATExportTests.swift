@@ -163,11 +163,10 @@ struct QATExportTests {
     @Test(
         "llama.cpp loads what is exported and continues a text with it",
         .enabled(
-            if: ProcessInfo.processInfo.environment["NIBBLE_PYTHON"] != nil,
-            "NIBBLE_PYTHON names no Python with xllamacpp; scripts/test.sh does"),
+            if: ReferencePython.path != nil, "\(ReferencePython.hint("xllamacpp"))"),
         arguments: ["gemma3-text", "llama3", "qwen3"])
     func llama(name: String) throws {
-        let python = try #require(ProcessInfo.processInfo.environment["NIBBLE_PYTHON"])
+        let python = try #require(ReferencePython.path)
         try runs.run(
             runs.command(
                 "run", teacher: Fixtures.path("hub/" + name), ["--set", "train.parameters=linear, norms"]))

@@ -51,10 +51,9 @@ struct EventWriterTests {
     @Test(
         "are what TensorBoard reads, without the steps that were taken again",
         .enabled(
-            if: ProcessInfo.processInfo.environment["NIBBLE_PYTHON"] != nil,
-            "NIBBLE_PYTHON names no Python with tensorboard; scripts/test.sh does"))
+            if: ReferencePython.path != nil, "\(ReferencePython.hint("tensorboard"))"))
     func tensorBoard() throws {
-        let python = try #require(ProcessInfo.processInfo.environment["NIBBLE_PYTHON"])
+        let python = try #require(ReferencePython.path)
         let folder = try TemporaryFolder()
         var writer = try EventWriter(folder: folder.path, resumingAt: nil)
         for step in 1...5 { try writer.append(step: step, ["loss": 1 / Double(step), "rate": 0.5]) }

@@ -9,10 +9,9 @@ struct ForeignReaderTests {
     @Test(
         "are read by the safetensors library, values and metadata",
         .enabled(
-            if: ProcessInfo.processInfo.environment["NIBBLE_PEERS_PYTHON"] != nil,
-            "NIBBLE_PEERS_PYTHON names no Python with safetensors; scripts/test.sh --peers does"))
+            if: ReferencePython.path != nil, "\(ReferencePython.hint("safetensors"))"))
     func safetensors() throws {
-        let python = try #require(ProcessInfo.processInfo.environment["NIBBLE_PEERS_PYTHON"])
+        let python = try #require(ReferencePython.path)
         let folder = try TemporaryFolder()
         let run = try RunSample.create(folder.path)
         try RunSample.save(run, step: 12, count: 16)
