@@ -14,27 +14,23 @@ import argparse
 import filecmp
 import os
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
 
+import processes
+
 
 def run(command, flush_path=None):
     """Runs a command; returns seconds and peak resident megabytes."""
-    start = time.monotonic()
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    errors = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if flush_path and process.returncode == 0:
+    _, _, elapsed, resident = processes.run(command)
+    if flush_path:
+        start = time.monotonic()
         descriptor = os.open(flush_path, os.O_RDONLY)
         os.fsync(descriptor)
         os.close(descriptor)
-    elapsed = time.monotonic() - start
-    if process.returncode != 0:
-        sys.exit(f"{' '.join(command)} failed:\n{errors.decode()}")
-    return elapsed, usage.ru_maxrss / 1024
+        elapsed += time.monotonic() - start
+    return elapsed, resident / 2**20
 
 
 def main():

@@ -4,7 +4,7 @@
     ln -s program.py llama-quantize; ./llama-quantize ARGUMENT...
 
 The name it is called by is the program's; what that printed is in NAME.json beside this file. Arguments must be those
-of a recorded call, paths counting by their last part: a script that calls its peer in another way than was recorded
+of a recorded call, paths counting by their last part, scripts as a whole: a script that calls its peer in another way than was recorded
 gets an error, not an answer. Files that the program made are made again: GGUF files with their bytes (NAME.FILE beside
 this file), others, which nobody reads, empty.
 
@@ -19,6 +19,11 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 KEPT = ".gguf"
+
+
+def counted(argument):
+    """What of an argument counts: the last part of a path, all of a script."""
+    return argument if "\n" in argument else os.path.basename(argument)
 
 
 def calls(name):
@@ -70,7 +75,7 @@ def replay(name, arguments, key):
 
 def main():
     name, arguments = os.path.basename(sys.argv[0]), sys.argv[1:]
-    key = [os.path.basename(argument) for argument in arguments]
+    key = [counted(argument) for argument in arguments]
     folder = os.environ.get("PEERS_RECORD")
     call = record(name, arguments, key, os.path.join(folder, name)) if folder else replay(name, arguments, key)
     sys.stdout.write("\n".join(call["output"]))
