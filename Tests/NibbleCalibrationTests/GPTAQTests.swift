@@ -130,9 +130,8 @@ struct GPTAQTests {
 
     /// Σ over tokens of |s - t|² after the last block.
     private static func distance(_ student: Student, _ teacher: LanguageModel) throws -> Double {
-        let streams = try PairedStreams(
+        var all = try PairedStreams(
             reference: teacher, quantized: student.quantized, sequences: sequences, compares: true)
-        var all = streams
         for layer in 0..<teacher.configuration.layerCount {
             for sublayer in Sublayer.allCases { all.advance(through: sublayer, of: layer) }
         }
@@ -161,7 +160,7 @@ struct GPTAQTests {
         #expect(distances[1] < distances[0], "\(distances)")
     }
 
-    @Test("gives the same bits on any number of threads, with rows coupled too")
+    @Test("gives the same bits on any number of threads, with YAQA too")
     func determinism() throws {
         let students = try [1, 3].map { try CalibrationSample.student(threads: $0) }
         for student in students {

@@ -58,10 +58,7 @@ struct GPTQRoundingTests {
         try zip(student.matrices, originals).map { matrix, original in
             let a = try #require(hessians[matrix.role]).floats
             let n = matrix.columns
-            var decoded = [Float](repeating: 0, count: matrix.rows * n)
-            var span = decoded.mutableSpan
-            matrix.quantizer.codec.decode(
-                RawSpan(_unsafeBytes: matrix.blocks), columns: n, into: &span, level: .best)
+            let decoded = matrix.decoded
             var total = 0.0
             for row in 0..<matrix.rows {
                 let e = (0..<n).map { Double(original[row * n + $0] - decoded[row * n + $0]) }
@@ -192,10 +189,7 @@ struct GPTQRoundingTests {
         let weights = Array(matrix.values)
         /// The squared error of the outputs of the blocks.
         func error() -> Double {
-            var decoded = weights
-            var span = decoded.mutableSpan
-            matrix.quantizer.codec.decode(
-                RawSpan(_unsafeBytes: matrix.blocks), columns: n, into: &span, level: .best)
+            let decoded = matrix.decoded
             return (0..<matrix.rows).reduce(0) { sum, row in
                 let off = (0..<n).reduce(0.0) {
                     $0 + Double(direction[$1] * (decoded[row * n + $1] - weights[row * n + $1]))

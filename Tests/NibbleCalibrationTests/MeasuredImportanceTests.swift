@@ -13,10 +13,10 @@ import Testing
 struct MeasuredImportanceTests {
     private static let checkpoint = Fixtures.path("hub/gemma3-text")
 
-    private static func sequences(_ count: Int, length: Int = 40) -> [[Int32]] {
+    private static func sequences(_ count: Int) -> [[Int32]] {
         var result: [[Int32]] = []
         for sequence in 0..<count {
-            let tokens: [Int] = (0..<length).map { ($0 * 37 + 11 * sequence) % 400 + 5 }
+            let tokens: [Int] = (0..<40).map { ($0 * 37 + 11 * sequence) % 400 + 5 }
             result.append(tokens.map(Int32.init))
         }
         return result
@@ -90,10 +90,7 @@ struct MeasuredImportanceTests {
     private static func errors(_ student: Student, _ importance: ImportanceMatrix) throws -> [Double] {
         try student.matrices.map { matrix in
             let weights = try #require(importance.weights[matrix.name])
-            var decoded = [Float](repeating: 0, count: matrix.rows * matrix.columns)
-            var span = decoded.mutableSpan
-            matrix.quantizer.codec.decode(
-                RawSpan(_unsafeBytes: matrix.blocks), columns: matrix.columns, into: &span, level: .best)
+            let decoded = matrix.decoded
             return decoded.indices.reduce(0.0) { sum, index in
                 let difference = Double(decoded[index] - matrix.values[index])
                 return sum + Double(weights[index % matrix.columns]) * difference * difference

@@ -11,20 +11,11 @@ import Testing
 struct OutputGradientsTests {
     private static let sequences = CalibrationSample.sequences(3, length: 40)
 
-    private static func student(_ source: String = "hub/gemma3-text") throws -> Student {
-        var recipe = Recipe()
-        recipe.train.dither = .never
-        recipe.train.parameters = [.linear, .norms]
-        return try Student(
-            ModelCheckpoint(path: Fixtures.path(source)), recipe: recipe,
-            compute: Compute(threads: 2, precision: .f32))
-    }
-
     @Test(
         "has mean 1 over the tokens of each matrix, however many sequences pass together",
         arguments: [false, true])
     func mean(recomputes: Bool) throws {
-        let student = try Self.student()
+        let student = try CalibrationSample.student(parameters: [.linear, .norms])
         let found = try [1, 2, 3].map {
             try CalibrationSample.gradients(
                 student, Self.sequences, atATime: $0, recomputes: recomputes)
@@ -45,7 +36,7 @@ struct OutputGradientsTests {
     /// counts, and inputs known, |g| follows from the gradient of W itself.
     @Test("is the size of the gradients that reach the outputs of a matrix")
     func gradients() throws {
-        let student = try Self.student()
+        let student = try CalibrationSample.student(parameters: [.linear, .norms])
         // Two tokens, of which the first has a next one: the second token's outputs matter to nothing.
         let sequences: [[Int32]] = [[7, 9], [300, 11], [42, 5]]
         let importance = try CalibrationSample.gradients(student, sequences, atATime: 1)
@@ -114,7 +105,7 @@ struct OutputGradientsTests {
 
     @Test("can be interrupted")
     func interrupted() throws {
-        let student = try Self.student()
+        let student = try CalibrationSample.student(parameters: [.linear, .norms])
         var done: [Int] = []
         _ = try CalibrationSample.gradients(student, Self.sequences, atATime: 1) {
             done.append($0)

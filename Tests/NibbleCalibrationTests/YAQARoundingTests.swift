@@ -10,7 +10,8 @@ import Testing
 
 @Suite("Rounding by YAQA")
 struct YAQARoundingTests {
-    private static func matrix(rows: Int, columns: Int = 32) throws -> CalibratedMatrix {
+    private static func matrix(rows: Int) throws -> CalibratedMatrix {
+        let columns = 32
         let matrix = CalibratedMatrix(
             role: TensorRole(.feedForwardDown, layer: 0), name: "m", source: ("weights", "m"),
             rows: rows, columns: columns, codec: try #require(ScaledBlocks(.q4_0)),

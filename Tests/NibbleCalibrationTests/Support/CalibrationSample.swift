@@ -11,11 +11,14 @@ import Testing
 
 /// What tests of calibration begin with: a student whose scales are learned, and sequences of tokens.
 enum CalibrationSample {
-    static func student(_ type: QuantizationType = .q4_0, threads: Int = 2) throws -> Student {
+    static func student(
+        _ type: QuantizationType = .q4_0, parameters: Set<Recipe.Training.Parameters> = [.linear],
+        threads: Int = 2
+    ) throws -> Student {
         var recipe = Recipe()
         recipe.quantization.type = type
         recipe.quantization.scales = .learned
-        recipe.train.parameters = [.linear]
+        recipe.train.parameters = parameters
         recipe.train.dither = .never
         return try Student(
             ModelCheckpoint(path: Fixtures.path("hub/gemma3-text")), recipe: recipe,
@@ -59,5 +62,16 @@ enum CalibrationSample {
                 return Int32(mixed % kinds + 5)
             }
         }
+    }
+}
+
+extension TrainedMatrix {
+    /// What its blocks are decoded to, `[rows, columns]`.
+    var decoded: [Float] {
+        var values = [Float](repeating: 0, count: rows * columns)
+        var span = values.mutableSpan
+        quantizer.codec.decode(
+            RawSpan(_unsafeBytes: blocks), columns: columns, into: &span, level: .best)
+        return values
     }
 }
