@@ -18,12 +18,11 @@ struct ResolvedPlanTests {
         for source in [name, name + ".expected.gguf"] {
             let model = try model(source)
             let plan = try QuantizationPlan(type).resolve(model)
-            let request = ConversionRequest(
+            var request = ConversionRequest(
                 input: model.path, output: folder.file("out.gguf"), exporter: CheckpointExporters.gguf,
                 plan: QuantizationPlan(type), threads: 2)
-            var again = request
-            again.replacesOutput = true
-            try Converter(again).run()
+            request.replacesOutput = true
+            try Converter(request).run()
             let written = try GGUFFile(path: request.output).tensors
             #expect(written.map(\.name) == plan.tensors.map(\.name))
             #expect(written.map(\.shape) == plan.tensors.map(\.shape))

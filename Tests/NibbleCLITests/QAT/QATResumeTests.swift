@@ -11,28 +11,6 @@ struct QATResumeTests {
 
     private func model(_ name: String) throws -> [UInt8] { try contents(runs.path(name) + "/model.gguf") }
 
-    /// Starts a command, and sends it `signal` as soon as it has logged `lines` lines of metrics.
-    private func interrupt(
-        _ command: [String], run: String, signal: Int32, lines: Int
-    ) throws -> (errors: String, output: String, status: Int32) {
-        let process = CommandLineTool.process(command)
-        let (output, errors) = (Pipe(), Pipe())
-        process.standardOutput = output
-        process.standardError = errors
-        try process.run()
-        let deadline = ContinuousClock.now + .seconds(60)
-        while process.isRunning, ((try? runs.metrics(run).count) ?? 0) < lines, ContinuousClock.now < deadline
-        {
-            usleep(1_000)
-        }
-        kill(process.processIdentifier, signal)
-        let text = [errors, output].map {
-            String(decoding: $0.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-        }
-        process.waitUntilExit()
-        return (text[0], text[1], process.terminationStatus)
-    }
-
     @Test("gives the same bytes on any number of threads, and other bytes from another seed")
     func threads() throws {
         for (name, more) in [
@@ -78,7 +56,7 @@ struct QATResumeTests {
         ]
         try runs.run(runs.command("whole", steps: 200, every: 50, parts))
         let command = runs.command("run", steps: 200, every: 50, parts)
-        let (errors, output, status) = try interrupt(command, run: "run", signal: SIGINT, lines: 8)
+        let (errors, output, status) = try runs.interrupt(command, run: "run", signal: SIGINT, lines: 8)
         #expect(status == 130)
         #expect(output.isEmpty)
         let step = try #require(runs.savedSteps().last)
@@ -102,7 +80,7 @@ struct QATResumeTests {
 
     @Test("that is interrupted prints JSON where asked, too")
     func interruptedJSON() throws {
-        let (_, output, status) = try interrupt(
+        let (_, output, status) = try runs.interrupt(
             runs.command("run", steps: 100_000, every: 1000, ["--json"]),
             run: "run", signal: SIGTERM, lines: 5)
         #expect(status == 130)
@@ -161,7 +139,7 @@ struct QATResumeTests {
         let command = runs.command("run", steps: 300, every: 300, parts)
         try runs.run(runs.command("whole", steps: 300, every: 300, parts))
         // The evaluations before and after calibration, and a step.
-        let (errors, _, _) = try interrupt(command, run: "run", signal: SIGKILL, lines: 3)
+        let (errors, _, _) = try runs.interrupt(command, run: "run", signal: SIGKILL, lines: 3)
         try #require(runs.savedSteps() == [0], "\(errors)")
         let resumed = try runs.run(command + ["--resume"])
         #expect(resumed.errors.contains("tokens, resumed at step 0, seed 1\n"))

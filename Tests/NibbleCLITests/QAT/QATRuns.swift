@@ -44,6 +44,27 @@ struct QATRuns {
         return result
     }
 
+    /// Starts a command, and sends it `signal` as soon as it has logged `lines` lines of metrics.
+    func interrupt(
+        _ command: [String], run: String, signal: Int32, lines: Int
+    ) throws -> (errors: String, output: String, status: Int32) {
+        let process = CommandLineTool.process(command)
+        let (output, errors) = (Pipe(), Pipe())
+        process.standardOutput = output
+        process.standardError = errors
+        try process.run()
+        let deadline = ContinuousClock.now + .seconds(60)
+        while process.isRunning, ((try? metrics(run).count) ?? 0) < lines, ContinuousClock.now < deadline {
+            usleep(1_000)
+        }
+        kill(process.processIdentifier, signal)
+        let text = [errors, output].map {
+            String(decoding: $0.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        }
+        process.waitUntilExit()
+        return (text[0], text[1], process.terminationStatus)
+    }
+
     /// What `nibble qat status` says.
     func status(_ name: String = "run") throws -> [String: Any] {
         try Self.json(try run(["qat", "status", path(name), "--json"]).output)

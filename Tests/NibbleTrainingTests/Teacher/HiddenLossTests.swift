@@ -9,26 +9,10 @@ import Testing
 
 @Suite("Matching hidden states")
 struct HiddenLossTests {
-    // @unchecked: changed between passes only.
-    /// F32 values of a tensor that a model takes.
-    final class Values: @unchecked Sendable {
-        let parameter: Parameter
-        let values: UnsafeMutableBufferPointer<Float>
-
-        init(_ entry: TensorEntry) throws {
-            let floats = try entry.floats()
-            parameter = Parameter(name: entry.name, count: floats.count)
-            values = .allocate(capacity: floats.count)
-            _ = values.initialize(from: floats)
-        }
-
-        deinit { values.deallocate() }
-    }
-
     /// A teacher, and a student with two matrices that may be changed, in an early and in the last block.
     struct Sample {
         let (teacher, student): (LanguageModel, LanguageModel)
-        let weights: [Values]
+        let weights: [ParameterValues]
         let sequences: [[Int32]]
 
         init(_ fixture: GradientFixtures.Model, threads: Int = 2) throws {
@@ -37,21 +21,16 @@ struct HiddenLossTests {
             let compute = Compute(threads: threads, precision: .f32)
             let checkpoint = try ModelCheckpoint(path: folder.path)
             var replacements = WeightReplacements()
-            var weights: [Values] = []
+            var weights: [ParameterValues] = []
             let last = checkpoint.configuration.layerCount - 1
             for role in [
                 TensorRole(.feedForwardDown, layer: 1), TensorRole(.attentionOutput, layer: last),
             ] {
                 let entry = try #require(checkpoint.tensors.first { $0.role == role }).entry
-                let values = try Values(entry)
+                let values = ParameterValues(
+                    name: entry.name, columns: entry.columns, values: try entry.floats())
                 weights.append(values)
-                // The subscript takes an optional, which would make the requirement one of an optional.
-                let matrix: Matrix = try #require(
-                    Matrix(
-                        rows: entry.shape[0], columns: entry.shape[1], type: .f32,
-                        bytes: UnsafeRawBufferPointer(values.values), owner: values,
-                        parameter: values.parameter))
-                replacements.matrices[role] = matrix
+                replacements.matrices[role] = values.matrix()
             }
             self.weights = weights
             teacher = try LanguageModel(ModelCheckpoint(path: fixture.folderPath), compute: compute)
