@@ -11,6 +11,7 @@ internal import NibbleCheckpoint
 ///     teacher.cache               probabilities of a cached teacher, see `TeacherCache`
 ///     self-text.tokens            text that the teacher wrote, see `SelfText`
 ///     checkpoints/step-00000100.safetensors, ..., best.json
+///     calibration/                what calibration has done so far, until the first state is saved
 ///     lock                        held while a process trains
 ///
 /// The process may be killed at any moment: what is opened next is the last state that was saved whole.
@@ -41,8 +42,8 @@ final class RunFolder {
     /// killed right here.
     ///
     /// - Parameter recipeYAML: the text of `recipe.yaml`.
-    /// - Throws: `TrainingError` (`mismatch`) where the folder holds a run, something else, or another
-    ///   process has it; `CheckpointError` where it cannot be written.
+    /// - Throws: `TrainingError` (`mismatch`) where the folder holds a run or something else;
+    ///   `CheckpointError` where another process has it, or it cannot be written.
     static func create(path: String, identity: RunIdentity, recipeYAML: String) throws -> RunFolder {
         let path = FilePath.trimmingSlashes(path)
         if mkdir(path, 0o755) != 0, errno != EEXIST {
@@ -69,8 +70,8 @@ final class RunFolder {
     /// Opens the run at `path` and removes what killed processes left half-written.
     ///
     /// - Parameter identity: what the run is to go on as; nil takes what it is.
-    /// - Throws: `TrainingError` (`mismatch`) where there is no run, another process has it, or it was begun
-    ///   with another teacher, text or recipe; `CheckpointError` where it cannot be read or is damaged.
+    /// - Throws: `TrainingError` (`mismatch`) where there is no run, or it was begun with another teacher, text or
+    ///   recipe; `CheckpointError` where another process has it, or it cannot be read or is damaged.
     static func open(path: String, expecting identity: RunIdentity? = nil) throws -> RunFolder {
         let path = FilePath.trimmingSlashes(path)
         try checkIsRun(path)
@@ -107,6 +108,9 @@ final class RunFolder {
     /// Where the probabilities of a cached teacher are kept.
     var teacherCachePath: String { FilePath.join(path, Name.teacherCache) }
 
+    /// The folder that calibration works in before the first step.
+    var calibrationPath: String { FilePath.join(path, Name.calibration) }
+
     /// The path of the folder of checkpoints.
     var checkpointsPath: String { FilePath.join(path, Name.checkpoints) }
 
@@ -121,6 +125,7 @@ final class RunFolder {
         static let checkpoints = "checkpoints"
         static let best = "best.json"
         static let lock = "lock"
+        static let calibration = "calibration"
         static let teacherCache = "teacher.cache"
         static let selfText = "self-text.tokens"
     }

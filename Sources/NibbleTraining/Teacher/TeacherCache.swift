@@ -18,8 +18,8 @@ struct TeacherCache: Sendable {
 
     /// Opens a cache.
     ///
-    /// - Throws: `TrainingError` (`mismatch`) where it was made for another teacher, text, temperature or number of
-    ///   entries, naming which; `CheckpointError` where it cannot be read, is cut short or is none.
+    /// - Throws: `CheckpointError`: `inconsistent` where it was made for another teacher, text, temperature or number of
+    ///   entries, naming which; or where it cannot be read, is cut short or is none.
     init(path: String, expecting identity: TeacherCacheIdentity) throws {
         self.identity = identity
         file = try BlockFile(path: path, expecting: identity.header)

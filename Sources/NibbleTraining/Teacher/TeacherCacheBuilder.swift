@@ -34,9 +34,9 @@ struct TeacherCacheBuilder: Sendable {
     ///   - sequence: the tokens of block number `index`.
     ///   - progress: called with the blocks that are there, after every group of them.
     ///   - isCancelled: asked before every group.
-    /// - Throws: `TrainingError`: `mismatch` where the file, or what was begun of it, belongs to something else,
-    ///   `cancelled`, or `diverged` where the teacher gives NaN or infinity; `CheckpointError` where it cannot be read
-    ///   or written.
+    /// - Throws: `TrainingError`: `cancelled`, or `diverged` where the teacher gives NaN or infinity; `CheckpointError`
+    ///   where it cannot be read or written; `inconsistent` where the file, or what was begun of it, belongs to something
+    ///   else.
     func open(
         path: String, sequence: (_ index: Int) -> [Int32], progress: (Int) -> Void = { _ in },
         isCancelled: () -> Bool = { false }

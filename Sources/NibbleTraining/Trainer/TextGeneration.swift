@@ -46,9 +46,14 @@ struct TextGeneration {
             teacherDigest: teacherDigest, sequenceCount: sequences(limit: limit),
             sequenceLength: train.sequenceLength, seed: train.seed)
         let total = text.sequenceCount * (train.sequenceLength - (tokenizer.addsBeginning ? 1 : 0))
-        return try text.tokens(
-            path: FilePath.join(path, RunFolder.Name.selfText), teacher: teacher, tokenizer: tokenizer,
-            progress: { preparing(PreparationProgress(stage: .writingText, done: $0, total: total)) },
-            isCancelled: isCancelled)
+        do {
+            return try text.tokens(
+                path: FilePath.join(path, RunFolder.Name.selfText), teacher: teacher, tokenizer: tokenizer,
+                progress: { preparing(PreparationProgress(stage: .writingText, done: $0, total: total)) },
+                isCancelled: isCancelled)
+        } catch var error as CheckpointError where error.code == .cancelled {
+            error.advice = "the same command with --resume goes on from there"
+            throw error
+        }
     }
 }

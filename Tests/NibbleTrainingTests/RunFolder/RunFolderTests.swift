@@ -146,8 +146,10 @@ struct RunFolderTests {
         let folder = try TemporaryFolder()
         do {
             let run = try RunSample.create(folder.path)
-            let error = try error { _ = try RunFolder.open(path: folder.path) }
-            #expect(error.code == .mismatch)
+            let error = try #require(throws: CheckpointError.self) {
+                _ = try RunFolder.open(path: folder.path)
+            }
+            #expect(error.code == .invalidRequest)
             #expect(error.problem == "is in use by process \(getpid())")
             #expect(try RunStatus(path: folder.path).isRunning)
             withExtendedLifetime(run) {}

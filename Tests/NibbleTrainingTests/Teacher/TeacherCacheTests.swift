@@ -150,20 +150,20 @@ struct TeacherCacheTests {
         let change = try #require(Self.changes.first { $0.name == name }).change
         let folder = try TemporaryFolder()
         let path = try folder.write(try Self.whole.get(), to: "cache")
-        let error = #expect(throws: TrainingError.self) {
+        let error = #expect(throws: CheckpointError.self) {
             try TeacherCache(path: path, expecting: Self.identity(change))
         }
-        #expect(error?.code == .mismatch)
-        #expect(error?.subject == path)
+        #expect(error?.code == .inconsistent)
+        #expect(error?.path == path)
         #expect(error?.problem.hasPrefix("was made for another \(name) (") == true, "\(error?.problem ?? "")")
         #expect(error?.problem.contains(" and ") == false)
         // The same of one that was begun.
         try folder.write(try Self.whole.get().prefix(2_000), to: "begun.part")
-        let begun = #expect(throws: TrainingError.self) {
+        let begun = #expect(throws: CheckpointError.self) {
             try TeacherCacheBuilder(Self.teacher(), identity: Self.identity { $0.textDigest = "x2" }).open(
                 path: folder.file("begun"), sequence: Self.sequence)
         }
-        #expect(begun?.code == .mismatch && begun?.problem.contains("another text") == true)
+        #expect(begun?.code == .inconsistent && begun?.problem.contains("another text") == true)
     }
 
     @Test("that is damaged is an error that says where")

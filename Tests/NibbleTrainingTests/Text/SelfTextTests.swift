@@ -82,8 +82,8 @@ struct SelfTextTests {
         var other = Self.text
         other.seed = 4
         #expect(try Self.tokens(folder.file("c"), text: other) != first)
-        let error = #expect(throws: TrainingError.self) { try Self.tokens(folder.file("a"), text: other) }
-        #expect(error?.code == .mismatch && error?.problem.contains("another seed (3, now 4)") == true)
+        let error = #expect(throws: CheckpointError.self) { try Self.tokens(folder.file("a"), text: other) }
+        #expect(error?.code == .inconsistent && error?.problem.contains("another seed (3, now 4)") == true)
     }
 
     @Test("goes on after a stop and after a kill, to the same bytes")
@@ -91,7 +91,7 @@ struct SelfTextTests {
         let folder = try TemporaryFolder()
         _ = try Self.tokens(folder.file("whole"))
         var asked = 0
-        let error = #expect(throws: TrainingError.self) {
+        let error = #expect(throws: CheckpointError.self) {
             try Self.tokens(
                 folder.file("stopped"),
                 isCancelled: {

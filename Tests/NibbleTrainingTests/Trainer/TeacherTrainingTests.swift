@@ -72,9 +72,10 @@ struct TeacherTrainingTests {
         #expect(try Self.state(request) == Self.state(second))
         second.output = folder.file("c")
         try second.recipe.set("loss.temperature", to: "2")
-        let error = #expect(throws: TrainingError.self) { try Trainer(second).prepare() }
+        let error = #expect(throws: CheckpointError.self) { try Trainer(second).prepare() }
         #expect(
-            error?.code == .mismatch && error?.problem.contains("another temperature (1.0, now 2.0)") == true)
+            error?.code == .inconsistent
+                && error?.problem.contains("another temperature (1.0, now 2.0)") == true)
     }
 
     @Test("refuses more entries than tokens, and losses that a cache does not know")
@@ -121,7 +122,7 @@ struct TeacherTrainingTests {
         var parts = request
         parts.output = folder.file("parts")
         var asked = 0
-        let error = #expect(throws: TrainingError.self) {
+        let error = #expect(throws: CheckpointError.self) {
             try Trainer(parts).prepare(
                 isCancelled: {
                     asked += 1; return asked > 5

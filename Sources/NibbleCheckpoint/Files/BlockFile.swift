@@ -1,17 +1,15 @@
-internal import NibbleCheckpoint
-
 /// A whole file of blocks, mapped; each is compared with its checksum when it is read.
-struct BlockFile: Sendable {
-    let header: BlockFileHeader
-    var path: String { file.path }
+package struct BlockFile: Sendable {
+    package let header: BlockFileHeader
+    package var path: String { file.path }
     private let file: MappedFile
     private let start: Int
 
     /// Opens the file at `path`.
     ///
-    /// - Throws: `CheckpointError` where it cannot be read or is damaged, `TrainingError` (`mismatch`) where it belongs
-    ///   to something else than `header`.
-    init(path: String, expecting header: BlockFileHeader) throws {
+    /// - Throws: `CheckpointError` where it cannot be read or is damaged; `inconsistent` where it belongs to something
+    ///   else than `header`.
+    package init(path: String, expecting header: BlockFileHeader) throws(CheckpointError) {
         let file = try MappedFile(path: path)
         start = try header.check(file)
         let expected = start + header.blockCount * header.stride
@@ -27,7 +25,7 @@ struct BlockFile: Sendable {
     /// Calls `body` with the bytes of a block.
     ///
     /// - Throws: `CheckpointError` (`malformed`) where it is damaged.
-    func withBlock<Result>(
+    package func withBlock<Result>(
         _ index: Int, _ body: (UnsafeRawBufferPointer) -> Result
     ) throws(CheckpointError) -> Result {
         precondition((0..<header.blockCount).contains(index), "block \(index) of \(header.blockCount)")
@@ -43,7 +41,7 @@ struct BlockFile: Sendable {
     }
 
     /// Whole blocks from the start of a file that was not finished.
-    static func wholeBlocks(_ file: MappedFile, from start: Int, _ header: BlockFileHeader) -> Int {
+    package static func wholeBlocks(_ file: MappedFile, from start: Int, _ header: BlockFileHeader) -> Int {
         var count = 0
         while count < header.blockCount, start + (count + 1) * header.stride <= file.count,
             isWhole(file, at: start + count * header.stride, header)

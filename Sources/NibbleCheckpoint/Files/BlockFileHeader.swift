@@ -1,23 +1,21 @@
-internal import NibbleCheckpoint
-
 /// What a file of blocks holds: docs/design/0011-teacher-cache.md has the layout.
-struct BlockFileHeader: Sendable {
+package struct BlockFileHeader: Sendable {
     /// Eight characters that tell the kind of file.
-    let magic: String
+    package let magic: String
     /// What the blocks belong to, in their order: compared with what is expected when a file is opened.
-    let fields: [JSONValue.Member]
+    package let fields: [JSONValue.Member]
     /// Bytes of a block, its checksum not counted.
-    let blockSize: Int
+    package let blockSize: Int
     /// Blocks of the whole file.
-    let blockCount: Int
+    package let blockCount: Int
 
     private static let version: UInt32 = 1
     /// Blocks begin at a multiple of it.
     private static let alignment = 64
     /// Bytes of the checksum behind each block: XXH64, little-endian.
-    static let checksumSize = 8
+    package static let checksumSize = 8
 
-    init(magic: String, fields: [JSONValue.Member], blockSize: Int, blockCount: Int) {
+    package init(magic: String, fields: [JSONValue.Member], blockSize: Int, blockCount: Int) {
         precondition(magic.utf8.count == 8, "magic '\(magic)' of \(magic.utf8.count) bytes, expected 8")
         precondition(blockSize > 0 && blockCount > 0, "\(blockCount) blocks of \(blockSize) bytes")
         self.magic = magic
@@ -27,10 +25,10 @@ struct BlockFileHeader: Sendable {
     }
 
     /// Bytes from the start of a block to that of the next.
-    var stride: Int { blockSize + Self.checksumSize }
+    package var stride: Int { blockSize + Self.checksumSize }
 
     /// The bytes before the first block.
-    var bytes: [UInt8] {
+    package var bytes: [UInt8] {
         let all =
             fields + [
                 .init("block_bytes", .integer(blockSize)), .init("blocks", .integer(blockCount)),
@@ -48,9 +46,9 @@ struct BlockFileHeader: Sendable {
 
     /// Checks that a file begins with this header; returns where its blocks begin.
     ///
-    /// - Throws: `CheckpointError` where the file is of another kind or damaged, `TrainingError` (`mismatch`) where it
-    ///   belongs to something else, naming what differs.
-    func check(_ file: MappedFile) throws -> Int {
+    /// - Throws: `CheckpointError` where the file is of another kind or damaged; `inconsistent` where it belongs to
+    ///   something else, naming what differs.
+    package func check(_ file: MappedFile) throws(CheckpointError) -> Int {
         let (found, start) = try Self.read(file, magic: magic)
         try checkFields(found, path: file.path)
         guard file.bytes.prefix(start).elementsEqual(bytes) else {
@@ -64,7 +62,7 @@ struct BlockFileHeader: Sendable {
     /// The description of a file, and where its blocks begin.
     ///
     /// - Throws: `CheckpointError` where the file is of another kind or damaged.
-    static func read(
+    package static func read(
         _ file: MappedFile, magic: String
     ) throws(CheckpointError) -> (fields: JSONValue, start: Int) {
         let prefix = magic.utf8.count + 8
@@ -100,20 +98,25 @@ struct BlockFileHeader: Sendable {
         return (found, prefix + size)
     }
 
-    private func checkFields(_ found: JSONValue, path: String) throws(TrainingError) {
+    private func checkFields(_ found: JSONValue, path: String) throws(CheckpointError) {
         let all = fields + [.init("blocks", .integer(blockCount))]
-        let different = all.compactMap { field -> String? in
-            let (mine, other) = (Self.text(field.value), found[field.name].map(Self.text) ?? "missing")
-            return mine == other ? nil : "another \(field.name) (\(other), now \(mine))"
-        }
+        let different = all.compactMap { $0.difference(from: found) }
         guard different.isEmpty else {
-            throw TrainingError(
-                .mismatch, path, "was made for " + different.joined(separator: " and "),
+            throw CheckpointError(
+                .inconsistent, path: path, "was made for " + different.joined(separator: " and "),
                 advice: "use what it was made for, or remove it, or choose another place")
         }
     }
+}
 
-    private static func text(_ value: JSONValue) -> String {
-        String(value.serialized().filter { $0 != "\n" && $0 != "\"" })
+extension JSONValue.Member {
+    /// How this member differs from the one of the same name in `found`: `another seed (3, now 4)`; nil where it does
+    /// not.
+    package func difference(from found: JSONValue) -> String? {
+        func text(_ value: JSONValue) -> String {
+            String(value.serialized(pretty: false).filter { $0 != "\"" })
+        }
+        let (mine, other) = (text(value), found[name].map(text) ?? "missing")
+        return mine == other ? nil : "another \(name) (\(other), now \(mine))"
     }
 }

@@ -1,5 +1,4 @@
 internal import NibbleCheckpoint
-internal import NibbleModel
 internal import NibbleNumerics
 internal import NibbleTensor
 internal import NibbleTokenizer
@@ -47,7 +46,7 @@ struct SelfTextWriter {
         guard beginning != nil || !starts.isEmpty else {
             throw TextError(
                 teacher.path, "its vocabulary has neither BOS nor normal tokens to begin with",
-                advice: "train on a text")
+                advice: "give a text")
         }
         let length = header.blockSize / 4
         var writer = try BlockFileWriter(path: path, header: header, group: group)
@@ -56,10 +55,10 @@ struct SelfTextWriter {
             let drawn = try draw(sequences, length: length) { position in
                 progress(writer.count * length + position * sequences.count)
                 guard !isCancelled() else {
-                    throw TrainingError(
-                        .cancelled, path,
+                    throw CheckpointError(
+                        .cancelled, path: path,
                         "was stopped after \(writer.count) of \(text.sequenceCount) sequences",
-                        advice: "the same command with --resume goes on from there")
+                        advice: "what is written is kept: go on from there")
                 }
             }
             for sequence in drawn {

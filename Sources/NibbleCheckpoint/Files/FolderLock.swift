@@ -1,15 +1,14 @@
 internal import CLibrary
-internal import NibbleCheckpoint
 
-/// The lock of a run folder: flock(2) on a file in it, which the system releases with the process, however
+/// The lock of a folder: flock(2) on a file in it, which the system releases with the process, however
 /// that ends.
-struct FolderLock: ~Copyable {
+package struct FolderLock: ~Copyable {
     private let descriptor: Int32
 
     /// Takes the lock file at `path`, which is created where it is missing and stays.
     ///
-    /// - Throws: `TrainingError` (`mismatch`) where a process has it, `CheckpointError` where there can be none.
-    init(path: String) throws {
+    /// - Throws: `CheckpointError`: `invalidRequest` where a process has it, `inputOutput` where there can be none.
+    package init(path: String) throws(CheckpointError) {
         let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else {
             throw CheckpointError.system("cannot open the lock file", path: path)
@@ -31,8 +30,8 @@ struct FolderLock: ~Copyable {
         }
         let owner = Self.process(path: path)
         close(descriptor)
-        throw TrainingError(
-            .mismatch, FilePath.folder(of: path),
+        throw CheckpointError(
+            .invalidRequest, path: FilePath.folder(of: path),
             "is in use by " + (owner.map { "process \($0)" } ?? "another process"),
             advice: "wait for it, or end it; what it saved is kept")
     }
@@ -46,7 +45,7 @@ struct FolderLock: ~Copyable {
     }
 
     /// The process that took the lock last, as the file says.
-    static func process(path: String) -> Int? {
+    package static func process(path: String) -> Int? {
         guard let file = try? MappedFile(path: path) else { return nil }
         return withExtendedLifetime(file) {
             Int(String(decoding: file.bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
@@ -54,7 +53,7 @@ struct FolderLock: ~Copyable {
     }
 
     /// Whether a process has the lock now; false where there is no lock file. Needs no right to write.
-    static func isHeld(path: String) -> Bool {
+    package static func isHeld(path: String) -> Bool {
         let descriptor = open(path, O_RDONLY | O_CLOEXEC)
         guard descriptor >= 0 else { return false }
         defer { close(descriptor) }

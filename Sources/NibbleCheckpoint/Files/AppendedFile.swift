@@ -1,18 +1,17 @@
 internal import CLibrary
-internal import NibbleCheckpoint
 
 /// A file that records are appended to, each handed to the system whole before the next.
 ///
 /// What was appended outlives the process, even one that is killed; not a power cut, unless flushed.
-struct AppendedFile: ~Copyable {
-    let path: String
+package struct AppendedFile: ~Copyable {
+    package let path: String
     private let descriptor: Int32
     private var size: Int
 
     /// Opens the file at `path` at its end; it is created where it is missing.
     ///
     /// - Parameter isNew: whether the file must not exist yet.
-    init(path: String, isNew: Bool = false) throws(CheckpointError) {
+    package init(path: String, isNew: Bool = false) throws(CheckpointError) {
         let descriptor = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | (isNew ? O_EXCL : 0), 0o644)
         guard descriptor >= 0 else { throw .system("cannot open for writing", path: path) }
         var status = stat()
@@ -30,7 +29,7 @@ struct AppendedFile: ~Copyable {
     deinit { close(descriptor) }
 
     /// Appends `record`; where that fails, nothing of it stays in the file.
-    mutating func append(_ record: some Collection<UInt8>) throws(CheckpointError) {
+    package mutating func append(_ record: some Collection<UInt8>) throws(CheckpointError) {
         let record = Array(record)
         var done = 0
         while done < record.count {
@@ -50,14 +49,14 @@ struct AppendedFile: ~Copyable {
     }
 
     /// Cuts the file after its first `count` bytes.
-    mutating func truncate(to count: Int) throws(CheckpointError) {
+    package mutating func truncate(to count: Int) throws(CheckpointError) {
         precondition((0...size).contains(count), "\(count) bytes kept of \(size)")
         guard ftruncate(descriptor, off_t(count)) == 0 else { throw .system("cannot cut", path: path) }
         size = count
     }
 
     /// Waits until everything is on disk.
-    func flush() throws(CheckpointError) {
+    package func flush() throws(CheckpointError) {
         guard fsync(descriptor) == 0 else { throw .system("cannot flush", path: path) }
     }
 }

@@ -1,24 +1,23 @@
 internal import CLibrary
-internal import NibbleCheckpoint
 
 /// Writes a file of blocks beside its place, as `NAME.part`, and renames it when whole; goes on with what a killed
 /// process wrote.
-struct BlockFileWriter: ~Copyable {
+package struct BlockFileWriter: ~Copyable {
     private let header: BlockFileHeader
     private let path: String
     private var file: AppendedFile
     /// Blocks that are there.
-    private(set) var count: Int
+    package private(set) var count: Int
 
     /// Where a file is written until it is whole.
-    static func partPath(_ path: String) -> String { path + ".part" }
+    package static func partPath(_ path: String) -> String { path + ".part" }
 
     /// Begins a file for `path`, or goes on with one.
     ///
     /// - Parameter group: blocks that are computed together: a file goes on after a multiple of them.
-    /// - Throws: `CheckpointError` where it cannot be written, `TrainingError` (`mismatch`) where what was begun belongs
-    ///   to something else than `header`.
-    init(path: String, header: BlockFileHeader, group: Int) throws {
+    /// - Throws: `CheckpointError` where it cannot be written, `inconsistent` where what was begun belongs to something else than
+    ///   `header`.
+    package init(path: String, header: BlockFileHeader, group: Int) throws(CheckpointError) {
         precondition(group > 0, "groups of \(group) blocks")
         let part = Self.partPath(path)
         let bytes = header.bytes
@@ -35,7 +34,8 @@ struct BlockFileWriter: ~Copyable {
     }
 
     /// Whole blocks of what was begun; nil where not even its header is there.
-    private static func wholeBlocks(_ part: String, _ header: BlockFileHeader) throws -> Int? {
+    private static func wholeBlocks(_ part: String, _ header: BlockFileHeader) throws(CheckpointError) -> Int?
+    {
         let file = try MappedFile(path: part)
         let bytes = header.bytes
         // A process that was killed at once wrote some of the header.
@@ -45,7 +45,7 @@ struct BlockFileWriter: ~Copyable {
     }
 
     /// Appends a block of the header's size.
-    mutating func append(_ block: [UInt8]) throws(CheckpointError) {
+    package mutating func append(_ block: [UInt8]) throws(CheckpointError) {
         precondition(
             block.count == header.blockSize && count < header.blockCount,
             "block \(count) of \(header.blockCount) with \(block.count) bytes, expected \(header.blockSize)")
@@ -56,7 +56,7 @@ struct BlockFileWriter: ~Copyable {
     }
 
     /// Moves the file to its place.
-    consuming func commit() throws(CheckpointError) {
+    package consuming func commit() throws(CheckpointError) {
         precondition(count == header.blockCount, "\(count) of \(header.blockCount) blocks")
         try file.flush()
         guard rename(Self.partPath(path), path) == 0 else { throw .system("cannot rename", path: path) }

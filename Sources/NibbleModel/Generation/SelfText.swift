@@ -1,9 +1,8 @@
 internal import NibbleCheckpoint
-public import NibbleModel
 internal import NibbleNumerics
 public import NibbleTokenizer
 
-/// Training text that the teacher writes itself, for those who have none: sequences drawn from its own probabilities at
+/// Text that an unquantized model writes itself, for training and calibration without any other: sequences drawn from its own probabilities at
 /// temperature 1 (Liu et al. 2023, "LLM-QAT: data-free quantization aware training", section 3.1).
 ///
 /// Each sequence begins with BOS, and goes on with tokens drawn from the whole vocabulary but control tokens, so that
@@ -39,8 +38,8 @@ public struct SelfText: Sendable {
     /// - Parameters:
     ///   - progress: called with the tokens drawn so far.
     ///   - isCancelled: asked before every token.
-    /// - Throws: `TrainingError`: `mismatch` where the file, or what was begun of it, is another text, `cancelled`, or
-    ///   `diverged` where the teacher gives NaN or infinity; `CheckpointError` where it cannot be read or written.
+    /// - Throws: `CheckpointError`: `inconsistent` where the file, or what was begun of it, is another text, `cancelled`,
+    ///   or where it cannot be read or written; `TextError` where the vocabulary has nothing to begin with.
     public func tokens(
         path: String, teacher: LanguageModel, tokenizer: Tokenizer, progress: (Int) -> Void = { _ in },
         isCancelled: () -> Bool = { false }
