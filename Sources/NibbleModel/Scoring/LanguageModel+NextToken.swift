@@ -1,33 +1,33 @@
 internal import NibbleCheckpoint
-public import NibbleTensor
+package import NibbleTensor
 
 extension LanguageModel {
-    /// Adds the gradients of a text's cross-entropy, the mean of -log p of its tokens by those before them.
+    /// The cross-entropy of a text, the mean of -log p of its tokens by those before them, and its gradient by the
+    /// residual stream after the last block.
     ///
     /// - Parameters:
     ///   - sequences: token sequences of equal length, two tokens or more.
+    ///   - stream: theirs after the last block.
     ///   - weight: what gradients are multiplied by: the share of these sequences in the whole.
-    ///   - recomputes: whether blocks are computed again on the way back rather than kept.
-    /// - Returns: the cross-entropy in nats a token.
-    /// - Throws: `ModelError` where a token is beyond the vocabulary, or the model gives NaN or infinity.
-    @discardableResult
-    public func addCrossEntropyGradients(
-        of sequences: [[Int32]], weight: Float = 1, recomputes: Bool = false, to gradients: Gradients
-    ) throws(ModelError) -> Double {
-        let length = sequences.first?.count ?? 0
-        precondition(length > 1, "\(sequences.count) sequences of \(length) tokens")
+    ///   - gradients: sees those of the last norm and the head where they are parameters.
+    /// - Returns: the cross-entropy in nats a token, and the gradient; nil where a logit is NaN or infinite.
+    package func crossEntropy(
+        of sequences: [[Int32]], stream: Tensor, weight: Float, into gradients: Gradients
+    ) -> (loss: Double, gradient: Tensor)? {
+        let length = stream.layout.length
+        precondition(
+            length > 1 && sequences.count == stream.layout.sequences,
+            "\(sequences.count) sequences for a stream of \(stream.layout.sequences) of \(length) tokens")
         let tape = Tape(compute)
-        let stream = try residual(sequences, tape: tape, recomputes: recomputes)
         let states = finalStates(stream, positions: 0..<length - 1, tape: tape)
         guard
             let (loss, gradient) = compute.nextTokenLoss(
                 states, head: head, softcap: finalLogitSoftcap, targets: sequences.flatMap { $0.dropFirst() },
                 weight: weight, gradients: gradients)
-        else {
-            try findNonFinite(sequences)
-            throw nonFiniteHead
+        else { return nil }
+        guard let result = tape.backpropagate([(states, gradient)], to: [stream], into: gradients)[0] else {
+            preconditionFailure("states are made of their stream")
         }
-        tape.backpropagate([(states, gradient)], into: gradients)
-        return loss
+        return (loss, result)
     }
 }

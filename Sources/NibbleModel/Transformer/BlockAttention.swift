@@ -1,4 +1,5 @@
 internal import NibbleTensor
+internal import Synchronization
 
 /// Where a block's attention finds its keys and values.
 struct BlockAttention {
@@ -28,6 +29,22 @@ struct BlockAttention {
             precondition(tape == nil, "single steps are not differentiated")
             return compute.stepAttention(
                 query: query, key: key, value: value, cache: cache, positions: positions, window: window)
+        }
+    }
+}
+
+/// The rotary angles of the last layout that asked for them, for passes that go through a model a part at a time: they
+/// take longer than a small block.
+final class AngleCache: Sendable {
+    private let last = Mutex<(layout: PanelLayout, angles: LayerAngles)?>(nil)
+
+    /// Angles of sequences that begin at position 0.
+    func angles(_ layout: PanelLayout, _ make: () -> LayerAngles) -> LayerAngles {
+        last.withLock { last in
+            if let last, last.layout == layout { return last.angles }
+            let angles = make()
+            last = (layout, angles)
+            return angles
         }
     }
 }

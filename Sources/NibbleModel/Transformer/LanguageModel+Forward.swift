@@ -62,7 +62,7 @@ extension LanguageModel {
     typealias BlockObservation = (_ group: Sublayer.InputGroup, Tensor) -> Void
 
     /// One block, a sublayer after the other. In place unless there is a tape.
-    private func apply(
+    func apply(
         _ block: TransformerBlock, to stream: Tensor, _ attention: BlockAttention, tape: Tape?,
         see: BlockObservation? = nil
     ) -> Tensor {

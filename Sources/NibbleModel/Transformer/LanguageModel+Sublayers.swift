@@ -1,19 +1,28 @@
-internal import NibbleCheckpoint
+package import NibbleCheckpoint
 public import NibbleTensor
 
-/// Passes that go through a model a sublayer at a time, one sequence each.
+/// Passes that go through a model a part at a time: sequences of equal length that begin at position 0 and are not
+/// continued.
 extension LanguageModel {
     /// The residual stream of one sequence before the first block.
-    public func embed(_ sequence: [Int32]) throws(ModelError) -> Tensor {
-        let length = try check([sequence])
+    public func embed(_ sequence: [Int32]) throws(ModelError) -> Tensor { try embed([sequence]) }
+
+    /// The residual stream of some sequences before the first block.
+    package func embed(_ sequences: [[Int32]]) throws(ModelError) -> Tensor {
+        let length = try check(sequences)
         return compute.embed(
-            [sequence], embedding, scale: configuration.embeddingScale,
-            layout: compute.layout(sequences: 1, length: length))
+            sequences, embedding, scale: configuration.embeddingScale,
+            layout: compute.layout(sequences: sequences.count, length: length))
     }
 
     /// Passes a residual stream through a sublayer. `stream` is used up.
     public func advance(_ stream: Tensor, through sublayer: Sublayer, of layer: Int) -> Tensor {
         apply(sublayer, of: blocks[layer], to: stream, attention(of: stream))
+    }
+
+    /// Passes a residual stream through a whole block. `stream` is used up.
+    package func advance(_ stream: Tensor, through layer: Int) -> Tensor {
+        apply(blocks[layer], to: stream, attention(of: stream), tape: nil)
     }
 
     /// The same where the input of the sublayer's last matrix is known.
@@ -31,14 +40,41 @@ extension LanguageModel {
         return inner(group.sublayer, of: block, normed, attention(of: stream), tape: nil)
     }
 
-    /// Attention within one sequence that is not continued.
+    /// The gradient of the residual stream before a block, given that of the stream after it.
+    ///
+    /// - Parameters:
+    ///   - gradient: it is used up; zero in padding.
+    ///   - stream: the residual stream before the block.
+    ///   - gradients: sees those of the block's parameters.
+    package func backpropagate(
+        _ gradient: Tensor, through layer: Int, from stream: Tensor, into gradients: Gradients
+    ) -> Tensor {
+        let tape = Tape(compute)
+        let output = apply(blocks[layer], to: stream, attention(of: stream), tape: tape)
+        guard let result = tape.backpropagate([(output, gradient)], to: [stream], into: gradients)[0] else {
+            preconditionFailure("a block adds to its stream, whose gradient reaches it")
+        }
+        return result
+    }
+
+    /// Attention within sequences that are not continued.
     private func attention(of stream: Tensor) -> BlockAttention {
         let layout = stream.layout
-        precondition(layout.sequences == 1, "\(layout.sequences) sequences")
         return BlockAttention(
-            cache: cache(sequences: 1, positions: layout.length), place: .batch(first: 0, start: 0),
-            angles: angles {
-                compute.rotaryAngles(layout: layout, frequencies: $0, isInterleaved: isInterleaved)
+            cache: cache(sequences: layout.sequences, positions: layout.length),
+            place: .batch(first: 0, start: 0),
+            angles: angleCache.angles(layout) {
+                angles {
+                    compute.rotaryAngles(layout: layout, frequencies: $0, isInterleaved: isInterleaved)
+                }
             })
+    }
+
+    /// The same model with other matrices in some places.
+    ///
+    /// - Parameter matrices: of the shapes of those that they replace. Where the head is tied, it changes with the
+    ///   embedding.
+    package func replacing(_ matrices: [TensorRole: Matrix]) -> LanguageModel {
+        LanguageModel(self, matrices: matrices)
     }
 }

@@ -29,6 +29,7 @@ public final class LanguageModel: Sendable {
     let head: Matrix
     /// Whether rotary pairs are neighbours: so in GGUF files of Llama, whose rows were permuted for it.
     let isInterleaved: Bool
+    let angleCache: AngleCache
 
     /// Takes the weights of `checkpoint`, which must be of a type that can be decoded.
     ///
@@ -53,9 +54,41 @@ public final class LanguageModel: Sendable {
             blocks.append(try TransformerBlock(weights, layer: layer, configuration))
         }
         self.blocks = blocks
+        angleCache = AngleCache()
         let query = TensorRole(.attentionQuery, layer: 0)
         isInterleaved =
             checkpoint.source.scheme.convention(of: query, in: configuration).interleavedHeads != nil
+    }
+
+    /// The same model with other matrices.
+    init(_ model: LanguageModel, matrices: [TensorRole: Matrix]) {
+        path = model.path
+        configuration = model.configuration
+        compute = model.compute
+        weightBytes = model.weightBytes
+        parameterCount = model.parameterCount
+        outputNorm = model.outputNorm
+        isInterleaved = model.isInterleaved
+        angleCache = model.angleCache
+        var (embedding, head, blocks) = (model.embedding, model.head, model.blocks)
+        func replace(_ matrix: inout Matrix, by other: Matrix) {
+            precondition(
+                matrix.rows == other.rows && matrix.columns == other.columns,
+                "\(other.rows) x \(other.columns) replaces \(matrix.rows) x \(matrix.columns)")
+            matrix = other
+        }
+        for (role, matrix) in matrices {
+            if let layer = role.layer {
+                replace(&blocks[layer][matrix: role.kind], by: matrix)
+            } else if role.kind == .output {
+                replace(&head, by: matrix)
+            } else {
+                precondition(role.kind == .tokenEmbedding, "\(role) is no matrix")
+                replace(&embedding, by: matrix)
+                if configuration.tiesEmbeddings { head = matrix }
+            }
+        }
+        (self.embedding, self.head, self.blocks) = (embedding, head, blocks)
     }
 
     /// Rows of the vocabulary head.

@@ -60,6 +60,13 @@ extension Sublayer {
         }
     }
 
+    /// Weights of a block's matrices.
+    package static func weightCount(in shape: ModelConfiguration) -> Int {
+        inputGroups.flatMap(\.kinds).reduce(0) { sum, kind in
+            sum + (shape.shape(of: TensorRole(kind, layer: 0))?.reduce(1, *) ?? 0)
+        }
+    }
+
     /// Values of a token in the packed operands of a block's products, two of them in a word.
     package static func packedFeatures(in shape: ModelConfiguration) -> Int {
         inputGroups.reduce(0) { $0 + $1.width(in: shape) } / 2

@@ -47,6 +47,25 @@ extension TransformerBlock {
         }
     }
 
+    /// A matrix by what it is for.
+    subscript(matrix kind: TensorRole.Kind) -> Matrix {
+        get { self[keyPath: Self.linear(kind)].weight }
+        set { self[keyPath: Self.linear(kind)].weight = newValue }
+    }
+
+    private static func linear(_ kind: TensorRole.Kind) -> WritableKeyPath<TransformerBlock, Linear> {
+        switch kind {
+        case .attentionQuery: \.query
+        case .attentionKey: \.key
+        case .attentionValue: \.value
+        case .attentionOutput: \.output
+        case .feedForwardGate: \.gate
+        case .feedForwardUp: \.up
+        case .feedForwardDown: \.down
+        default: preconditionFailure("\(kind) is no matrix of a block")
+        }
+    }
+
     init(_ weights: WeightTable, layer: Int, _ configuration: ModelConfiguration) throws(CheckpointError) {
         func linear(_ kind: TensorRole.Kind) throws(CheckpointError) -> Linear {
             Linear(

@@ -70,6 +70,14 @@ public final class Compute: Sendable {
             width: layout.width, sequences: 1, length: count, isStep: count <= 4)
     }
 
+    /// What the bits of results depend on: products, instruction level and the kernels that OpenBLAS chose. The number of
+    /// threads is not among it.
+    package var arithmetic: String {
+        let products = hasBF16 ? hasTiles ? "bf16 (AMX)" : "bf16" : "f32"
+        return "\(products)\(hasInt8 ? " and int8" : "") products, \(level) kernels, OpenBLAS "
+            + String(cString: openblas_get_corename())
+    }
+
     /// What computes, in words: `bf16 and int8 products (AVX-512), 2 threads`.
     public var summary: String {
         let bf16 = hasTiles ? "bf16 (AMX)" : "bf16"

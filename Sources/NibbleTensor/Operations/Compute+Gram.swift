@@ -1,14 +1,33 @@
 internal import COpenBLAS
 
 extension Compute {
-    /// Adds the products of all pairs of features, summed over the tokens: target (+)= x xᵀ, `[features][features]`.
+    /// Adds the products of all pairs of features, summed over the tokens: target += x xᵀ, `[features][features]`.
+    ///
+    /// Only what lies on and above the diagonal is right afterwards: ``completeGram(_:size:)`` does the rest.
     ///
     /// - Parameter weights: what the product of each token is multiplied by, sequence by sequence; nil: 1.
     package func addGram(
         of x: Tensor, weights: ArraySlice<Float>? = nil, to target: UnsafeMutablePointer<Float>
     ) {
         let x = weighted(x, weights)
-        addWeightGradient(TokenRows(x, compute: self), x, to: target, accumulates: true)
+        addWeightGradient(
+            TokenRows(x, compute: self), x, to: target, accumulates: true, isSymmetric: true)
+    }
+
+    /// Copies what lies above the diagonal of a symmetric matrix, `[size][size]`, to below it.
+    package func completeGram(_ target: UnsafeMutablePointer<Float>, size: Int) {
+        let side = 64
+        let pieces = (size + side - 1) / side
+        workers.forEach(pieces) { piece in
+            let rows = piece * side..<min((piece + 1) * side, size)
+            for first in stride(from: 0, through: rows.lowerBound, by: side) {
+                for row in rows {
+                    for column in first..<min(first + side, row) {
+                        target[row * size + column] = target[column * size + row]
+                    }
+                }
+            }
+        }
     }
 
     /// Adds the products of the features of two tensors, summed over the tokens: target += y xᵀ,

@@ -26,8 +26,11 @@ extension Compute {
     }
 
     /// dW (+)= dy xᵀ, `[features of dy][features of x]`.
+    ///
+    /// - Parameter isSymmetric: whether the product is; then what lies below its diagonal is left out.
     func addWeightGradient(
-        _ dy: TokenRows, _ x: Tensor, to target: UnsafeMutablePointer<Float>, accumulates: Bool
+        _ dy: TokenRows, _ x: Tensor, to target: UnsafeMutablePointer<Float>, accumulates: Bool,
+        isSymmetric: Bool = false
     ) {
         let columns = TokenColumns(x, compute: self)
         let height = 96
@@ -38,7 +41,8 @@ extension Compute {
         workers.forEach(slabs * parts) { job in
             let rows = job / parts * height..<min((job / parts + 1) * height, dy.features)
             let part = job % parts
-            for group in groups * part / parts..<groups * (part + 1) / parts {
+            for group in groups * part / parts..<groups * (part + 1) / parts
+            where !isSymmetric || (group + 1) * TokenColumns.width > rows.lowerBound {
                 columns.multiply(dy, rows: rows, group: group, into: target, accumulates: accumulates)
             }
         }

@@ -37,12 +37,13 @@ extension Compute {
         }
         workers.forEach(layout.panels) { panel in
             let (own, source, target) = (padded + panel * layout.width, x.panel(panel), y.panel(panel))
+            let first = panel % layout.panelsPerSequence * layout.width
+            let count = min(layout.width, layout.length - first)
             for feature in 0..<x.features {
-                let first = feature * layout.width
-                for lane in 0..<layout.width {
-                    // What lies in padding may be no number.
-                    target[first + lane] = own[lane] == 0 ? 0 : source[first + lane] * own[lane]
-                }
+                let (row, result) = (source + feature * layout.width, target + feature * layout.width)
+                for lane in 0..<count { result[lane] = row[lane] * own[lane] }
+                // What lies in padding may be no number.
+                for lane in count..<layout.width { result[lane] = 0 }
             }
         }
         withExtendedLifetime(lanes) {}

@@ -2,6 +2,8 @@ internal import CKernels
 
 /// A tensor with the features of a token side by side, in groups of 32: what ``TokenRows`` are multiplied with.
 struct TokenColumns {
+    /// Features of a group.
+    static let width = 32
     /// Groups of features.
     let groups: Int
     private let features: Int

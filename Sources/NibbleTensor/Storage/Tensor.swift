@@ -23,6 +23,11 @@ public final class Tensor: @unchecked Sendable {
     /// Panel `index`: `[features][width]`.
     package func panel(_ index: Int) -> UnsafeMutablePointer<Float> { values + index * panelCount }
 
+    /// All panels as they lie in memory, padding included.
+    package var bytes: UnsafeMutableRawBufferPointer {
+        UnsafeMutableRawBufferPointer(start: values, count: 4 * panelCount * layout.panels)
+    }
+
     /// The features of one token.
     public func column(sequence: Int, position: Int) -> [Float] {
         let (panel, lane) = layout.place(sequence: sequence, position: position)

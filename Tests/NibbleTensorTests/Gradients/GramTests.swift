@@ -12,6 +12,7 @@ struct GramTests {
         target.withUnsafeMutableBufferPointer { target in
             guard let start = target.baseAddress else { return }
             compute.addGram(of: x, to: start)
+            compute.completeGram(start, size: x.features)
         }
         return target
     }
