@@ -57,24 +57,26 @@ struct GPTAQTests {
         let importance =
             isWeighted
             ? try CalibrationSample.gradients(student, Self.sequences) : nil
-        var streams = try PairedStreams(
-            reference: teacher, quantized: student.quantized, sequences: Self.sequences, compares: true)
-        streams.advance(through: .attention, of: 0)
-        streams.advance(through: .feedForward, of: 0)
-        streams.advance(through: .attention, of: 1)
+        let folder = try TemporaryFolder()
+        let streams = try CalibrationSample.streams(student, Self.sequences, in: folder)
+        for (sublayer, layer) in [(Sublayer.attention, 0), (.feedForward, 0), (.attention, 1)] {
+            try streams.advance(through: sublayer, of: layer, quantized: student.quantized)
+        }
         let role = TensorRole(.feedForwardDown, layer: 1)
         let group = Sublayer.feedForward.groups[1]
         let columns = try #require(student.matrices.first { $0.role == role }).columns
         var expected = [Double](repeating: 0, count: columns * columns)
         let rounded = try #require(streams.rounded)
-        for (index, stream) in streams.exact.enumerated() {
-            let x = teacher.input(of: group, layer: 1, stream)
-            let y = student.quantized.input(of: group, layer: 1, rounded[index])
+        let level = PairedStreams.level(.feedForward, of: 1)
+        for index in Self.sequences.indices {
+            let one = index..<index + 1
+            let x = teacher.input(of: group, layer: 1, try streams.exact.read(level: level, one))
+            let y = student.quantized.input(of: group, layer: 1, try rounded.read(level: level, one))
             for position in 0..<50 {
                 let (a, b) = (
                     x.column(sequence: 0, position: position), y.column(sequence: 0, position: position)
                 )
-                let weight = importance?.weights[role]?[index * 50 + position] ?? 1
+                let weight = importance?[role]?.weights?[index * 50 + position] ?? 1
                 for row in 0..<columns {
                     for column in 0..<columns {
                         expected[row * columns + column] += Double(weight * (a[row] - b[row]) * a[column])
@@ -82,7 +84,11 @@ struct GPTAQTests {
                 }
             }
         }
-        let found = InputHessians(&streams, group, layer: 1, gradients: importance)
+        var found = InputHessians(
+            [role], weights: importance?.compactMapValues(\.weights), compute: student.compute)
+        try streams.look(at: group, of: 1, quantized: student.quantized) { index, x, lost in
+            found.add(x, lost: lost, index: index)
+        }
         let losses = try #require(found.losses[role])
         let size = expected.map(abs).max() ?? 0
         #expect(size > 0)
@@ -111,7 +117,9 @@ struct GPTAQTests {
         }
         let weights = Array(matrix.values)
         let gptq = try GPTQRounding(hessian, columns: n)
-        try gptq.correct(3..<matrix.rows, of: #require(matrix.calibrated), lost: lost, share: share)
+        try CalibrationSample.change(matrix) {
+            gptq.correct(3..<matrix.rows, of: $0, lost: lost, share: share)
+        }
         let mean = (0..<n).reduce(Float(0)) { $0 + hessian.floats[$1 * n + $1] } / Float(n)
         #expect(matrix.values[..<(3 * n)].elementsEqual(weights[..<(3 * n)]))
         for row in [3, 4, matrix.rows - 1] {
@@ -130,13 +138,17 @@ struct GPTAQTests {
 
     /// Σ over tokens of |s - t|² after the last block.
     private static func distance(_ student: Student, _ teacher: LanguageModel) throws -> Double {
-        var all = try PairedStreams(
-            reference: teacher, quantized: student.quantized, sequences: sequences, compares: true)
+        let folder = try TemporaryFolder()
+        let all = try CalibrationSample.streams(student, sequences, in: folder)
         for layer in 0..<teacher.configuration.layerCount {
-            for sublayer in Sublayer.allCases { all.advance(through: sublayer, of: layer) }
+            for sublayer in Sublayer.allCases {
+                try all.advance(through: sublayer, of: layer, quantized: student.quantized)
+            }
         }
         var sum = 0.0
-        for (exact, rounded) in zip(all.exact, try #require(all.rounded)) {
+        for index in sequences.indices {
+            let exact = try all.exact.read(index..<index + 1)
+            let rounded = try #require(all.rounded).read(index..<index + 1)
             for position in 0..<50 {
                 let (t, s) = (
                     exact.column(sequence: 0, position: position),
@@ -175,17 +187,5 @@ struct GPTAQTests {
         for (left, right) in zip(students[0].matrices, students[1].matrices) {
             #expect(left.blocks.elementsEqual(right.blocks), "\(left.name)")
         }
-    }
-}
-
-extension PairedStreams {
-    /// Passes all sequences through one sublayer of both models.
-    fileprivate mutating func advance(through sublayer: Sublayer, of layer: Int) {
-        let last = sublayer.groups[1]
-        for (index, stream) in exact.enumerated() {
-            lead(
-                index, with: reference.input(of: last, layer: layer, stream), through: sublayer, of: layer)
-        }
-        follow(through: sublayer, of: layer)
     }
 }

@@ -16,14 +16,18 @@ struct GPTQRoundingTests {
     /// Of all blocks, by what the matrix is for.
     private static func hessians(_ student: Student) throws -> [TensorRole: Memory] {
         let model = try CalibrationSample.teacher(student)
-        var streams = try PairedStreams(
-            reference: model, quantized: student.quantized, sequences: sequences, compares: false)
+        let folder = try TemporaryFolder()
+        let streams = try CalibrationSample.streams(student, sequences, in: folder, compares: false)
         var hessians: [TensorRole: Memory] = [:]
         for layer in 0..<model.configuration.layerCount {
             for group in Sublayer.inputGroups {
-                hessians.merge(
-                    InputHessians(&streams, group, layer: layer).hessians, uniquingKeysWith: { $1 })
-                if group.isLast { streams.follow(through: group.sublayer, of: layer) }
+                var found = InputHessians(
+                    group.kinds.map { TensorRole($0, layer: layer) }, weights: nil, compute: model.compute)
+                try streams.look(at: group, of: layer, quantized: model) { index, x, lost in
+                    found.add(x, lost: lost, index: index)
+                }
+                found.complete(columns: group.width(in: model.configuration))
+                hessians.merge(found.hessians, uniquingKeysWith: { $1 })
             }
         }
         return hessians
@@ -125,8 +129,9 @@ struct GPTQRoundingTests {
         let hessian = Memory(byteCount: n * n * 4)
         for column in 0..<n { hessian.floats[column * n + column] = 1 + Float(column % 7) }
         let gptq = try GPTQRounding(hessian, columns: n)
-        try gptq.round(
-            0..<matrix.rows, of: #require(matrix.calibrated), searchesScales: true, level: .best)
+        try CalibrationSample.change(matrix) {
+            try gptq.round(0..<matrix.rows, of: $0, searchesScales: true, level: .best)
+        }
         let learned = try #require(matrix.learnedScales)
         var others = 0
         for (index, (old, new)) in zip(before, matrix.values).enumerated() {
@@ -200,8 +205,9 @@ struct GPTQRoundingTests {
         let nearest = error()
         let gptq = try GPTQRounding(hessian, columns: n)
         #expect(gptq.damping == 0.01)
-        try gptq.round(
-            0..<matrix.rows, of: #require(matrix.calibrated), searchesScales: false, level: .best)
+        try CalibrationSample.change(matrix) {
+            try gptq.round(0..<matrix.rows, of: $0, searchesScales: false, level: .best)
+        }
         try matrix.encode(0..<matrix.rows, level: .best)
         #expect(error() < 0.2 * nearest, "\(error()), \(nearest)")
     }

@@ -70,16 +70,7 @@ struct MeasuredImportanceTests {
         let before = try Self.errors(student, importance)
         var options = CalibrationOptions()
         options.method = .nearest
-        let calibrator = Calibrator(
-            reference: model, quantized: student.quantized,
-            matrices: student.matrices.compactMap(\.calibrated), options: options)
-        var measured: [Int] = []
-        #expect(
-            try calibrator.run(
-                Self.sequences(4), progress: { measured.append($0.done) }, isCancelled: { measured == [2] })
-                == nil)
-        #expect(measured == [2])
-        let result = try #require(try calibrator.run(Self.sequences(4)))
+        let result = try CalibrationSample.calibrate(student, Self.sequences(4), options)
         #expect(result.matrices.allSatisfy { $0.methods == [.importance, .nearest] })
         let after = try Self.errors(student, importance)
         #expect(after.reduce(0, +) < 0.95 * before.reduce(0, +))

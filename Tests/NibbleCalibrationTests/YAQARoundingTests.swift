@@ -15,9 +15,7 @@ struct YAQARoundingTests {
         let matrix = CalibratedMatrix(
             role: TensorRole(.feedForwardDown, layer: 0), name: "m", source: ("weights", "m"),
             rows: rows, columns: columns, codec: try #require(ScaledBlocks(.q4_0)),
-            weights: Memory(byteCount: 4 * rows * columns), scales: Memory(byteCount: rows * columns / 8),
-            blocks: Memory(byteCount: rows * columns / 32 * 18),
-            parameter: Parameter(name: "m", count: rows * columns), advice: "")
+            advice: "")
         var generator = SeededGenerator(seed: 3)
         for index in 0..<rows * columns {
             matrix.weights.floats[index] = Float.random(in: -4...4, using: &generator)

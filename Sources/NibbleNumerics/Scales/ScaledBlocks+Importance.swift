@@ -23,12 +23,8 @@ extension ScaledBlocks {
         try codec.encode(
             values, columns: importance.count, importance: importance, into: &raw, level: level)
         var found = [Float](repeating: 0, count: scales.count)
-        // Blocks of these types begin with their scale.
-        for block in found.indices {
-            found[block] = Half.float(
-                f16: UInt16(blocks[block * size]) | UInt16(blocks[block * size + 1]) << 8)
-        }
         var foundSpan = found.mutableSpan
+        readScales(blocks.span.bytes, into: &foundSpan)
         anchor(values, scales: &foundSpan, level: level)
         let perRow = importance.count / Self.blockSize
         for block in found.indices {

@@ -115,6 +115,25 @@ public struct ScaledBlocks: Sendable, Hashable {
         if invalid < blocks { throw .scaleOverflow(block: invalid) }
     }
 
+    /// The scales that blocks are encoded with.
+    ///
+    /// - Parameters:
+    ///   - bytes: the type's bytes for each block.
+    ///   - scales: one for each block.
+    public func readScales(_ bytes: RawSpan, into scales: inout MutableSpan<Float>) {
+        precondition(
+            bytes.byteCount == scales.count * type.blockBytes,
+            "\(bytes.byteCount) bytes for \(scales.count) blocks of \(type)")
+        unsafe bytes.withUnsafeBytes { bytes in
+            for block in 0..<scales.count {
+                // Blocks of these types begin with their scale.
+                let half = unsafe bytes.loadUnaligned(
+                    fromByteOffset: block * type.blockBytes, as: UInt16.self)
+                scales[block] = Half.float(f16: UInt16(littleEndian: half))
+            }
+        }
+    }
+
     /// Changes scales where no value of a block has the code of largest magnitude, -8 of Q4_0, so that one has.
     ///
     /// The values that such a block decodes to give the same block when the codec chooses their scale: the extreme of

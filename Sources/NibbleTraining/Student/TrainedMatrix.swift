@@ -1,4 +1,3 @@
-internal import NibbleCalibration
 public import NibbleCheckpoint
 internal import NibbleNumerics
 public import NibbleQuantization
@@ -35,8 +34,6 @@ public final class TrainedMatrix: @unchecked Sendable {
     let secondMoments: Memory
     /// Encoded rows.
     let encoded: Memory
-    /// What calibration rounds, and learned scales are encoded by; nil where scales are recomputed.
-    let calibrated: CalibratedMatrix?
     private let advice: String
 
     init(
@@ -59,15 +56,6 @@ public final class TrainedMatrix: @unchecked Sendable {
         }
         encoded = Memory(byteCount: rows * quantizer.rowBytes)
         advice = "give the tensor another type with quantization.tensor_types, as '\(name)=bf16'"
-        calibrated =
-            if let scales {
-                CalibratedMatrix(
-                    role: role, name: name, source: source, rows: rows, columns: columns,
-                    codec: scales.codec, weights: masters, scales: scales.masters, blocks: encoded,
-                    parameter: parameter, advice: advice)
-            } else {
-                nil
-            }
     }
 
     /// The weights as they are rounded, or as they are trained.
@@ -118,14 +106,37 @@ public final class TrainedMatrix: @unchecked Sendable {
 
     /// Encodes some rows of the masters.
     func encode(_ range: Range<Int>, level: KernelLevel) throws(CheckpointError) {
-        if let calibrated { return try calibrated.encode(range, level: level) }
         let values = weights(range)
         let width = quantizer.rowBytes
         var blocks = encoded.slice(range.lowerBound * width..<range.upperBound * width).mutableBytes
         do throws(CodecError) {
-            try quantizer.encode(values.span, into: &blocks, level: level)
+            guard let scales else {
+                return try quantizer.encode(values.span, into: &blocks, level: level)
+            }
+            try scales.codec.encode(
+                values.span, scales: scales.values(range).span, into: &blocks, level: level)
         } catch {
             throw fault(error, in: range)
+        }
+    }
+
+    /// Takes rows that calibration encoded: learned scales become theirs, masters what they are decoded to.
+    ///
+    /// - Parameter keepsMasters: whether masters stay, each the nearest code of which is its own.
+    func take(_ rows: Memory, keepingMasters keepsMasters: Bool = false, _ compute: Compute) {
+        let bytes = UnsafeRawBufferPointer(rows.bytes)
+        precondition(bytes.count == encoded.bytes.count, "\(bytes.count) bytes for \(encoded.bytes.count)")
+        encoded.bytes.copyMemory(from: bytes)
+        compute.forEachRows(of: self.rows) { range in
+            let blocks = RawSpan(_unsafeBytes: self.blocks(range))
+            if !keepsMasters {
+                var values = weights(range).mutableSpan
+                quantizer.codec.decode(blocks, columns: columns, into: &values, level: compute.level)
+            }
+            if let scales {
+                var span = scales.values(range).mutableSpan
+                scales.codec.readScales(blocks, into: &span)
+            }
         }
     }
 

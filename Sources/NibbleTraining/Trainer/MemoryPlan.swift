@@ -21,9 +21,10 @@ public struct MemoryPlan: Sendable, Equatable {
     /// Logits that are held, and what attention and products need at a time.
     public var scratch: Int
 
-    /// What GPTQ takes before the first step, when weights have no gradients yet: activations and logits while tokens are
-    /// weighed, then residual streams, input Hessians and their factors; output Hessians in both.
+    /// What calibration takes before the first step, when weights have no gradients yet.
     public var calibration: Int
+    /// Whether it holds the residual streams of all sequences.
+    var holdsStreams: Bool
 
     /// All that is held at a time, but the teacher.
     public var resident: Int { student + frozen + max(steps, calibration) }
@@ -34,8 +35,11 @@ public struct MemoryPlan: Sendable, Equatable {
     /// - Parameters:
     ///   - tokens: of a pass through the models.
     ///   - recomputes: whether blocks are computed again on the way back.
-    ///   - sequences: how many sequences weights are rounded on by GPTQ before the first step; nil: they are not.
-    init(_ student: Student, _ recipe: Recipe, tokens: Int, recomputes: Bool, sequences: Int?) {
+    ///   - sequences: how many sequences weights are calibrated on before the first step; nil: they are not.
+    ///   - limit: what may be used.
+    init(
+        _ student: Student, _ recipe: Recipe, tokens: Int, recomputes: Bool, sequences: Int?, limit: Int
+    ) {
         let shape = student.checkpoint.configuration
         let length = recipe.train.sequenceLength
         teacher = student.checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
@@ -56,13 +60,16 @@ public struct MemoryPlan: Sendable, Equatable {
             isCached: recipe.teacher.kind == .cached)
         scratch =
             scores + logits + 16 * tokens * max(shape.embeddingLength, shape.feedForwardLength)
-        let (backward, threads) = (activations + scratch, student.compute.workers.count)
-        self.calibration =
-            sequences.map {
-                Calibrator.byteCount(
-                    recipe.calibration, matrices: student.matrices.map { ($0.rows, $0.columns) }, in: shape,
-                    sequences: $0, length: length, threads: threads, backward: backward)
-            } ?? 0
+        let held = matrices + vectors + frozen
+        let calibration = sequences.flatMap { count in
+            student.scope.calibration.map { options in
+                CalibrationMemory(
+                    options, student.quantizedMatrices, in: shape, sequences: count, length: length,
+                    holdsVocabulary: false, compute: student.compute, limit: limit - held)
+            }
+        }
+        self.calibration = calibration?.peak ?? 0
+        holdsStreams = calibration.map { $0.streams > 0 } ?? false
     }
 
     /// The plan of a run, which says whether it computes blocks again on the way back.
@@ -73,16 +80,16 @@ public struct MemoryPlan: Sendable, Equatable {
     ) throws(TrainingError) -> (plan: MemoryPlan, recomputes: Bool) {
         let (recipe, train) = (request.recipe, request.recipe.train)
         let sequences =
-            student.scope.calibration?.method == .gptq
-            ? min(recipe.calibration.sequences, sequenceCount) : nil
+            student.scope.calibration == nil ? nil : min(recipe.calibration.sequences, sequenceCount)
         let tokens = min(
             max(Calibrator.tokensAtATime, train.sequenceLength), train.sequenceLength * train.sequencesPerStep
         )
-        func plan(_ recomputes: Bool) -> MemoryPlan {
-            MemoryPlan(student, recipe, tokens: tokens, recomputes: recomputes, sequences: sequences)
-        }
         // A tenth is left to the system and to what is not counted.
         let limit = (request.memoryLimit ?? ProcessMemory.physicalBytes) / 10 * 9
+        func plan(_ recomputes: Bool) -> MemoryPlan {
+            MemoryPlan(
+                student, recipe, tokens: tokens, recomputes: recomputes, sequences: sequences, limit: limit)
+        }
         let recomputes: Bool
         switch train.recompute {
         case .none: recomputes = false
@@ -96,8 +103,7 @@ public struct MemoryPlan: Sendable, Equatable {
                 "training needs \(ByteText.text(memory.resident)), \(ByteText.text(limit)) may be used (nine tenths of "
                     + "\(request.memoryLimit == nil ? "this machine's memory" : "the memory given"))",
                 advice: memory.calibration > memory.steps
-                    ? "lower calibration.sequences, or set calibration.token_weights to equal or calibration.method to "
-                        + "nearest"
+                    ? "set calibration.token_weights to equal or calibration.method to nearest"
                     : recomputes
                         ? "shorten train.sequence_length, or train fewer parameters"
                         : "set train.recompute to blocks, or shorten train.sequence_length")

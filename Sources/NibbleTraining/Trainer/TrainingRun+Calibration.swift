@@ -1,24 +1,44 @@
 internal import NibbleCalibration
 internal import NibbleCheckpoint
+internal import NibbleModel
 internal import NibbleNumerics
 internal import NibbleQuantization
+internal import NibbleTensor
 internal import NibbleTokenizer
 
 extension TrainingRun {
     /// Chooses the codes and scales that the first step begins with, from sequences all over the training text.
     ///
-    /// - Returns: false where it was cancelled.
+    /// - Returns: false where it was cancelled; what was done is kept for the next time.
     func calibrate(
         _ options: CalibrationOptions, preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
     ) throws(CheckpointError) -> Bool {
-        let calibrator = Calibrator(
-            reference: teacher, quantized: student.quantized,
-            matrices: student.matrices.compactMap(\.calibrated), options: options)
-        guard
-            let result = try calibrator.run(
-                batches.text.sample(options.sequences), recomputes: recomputes, progress: preparing,
+        let scratch = try CalibrationScratch(
+            path: session.folder.calibrationPath,
+            identity: [
+                .init("run", .string(session.folder.identity.recipeDigest)),
+                .init("arithmetic", .string(teacher.compute.arithmetic)),
+            ])
+        let found: CalibratedMatrices
+        do throws(CheckpointError) {
+            found = try Calibrator(
+                reference: teacher, matrices: student.quantizedMatrices, options: options
+            ).run(
+                batches.text.sample(options.sequences), scratch: scratch,
+                holdsStreams: memory.holdsStreams, progress: preparing,
                 isCancelled: isCancelled)
-        else { return false }
+        } catch {
+            if error.code == .cancelled { return false }
+            throw error
+        }
+        let result = found.result
+        for matrix in student.matrices {
+            guard let tensor = student.plan[matrix.role], let rows = try found.rows(of: tensor) else {
+                continue
+            }
+            let isNearest = result.matrices.first { $0.name == matrix.name }?.methods.last == .nearest
+            matrix.take(rows, keepingMasters: isNearest, student.compute)
+        }
         remember(result)
         notes += result.notes
         for note in result.notes { try session.log(note) }

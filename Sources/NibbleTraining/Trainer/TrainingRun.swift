@@ -77,7 +77,8 @@ public final class TrainingRun {
     /// - Parameters:
     ///   - progress: called after every step and evaluation.
     ///   - preparing: called while the weights are calibrated that training begins with.
-    ///   - isCancelled: asked after every step; the state is saved then. Calibration that is cut short begins anew.
+    ///   - isCancelled: asked after every step; the state is saved then. Calibration that is cut short goes on
+    ///     from the last sublayer that was done.
     /// - Throws: `TrainingError` (`diverged`) where the loss is no number or runs away: what was saved before stays;
     ///   `CheckpointError` where a file cannot be written.
     /// - Precondition: no call before has thrown or was cut short in calibration: the folder is opened again then.
@@ -147,6 +148,7 @@ public final class TrainingRun {
         teacher.compute.pool.releaseIdle()
         // Calibration may have taken longer than many steps.
         try session.save(student)
+        CalibrationScratch.remove(session.folder.calibrationPath)
         return true
     }
 

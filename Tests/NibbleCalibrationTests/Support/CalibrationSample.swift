@@ -34,20 +34,87 @@ enum CalibrationSample {
     ) throws -> CalibrationResult {
         var options = CalibrationOptions()
         (options.gptaq, options.scales, options.tokenWeights) = (gptaq, scales, tokenWeights)
-        let calibrator = try Calibrator(
-            reference: teacher(student), quantized: student.quantized,
-            matrices: student.matrices.compactMap(\.calibrated), options: options)
-        return try #require(try calibrator.run(sequences))
+        return try calibrate(student, sequences, options)
+    }
+
+    /// The same with all that can be said of it.
+    @discardableResult
+    static func calibrate(
+        _ student: Student, _ sequences: [[Int32]], _ options: CalibrationOptions,
+        in folder: TemporaryFolder? = nil, holdsStreams: Bool = true,
+        progress: (PreparationProgress) -> Void = { _ in },
+        isCancelled: () -> Bool = { false }
+    ) throws -> CalibrationResult {
+        let folder = try folder ?? TemporaryFolder()
+        let scratch = try CalibrationScratch(path: folder.file("scratch"), identity: [])
+        let found = try Calibrator(
+            reference: teacher(student), matrices: student.quantizedMatrices, options: options
+        ).run(
+            sequences, scratch: scratch, holdsStreams: holdsStreams, progress: progress,
+            isCancelled: isCancelled)
+        for matrix in student.matrices {
+            let tensor = try #require(student.plan[matrix.role])
+            if let rows = try found.rows(of: tensor) { matrix.take(rows, student.compute) }
+        }
+        return found.result
+    }
+
+    /// Has the weights and scales of a trained matrix changed as those of one that is calibrated.
+    static func change(_ matrix: TrainedMatrix, _ body: (CalibratedMatrix) throws -> Void) throws {
+        let scales = try #require(matrix.scales)
+        let own = CalibratedMatrix(
+            role: matrix.role, name: matrix.name, source: matrix.source, rows: matrix.rows,
+            columns: matrix.columns, codec: scales.codec, advice: "")
+        own.weights.bytes.copyMemory(from: UnsafeRawBufferPointer(matrix.masters.bytes))
+        own.scales.bytes.copyMemory(from: UnsafeRawBufferPointer(scales.masters.bytes))
+        try body(own)
+        matrix.masters.bytes.copyMemory(from: UnsafeRawBufferPointer(own.weights.bytes))
+        scales.masters.bytes.copyMemory(from: UnsafeRawBufferPointer(own.scales.bytes))
     }
 
     /// What the gradients of some text say of a student's matrices.
     static func gradients(
-        _ student: Student, _ sequences: [[Int32]], atATime: Int = 2, recomputes: Bool = false,
-        continues: (Int) -> Bool = { _ in true }
-    ) throws -> OutputGradients {
-        try OutputGradients(
-            student.quantized, student.matrices.compactMap(\.calibrated), sequences: sequences,
-            atATime: atATime, recomputes: recomputes, continues: continues)
+        _ student: Student, _ sequences: [[Int32]], atATime: Int = 2
+    ) throws -> [TensorRole: OutputGradients] {
+        let folder = try TemporaryFolder()
+        let shape = student.checkpoint.configuration
+        func streams(_ name: String) throws -> StreamStore {
+            try StreamStore(
+                path: folder.file(name), features: shape.embeddingLength, length: sequences[0].count,
+                sequences: sequences.count, compute: student.compute)
+        }
+        let pass = NearestPass(
+            reference: try teacher(student), matrices: student.quantizedMatrices, sequences: sequences,
+            atATime: atATime, streams: try streams("streams"), gradients: try streams("gradients"),
+            tick: { _ in })
+        try pass.embed()
+        for layer in 0..<shape.layerCount { try pass.advance(through: layer) }
+        try pass.differentiate()
+        return try (0..<shape.layerCount).reversed().reduce(into: [:]) {
+            $0.merge(try pass.retreat(through: $1), uniquingKeysWith: { $1 })
+        }
+    }
+
+    /// Sequences before the first block of a student's teacher and the student itself.
+    static func streams(
+        _ student: Student, _ sequences: [[Int32]], in folder: TemporaryFolder, compares: Bool = true
+    ) throws -> PairedStreams {
+        let shape = student.checkpoint.configuration
+        func file(_ name: String, _ features: Int) throws -> StreamStore {
+            try StreamStore(
+                path: folder.file(name), features: features, length: sequences[0].count,
+                sequences: sequences.count, compute: student.compute)
+        }
+        let streams = PairedStreams(
+            reference: try teacher(student), count: sequences.count,
+            exact: try file("exact", shape.embeddingLength),
+            rounded: compares ? try file("rounded", shape.embeddingLength) : nil,
+            inputs: Dictionary(
+                uniqueKeysWithValues: try Sublayer.allCases.map {
+                    ($0, try file("\($0)", $0.last.width(in: shape)))
+                }))
+        try streams.embed(sequences, quantized: student.quantized)
+        return streams
     }
 
     static func teacher(_ student: Student) throws -> LanguageModel {
@@ -73,5 +140,13 @@ extension TrainedMatrix {
         quantizer.codec.decode(
             RawSpan(_unsafeBytes: blocks), columns: columns, into: &span, level: .best)
         return values
+    }
+}
+
+extension PairedStreams {
+    /// Passes all sequences through one sublayer of both models.
+    func advance(through sublayer: Sublayer, of layer: Int, quantized: LanguageModel) throws {
+        try look(at: sublayer.last, of: layer, quantized: quantized) { _, _, _ in }
+        _ = try follow(through: sublayer, of: layer, quantized: quantized)
     }
 }

@@ -1,15 +1,15 @@
 package import NibbleCheckpoint
 package import NibbleNumerics
-internal import NibbleQuantization
+package import NibbleQuantization
 package import NibbleTensor
 
-/// A matrix that calibration rounds in place, wherever its weights are from.
+/// A matrix while calibration chooses its codes and scales.
 package struct CalibratedMatrix: Sendable {
     /// What it is for.
     package let role: TensorRole
     /// Its GGUF name.
     package let name: String
-    /// The tensor that it began as, and the file which holds that.
+    /// The tensor that its weights are from, and the file which holds that.
     package let source: (path: String, tensor: String)
     /// Outputs.
     package let rows: Int
@@ -21,18 +21,15 @@ package struct CalibratedMatrix: Sendable {
     package let weights: Memory
     /// `[rows, columns / 32]`: the scales of the blocks.
     package let scales: Memory
-    /// The encoded rows, which the quantized model computes with.
+    /// The encoded rows.
     package let blocks: Memory
-    /// What the gradients of the quantized model are keyed by.
-    package let parameter: Parameter
     /// What to do about a weight that the codec cannot hold.
     package let advice: String
 
-    /// Describes a matrix.
-    package init(
+    /// A matrix of zeros.
+    init(
         role: TensorRole, name: String, source: (path: String, tensor: String), rows: Int, columns: Int,
-        codec: ScaledBlocks, weights: Memory, scales: Memory, blocks: Memory, parameter: Parameter,
-        advice: String
+        codec: ScaledBlocks, advice: String
     ) {
         self.role = role
         self.name = name
@@ -40,11 +37,25 @@ package struct CalibratedMatrix: Sendable {
         self.rows = rows
         self.columns = columns
         self.codec = codec
-        self.weights = weights
-        self.scales = scales
-        self.blocks = blocks
-        self.parameter = parameter
         self.advice = advice
+        let count = rows * columns
+        weights = Memory(byteCount: 4 * count)
+        scales = Memory(byteCount: 4 * count / ScaledBlocks.blockSize)
+        blocks = Memory(byteCount: count / ScaledBlocks.blockSize * codec.type.blockBytes)
+    }
+
+    /// A matrix with its weights, and the scales that the codec chooses for them.
+    package init(
+        _ tensor: PlannedTensor, of matrices: QuantizedMatrices, codec: ScaledBlocks, compute: Compute
+    ) throws(CheckpointError) {
+        self.init(
+            role: tensor.role, name: tensor.name, source: tensor.place, rows: tensor.rows,
+            columns: tensor.columns, codec: codec, advice: matrices.advice(tensor.name))
+        try compute.forEachRows(of: rows) { [self] rows throws(CheckpointError) in
+            try matrices.weights.load(rows, of: tensor, into: values(rows))
+            var span = scales(rows).mutableSpan
+            codec.chooseScales(values(rows).span, into: &span)
+        }
     }
 
     /// Scales of a row.
@@ -58,6 +69,15 @@ package struct CalibratedMatrix: Sendable {
     /// The scales of some rows.
     package func scales(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
         scales.floats(range, of: scalesPerRow)
+    }
+
+    /// The encoded rows, as a model computes with them.
+    package var matrix: Matrix {
+        let matrix = Matrix(
+            rows: rows, columns: columns, type: codec.type, bytes: UnsafeRawBufferPointer(blocks.bytes),
+            owner: blocks)
+        guard let matrix else { preconditionFailure("\(codec.type) cannot be decoded") }
+        return matrix
     }
 
     /// Takes the scales of some rows that lower the error where columns are weighted (`ScaledBlocks.searchScales`).

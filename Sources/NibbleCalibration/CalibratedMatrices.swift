@@ -1,0 +1,38 @@
+package import NibbleCheckpoint
+package import NibbleQuantization
+package import NibbleTensor
+
+/// What a calibration made: the encoded matrices, and how each came about.
+package struct CalibratedMatrices {
+    /// What was done to each matrix.
+    package let result: CalibrationResult
+    private let rows: EncodedRowsFile
+    private let digests: [String: String]
+
+    init(
+        _ records: [CalibrationRecord], outside: [CalibrationResult.Matrix], rows: EncodedRowsFile,
+        tokens: Int
+    ) {
+        var result = CalibrationResult()
+        result.tokens = tokens
+        var digests: [String: String] = [:]
+        for record in records {
+            for (matrix, digest) in record.sublayer?.matrices ?? [] {
+                result.matrices.append(matrix)
+                digests[matrix.name] = digest
+            }
+        }
+        result.matrices += outside
+        self.result = result
+        self.rows = rows
+        self.digests = digests
+    }
+
+    /// The encoded rows of a matrix; nil where calibration had none to choose.
+    ///
+    /// - Throws: `CheckpointError` where the scratch file cannot be read, or was changed.
+    package func rows(of tensor: PlannedTensor) throws(CheckpointError) -> Memory? {
+        guard let digest = digests[tensor.name] else { return nil }
+        return try rows.read(tensor, digest: digest)
+    }
+}

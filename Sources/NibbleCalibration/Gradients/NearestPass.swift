@@ -1,0 +1,123 @@
+internal import NibbleCheckpoint
+internal import NibbleModel
+internal import NibbleQuantization
+internal import NibbleTensor
+
+/// A text on its way through the model whose weights are rounded to nearest, a block at a time, and the gradients of its
+/// cross-entropy on their way back.
+///
+/// A block is rounded when its turn comes, and again on the way back; between two blocks activations are in scratch
+/// files. So memory holds one block, and some sequences.
+struct NearestPass {
+    /// The unquantized model.
+    let reference: LanguageModel
+    let matrices: QuantizedMatrices
+    /// Of equal length.
+    let sequences: [[Int32]]
+    /// How many of them pass together.
+    let atATime: Int
+    /// The residual streams before each block and after the last, `[layers + 1]` levels.
+    let streams: StreamStore
+    /// Their gradients, two levels in turn.
+    let gradients: StreamStore
+    /// Called with the tokens done after each piece of work; throws where it is to end.
+    let tick: (_ tokens: Int) throws(CheckpointError) -> Void
+    private var compute: Compute { reference.compute }
+
+    private func forEachBatch(
+        _ body: (Range<Int>) throws(CheckpointError) -> Void
+    ) throws(CheckpointError) {
+        for first in stride(from: 0, to: sequences.count, by: atATime) {
+            let batch = first..<min(first + atATime, sequences.count)
+            try body(batch)
+            try tick(batch.count * sequences[0].count)
+        }
+    }
+
+    /// Embeds all sequences.
+    func embed() throws(CheckpointError) {
+        let model = try matrices.roundVocabulary(of: reference)
+        try forEachBatch { batch throws(CheckpointError) in
+            let stream = try CheckpointError.of { () throws(ModelError) in
+                try model.embed(Array(sequences[batch]))
+            }
+            try streams.write(stream, first: batch.lowerBound)
+        }
+    }
+
+    /// Passes all sequences through a block.
+    func advance(through layer: Int) throws(CheckpointError) {
+        let block = try matrices.round(layer, of: reference)
+        try forEachBatch { batch throws(CheckpointError) in
+            let stream = block.model.advance(try streams.read(level: layer, batch), through: layer)
+            guard stream.isFinite else {
+                throw ModelError.nonFinite(
+                    layer: layer, layerCount: reference.configuration.layerCount, path: reference.path
+                ).checkpointError
+            }
+            try streams.write(stream, level: layer + 1, first: batch.lowerBound)
+        }
+    }
+
+    /// Takes the gradients of all sequences behind the last block.
+    func differentiate() throws(CheckpointError) {
+        let layers = reference.configuration.layerCount
+        let model = try matrices.roundVocabulary(of: reference)
+        let unseen = Gradients(compute: compute)
+        try forEachBatch { batch throws(CheckpointError) in
+            // The same for a token whichever pass it is in.
+            let share = Float(batch.count) / Float(sequences.count)
+            guard
+                let (_, gradient) = model.crossEntropy(
+                    of: Array(sequences[batch]), stream: try streams.read(level: layers, batch),
+                    weight: share, into: unseen)
+            else { throw model.nonFiniteHead.checkpointError }
+            try gradients.write(gradient, level: layers % 2, first: batch.lowerBound)
+        }
+    }
+
+    /// Passes the gradients of all sequences back through a block.
+    ///
+    /// - Returns: those by the outputs of its calibrated matrices.
+    func retreat(through layer: Int) throws(CheckpointError) -> [TensorRole: OutputGradients] {
+        let block = try matrices.round(layer, of: reference)
+        let observed = ObservedGradients(matrices, layer: layer, block.parameters, compute)
+        let seen = Gradients(compute: compute) { observed.add($1, by: $0) }
+        try forEachBatch { batch throws(CheckpointError) in
+            let gradient = block.model.backpropagate(
+                try gradients.read(level: (layer + 1) % 2, batch), through: layer,
+                from: try streams.read(level: layer, batch), into: seen)
+            try gradients.write(gradient, level: layer % 2, first: batch.lowerBound)
+        }
+        for gradients in observed.outputs.values { gradients.complete(compute) }
+        return observed.outputs
+    }
+}
+
+/// What gradients by the outputs of a block's matrices say, while they flow.
+private final class ObservedGradients {
+    private(set) var outputs: [TensorRole: OutputGradients] = [:]
+    private let roles: [Parameter: TensorRole]
+    private let compute: Compute
+
+    init(_ matrices: QuantizedMatrices, layer: Int, _ parameters: [TensorRole: Parameter], _ compute: Compute)
+    {
+        self.compute = compute
+        roles = Dictionary(uniqueKeysWithValues: parameters.map { ($0.value, $0.key) })
+        for matrix in matrices.calibrated where matrix.role.layer == layer {
+            outputs[matrix.role] = OutputGradients(rows: matrix.rows)
+        }
+    }
+
+    func add(_ gradient: Tensor, by parameter: Parameter) {
+        guard let role = roles[parameter] else { return }
+        outputs[role]?.add(gradient, compute)
+    }
+}
+
+extension CheckpointError {
+    /// What a model throws, as an error of its checkpoint.
+    static func of<Result>(_ body: () throws(ModelError) -> Result) throws(CheckpointError) -> Result {
+        do throws(ModelError) { return try body() } catch { throw error.checkpointError }
+    }
+}

@@ -1,0 +1,62 @@
+internal import NibbleCheckpoint
+internal import NibbleTensor
+
+/// Σ x xᵀ over the tokens of some text for the inputs x of some matrices of a block, each token by its weight.
+///
+/// Without token weights matrices with one input share one Hessian.
+struct InputHessians {
+    /// Σ x xᵀ, x in the unquantized model: how errors of a row's weights work together. `[columns][columns]` by what the
+    /// matrix is for.
+    private(set) var hessians: [TensorRole: Memory] = [:]
+    /// Σ (x - x̃) xᵀ, x̃ in the quantized model: what is lost before these matrices. Empty where streams do not compare.
+    private(set) var losses: [TensorRole: Memory] = [:]
+    private let roles: [TensorRole]
+    /// Of the tokens of all sequences by what the matrix is for; nil: all weigh the same.
+    private let weights: [TensorRole: [Float]]?
+    private let compute: Compute
+
+    /// Nothing summed yet.
+    ///
+    /// - Parameters:
+    ///   - roles: matrices with one input.
+    ///   - weights: of the tokens of all sequences; a matrix that is not there has tokens that weigh the same. Nil: so
+    ///     have all.
+    init(_ roles: [TensorRole], weights: [TensorRole: [Float]]?, compute: Compute) {
+        self.roles = roles
+        self.weights = weights
+        self.compute = compute
+    }
+
+    /// Adds the tokens of sequence `index`.
+    mutating func add(_ x: Tensor, lost: Tensor?, index: Int) {
+        let tokens = x.layout.tokens
+        for role in weights == nil ? [roles[0]] : roles {
+            let weights = weights?[role]?[index * tokens..<(index + 1) * tokens]
+            compute.addGram(of: x, weights: weights, to: Self.sum(&hessians, role, x.features))
+            guard let lost else { continue }
+            compute.addGram(of: lost, x, weights: weights, to: Self.sum(&losses, role, x.features))
+        }
+        guard weights == nil else { return }
+        for role in roles.dropFirst() {
+            hessians[role] = hessians[roles[0]]
+            losses[role] = losses[roles[0]]
+        }
+    }
+
+    /// Fills in what is below the diagonals: for when all sequences are added.
+    func complete(columns: Int) {
+        var done: Set<ObjectIdentifier> = []
+        for hessian in hessians.values where done.insert(ObjectIdentifier(hessian)).inserted {
+            compute.completeGram(hessian.floats, size: columns)
+        }
+    }
+
+    /// Where to sum, zero at first.
+    private static func sum(
+        _ sums: inout [TensorRole: Memory], _ role: TensorRole, _ features: Int
+    ) -> UnsafeMutablePointer<Float> {
+        let memory = sums[role] ?? Memory(byteCount: features * features * 4)
+        sums[role] = memory
+        return memory.floats
+    }
+}
