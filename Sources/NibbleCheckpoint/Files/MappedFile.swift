@@ -43,10 +43,8 @@ public final class MappedFile: @unchecked Sendable {
             throw .system("cannot map \(ByteText.text(size))", path: path)
         }
         bytes = UnsafeRawBufferPointer(start: address, count: size)
-        if let error = LargeFilePointer(bytes).map({ $0.error(path: path) }) {
-            munmap(address, size)
-            throw error
-        }
+        // The object is whole by now: deinit ends the mapping where this throws.
+        if let error = LargeFilePointer(bytes).map({ $0.error(path: path) }) { throw error }
     }
 
     /// Holds a copy of `bytes`, which came from what cannot be mapped.
