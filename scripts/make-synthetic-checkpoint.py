@@ -4,10 +4,14 @@
 For measuring Nibble on a model too large to ship, and for trying the hub's
 layout without its terms: sharded BF16 safetensors with an index, config.json, a
 SentencePiece tokenizer.model and tokenizer_config.json, named and shaped like
-Gemma 3 4B, image part included (shortened: its tensors are to be left out).
+Gemma 3 4B, 12B or 27B, image part included (shortened: its tensors are to be
+left out).
 
-    python3 scripts/make-synthetic-checkpoint.py FOLDER --shape 4b    (7.8 GB)
-    python3 scripts/make-synthetic-checkpoint.py FOLDER --shape tiny  (5 MB)
+    python3 scripts/make-synthetic-checkpoint.py FOLDER --shape 4b              (7.8 GB)
+    python3 scripts/make-synthetic-checkpoint.py FOLDER --shape tiny            (5 MB)
+    python3 scripts/make-synthetic-checkpoint.py FOLDER --shape 27b --layers 4  (6 GB)
+    python3 scripts/make-synthetic-checkpoint.py FOLDER --shape 27b --sparse    (54 GB of
+        zeros, which take no space: for looking at shapes)
 
 Needs numpy only, and about 150 MB of memory for any shape. The same shape and
 seed always give the same bytes. A folder that already holds that checkpoint is
@@ -47,6 +51,8 @@ class Shape:
     shard_bytes: int
     # A config.json on the hub leaves out what equals the 4B's defaults.
     spells_defaults: bool
+    # What scores of attention are divided by the root of; None: head_dim.
+    query_scalar: int | None = None
 
     @property
     def rows(self):
@@ -69,6 +75,37 @@ SHAPES = {
         vision_heads=16,
         shard_bytes=5_000_000_000,
         spells_defaults=False,
+    ),
+    "12b": Shape(
+        hidden=3840,
+        layers=48,
+        heads=16,
+        key_value_heads=8,
+        head_dim=256,
+        feed_forward=15360,
+        pieces=262144,
+        sliding_window=1024,
+        vision_hidden=1152,
+        vision_feed_forward=4304,
+        vision_heads=16,
+        shard_bytes=5_000_000_000,
+        spells_defaults=True,
+    ),
+    "27b": Shape(
+        hidden=5376,
+        layers=62,
+        heads=32,
+        key_value_heads=16,
+        head_dim=128,
+        feed_forward=21504,
+        pieces=262144,
+        sliding_window=1024,
+        vision_hidden=1152,
+        vision_feed_forward=4304,
+        vision_heads=16,
+        shard_bytes=5_000_000_000,
+        spells_defaults=True,
+        query_scalar=168,
     ),
     # 7 layers: one of them is global. Small shards, so that there are several.
     "tiny": Shape(
@@ -188,6 +225,7 @@ def split(entries, shard_bytes):
 
 
 def write_shard(path, entries, weights, progress):
+    """Without weights all are zero, and no more than the header is written."""
     entries = sorted(entries)
     header, offset = {"__metadata__": {"format": "pt"}}, 0
     for name, shape in entries:
@@ -201,7 +239,9 @@ def write_shard(path, entries, weights, progress):
     with open(partial, "wb") as output:
         output.write(struct.pack("<Q", len(encoded)))
         output.write(encoded)
-        for name, shape in entries:
+        if weights is None:
+            output.truncate(8 + len(encoded) + offset)
+        for name, shape in entries if weights else []:
             for piece in weights.pieces(name, shape):
                 output.write(piece.astype("<u2", copy=False))
                 progress(piece.nbytes)
@@ -375,7 +415,7 @@ def config(shape, pieces):
             "max_position_embeddings": 4096,
             "num_attention_heads": shape.heads,
             "num_key_value_heads": shape.key_value_heads,
-            "query_pre_attn_scalar": shape.head_dim,
+            "query_pre_attn_scalar": shape.query_scalar or shape.head_dim,
             "vocab_size": shape.rows,
         }
     return {
@@ -443,6 +483,8 @@ def main():
     )
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--shape", choices=SHAPES, default="4b", help="default: 4b, which is 7.8 GB")
+    parser.add_argument("--layers", type=int, help="as many instead of the shape's")
+    parser.add_argument("--sparse", action="store_true", help="all weights zero, in files with holes")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--shard-size", type=int, metavar="BYTES", help="most tensor bytes in one file")
     parser.add_argument("--force", action="store_true", help="replace what is in the folder")
@@ -450,10 +492,19 @@ def main():
     if arguments.seed < 0:
         parser.error("--seed must not be negative")
 
+    if arguments.layers is not None and arguments.layers < 1:
+        parser.error("--layers must be 1 or more")
+
     shape = SHAPES[arguments.shape]
+    if arguments.layers:
+        shape = dataclasses.replace(shape, layers=arguments.layers)
     shard_bytes = arguments.shard_size or shape.shard_bytes
     folder = arguments.folder
     description = f"shape {arguments.shape}, seed {arguments.seed}, shards of {shard_bytes}"
+    if arguments.layers:
+        description += f", {arguments.layers} layers"
+    if arguments.sparse:
+        description += ", sparse"
 
     if not arguments.force:
         if is_there(folder, description):
@@ -484,7 +535,7 @@ def main():
             shown = percent // 10
             print(f"{percent:3} % of {expected / 1e9:.2f} GB", file=sys.stderr)
 
-    weights = Weights(arguments.seed)
+    weights = None if arguments.sparse else Weights(arguments.seed)
     weight_map, total = {}, 0
     for ordinal, shard in enumerate(shards, 1):
         name = f"model-{ordinal:05}-of-{len(shards):05}.safetensors"
