@@ -1,6 +1,6 @@
 extension ScaledBlocks {
-    /// The scales that the codec finds where the errors of columns are weighted, anchored; where that is worse than what
-    /// it chooses without weights, or it finds 0, the latter.
+    /// The scales that the codec finds where the errors of columns are weighted, portable and anchored; where that is
+    /// worse than what it chooses without weights, or it finds 0, the latter, portable.
     ///
     /// The search knows nothing of the extreme code, and often prefers a scale that leaves it unused.
     ///
@@ -25,18 +25,21 @@ extension ScaledBlocks {
         var found = [Float](repeating: 0, count: scales.count)
         var foundSpan = found.mutableSpan
         readScales(blocks.span.bytes, into: &foundSpan)
-        anchor(values, scales: &foundSpan, level: level)
+        anchorPortably(values, scales: &foundSpan, level: level)
+        var plain = [Float](repeating: 0, count: scales.count)
+        var plainSpan = plain.mutableSpan
+        chooseScales(values, into: &plainSpan)
+        anchorPortably(values, scales: &plainSpan, level: level)
         let perRow = importance.count / Self.blockSize
         for block in found.indices {
             let first = block * Self.blockSize
             let own = values.extracting(first..<first + Self.blockSize)
             let column = block % perRow * Self.blockSize
             let weights = importance.extracting(column..<column + Self.blockSize)
-            let plain = chooseScale(own)
             let isBetter =
                 found[block] != 0
-                && error(own, scale: found[block], weights) < error(own, scale: plain, weights)
-            scales[block] = isBetter ? found[block] : plain
+                && error(own, scale: found[block], weights) < error(own, scale: plain[block], weights)
+            scales[block] = isBetter ? found[block] : plain[block]
         }
     }
 

@@ -1,5 +1,3 @@
-internal import COpenBLAS
-
 extension Compute {
     /// Adds the products of all pairs of features, summed over the tokens: target += x xᵀ, `[features][features]`.
     ///
@@ -9,9 +7,31 @@ extension Compute {
     package func addGram(
         of x: Tensor, weights: ArraySlice<Float>? = nil, to target: UnsafeMutablePointer<Float>
     ) {
+        addGrams(of: x, weights: weights, to: [(0..<x.features, target)])
+    }
+
+    /// The same for some ranges of the features, each with a target of its own.
+    package func addGrams(
+        of x: Tensor, weights: ArraySlice<Float>? = nil,
+        to targets: [(features: Range<Int>, target: UnsafeMutablePointer<Float>)]
+    ) {
         let x = weighted(x, weights)
-        addWeightGradient(
-            TokenRows(x, compute: self), x, to: target, accumulates: true, isSymmetric: true)
+        for (features, target) in targets {
+            let part = features == 0..<x.features ? x : self.features(features, of: x)
+            addWeightGradient(
+                TokenRows(part, compute: self), part, to: target, accumulates: true, isSymmetric: true)
+        }
+    }
+
+    /// Some of the features of all tokens.
+    private func features(_ range: Range<Int>, of x: Tensor) -> Tensor {
+        let y = tensor(features: range.count, layout: x.layout)
+        workers.forEach(x.layout.panels) { panel in
+            y.panel(panel).update(
+                from: x.panel(panel) + range.lowerBound * x.layout.width,
+                count: range.count * x.layout.width)
+        }
+        return y
     }
 
     /// Copies what lies above the diagonal of a symmetric matrix, `[size][size]`, to below it.
@@ -52,43 +72,5 @@ extension Compute {
 
     private func withZeroPadding(_ x: Tensor) -> Tensor {
         scaleTokens(x, by: [Float](repeating: 1, count: x.layout.tokens).span)
-    }
-
-    /// Replaces a symmetric positive definite matrix A, `[size][size]`, by the upper triangular R with A = R Rᵀ; what is
-    /// below the diagonal is then without meaning.
-    ///
-    /// The usual factor, LAPACK's, is that of A with rows and columns in reverse.
-    ///
-    /// - Returns: false where A is not positive definite; its contents are lost then, too.
-    package static func factorUpper(_ a: UnsafeMutablePointer<Float>, size: Int) -> Bool {
-        var all = UnsafeMutableBufferPointer(start: a, count: size * size)
-        all.reverse()
-        // Column by column, as LAPACK reads it: the upper factor of it is the lower one of ours.
-        var (upper, n, info) = (CChar(UInt8(ascii: "U")), blasint(size), blasint(0))
-        var leading = n
-        spotrf_(&upper, &n, a, &leading, &info)
-        all.reverse()
-        return info == 0
-    }
-
-    /// Replaces each row y by the x with x F = y, or x Fᵀ = y where it is transposed; F is upper triangular with ones on
-    /// its diagonal, `[size][size]`, of which only what is above it is read.
-    package static func divideByUnitUpper(
-        _ y: UnsafeMutablePointer<Float>, rows: Int, _ factor: UnsafePointer<Float>, size: Int,
-        isTransposed: Bool
-    ) {
-        cblas_strsm(
-            CblasRowMajor, CblasRight, CblasUpper, isTransposed ? CblasTrans : CblasNoTrans, CblasUnit,
-            blasint(rows), blasint(size), 1, factor, blasint(size), y, blasint(size))
-    }
-
-    /// y += a b, row by row: `[rows][depth]` times `[depth][columns]`, with what lies between two rows of each.
-    package static func addProduct(
-        _ a: UnsafePointer<Float>, stride aStride: Int, _ b: UnsafePointer<Float>, stride bStride: Int,
-        into y: UnsafeMutablePointer<Float>, stride yStride: Int, rows: Int, columns: Int, depth: Int
-    ) {
-        cblas_sgemm(
-            CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(columns), blasint(depth), 1, a,
-            blasint(aStride), b, blasint(bStride), 1, y, blasint(yStride))
     }
 }
