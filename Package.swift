@@ -43,12 +43,7 @@ let package = Package(
             ]),
         .target(name: "NibbleQuantization", dependencies: ["NibbleCheckpoint", "NibbleNumerics"]),
 
-        // Floor 5: codes and scales chosen from data without training, and what quantization cost.
-        .target(
-            name: "NibbleCalibration",
-            dependencies: [
-                "NibbleNumerics", "NibbleCheckpoint", "NibbleTensor", "NibbleModel", "NibbleQuantization",
-            ]),
+        // Floor 5: what quantization cost.
         .target(
             name: "NibbleEvaluation",
             dependencies: [
@@ -56,7 +51,15 @@ let package = Package(
                 "NibbleTokenizer",
             ]),
 
-        // Floor 6: training toward the unquantized model.
+        // Floor 6: codes and scales chosen from data without training.
+        .target(
+            name: "NibbleCalibration",
+            dependencies: [
+                "CLibrary", "NibbleNumerics", "NibbleCheckpoint", "NibbleTensor", "NibbleTokenizer",
+                "NibbleModel", "NibbleQuantization", "NibbleEvaluation",
+            ]),
+
+        // Floor 7: training toward the unquantized model.
         .target(
             name: "NibbleTraining",
             dependencies: [
@@ -67,7 +70,7 @@ let package = Package(
             ],
             exclude: ["RunFolder/Proto/event.proto"]),
 
-        // Floor 7: the doors.
+        // Floor 8: the doors.
         .target(
             name: "Nibble",
             dependencies: [

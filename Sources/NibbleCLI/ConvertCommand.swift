@@ -17,6 +17,8 @@ struct ConvertCommand: ParsableCommand {
                 nibble convert gemma.bf16.gguf -o g.gguf --tensor-type 'blk\\.[0-3]\\.ffn_.*=q6_k'
               A folder of int4 weights, one scale for 32, that transformers and vLLM load:
                 nibble convert gemma-3-270m -o gemma-int4 --type int4_32
+              Codes and scales chosen by what a text says: minutes instead of a second, and far less is lost:
+                nibble convert gemma-3-270m -o gemma.q4_0.gguf --calibrate wiki.train.txt
               Back to a folder that transformers loads:
                 nibble convert gemma.bf16.gguf -o gemma-folder
             """
@@ -73,6 +75,8 @@ struct ConvertCommand: ParsableCommand {
             valueName: "seed"))
     var dither: UInt64?
 
+    @OptionGroup(title: "CALIBRATION") var calibration: CalibrationCommandOptions
+
     @OptionGroup var threads: ThreadOptions
 
     @Flag(help: "Replace the output if it exists.")
@@ -92,6 +96,7 @@ struct ConvertCommand: ParsableCommand {
 
     func run() throws {
         try Session.run { session in
+            if calibration.isAsked { return try calibrate(session) }
             let converter = try Converter(
                 try request(threads: threads.count(session), level: session.kernels))
             let report = ConversionReport(converter)
@@ -109,6 +114,28 @@ struct ConvertCommand: ParsableCommand {
             progress.finish()
             try StandardOutput.print(json ? report.summaryJSON(summary) : report.summaryText(summary))
         }
+    }
+
+    private func calibrate(_ session: Session) throws {
+        let conversion = try CalibratedConversion(
+            calibration.request(try request(threads: threads.count(session), level: session.kernels)))
+        let report = CalibrationReport(conversion)
+        if dryRun {
+            session.warn(report.warnings)
+            let estimate = conversion.estimate()
+            return try StandardOutput.print(json ? report.planJSON(estimate) : report.planText(estimate))
+        }
+        let progress = ProgressLine(isQuiet: quiet)
+        progress.note(report.banner(kernels: session.kernels))
+        session.warn(report.warnings)
+        let start = ContinuousClock.now
+        let summary = try conversion.run(
+            progress: { progress.update(elapsed: start.duration(to: .now), $0.line) },
+            writing: { progress.update(elapsed: start.duration(to: .now), ConversionReport.line($0)) },
+            isCancelled: { session.isInterrupted })
+        progress.finish()
+        session.warn(report.notes(summary))
+        try StandardOutput.print(json ? report.summaryJSON(summary) : report.summaryText(summary))
     }
 
     private func request(threads: Int, level: KernelLevel) throws -> ConversionRequest {

@@ -6,6 +6,8 @@ package import NibbleTensor
 package struct CalibratedMatrices {
     /// What was done to each matrix.
     package let result: CalibrationResult
+    /// What held-out text says of them; nil where none was held out.
+    package let scores: CalibrationScores?
     private let rows: EncodedRowsFile
     private let digests: [String: String]
 
@@ -24,8 +26,20 @@ package struct CalibratedMatrices {
         }
         result.matrices += outside
         self.result = result
+        scores = records.compactMap(\.scores).last
         self.rows = rows
         self.digests = digests
+    }
+
+    /// The encoded rows of a matrix as they lie in the scratch file, which is mapped; nil where calibration had none to
+    /// choose.
+    ///
+    /// - Throws: `CheckpointError` where the scratch file cannot be read, or was changed.
+    func mappedRows(
+        of tensor: PlannedTensor
+    ) throws(CheckpointError) -> (bytes: UnsafeRawBufferPointer, file: MappedFile)? {
+        guard let digest = digests[tensor.name] else { return nil }
+        return try rows.map(tensor, digest: digest)
     }
 
     /// The encoded rows of a matrix; nil where calibration had none to choose.

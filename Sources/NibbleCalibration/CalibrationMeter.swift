@@ -9,70 +9,85 @@ final class CalibrationMeter {
     /// Of the calibration text.
     private let tokens: Int
     private let layers: Int
-    /// What a token takes in each step before matrices are rounded, as a multiple of a pass through a block.
-    private let costs: [(step: CalibrationStep, cost: Double)]
-    private let total: Double
-    private var step = CalibrationStep.embed
-    /// What the steps before this one took.
-    private var before = 0.0
-    /// Tokens done in this step.
-    private var done = 0
+    private let steps: [CalibrationStep]
+    /// What each step takes, as shares of the whole.
+    private let shares: [Double]
+    /// The step that is worked on.
+    private var index = 0
+    /// How much of it is done, as a share.
+    private var part = 0.0
+    /// The error of the residual streams behind the last sublayer.
+    private var error: Double?
+    private var start: (time: ContinuousClock.Instant, done: Double)?
 
+    /// - Parameters:
+    ///   - seconds: what each step takes, right but for a factor.
+    ///   - tokens: of the calibration text.
     init(
-        _ steps: [CalibrationStep], in shape: ModelConfiguration, tokens: Int, path: String,
-        report: @escaping (PreparationProgress) -> Void, isCancelled: @escaping () -> Bool
+        _ steps: [CalibrationStep], seconds: (CalibrationStep) -> Double, layers: Int, tokens: Int,
+        path: String, report: @escaping (PreparationProgress) -> Void, isCancelled: @escaping () -> Bool
     ) {
         self.report = report
         self.isCancelled = isCancelled
         self.path = path
         self.tokens = tokens
-        layers = shape.layerCount
-        // Logits, their gradients, and the way back through the head.
-        let block = Sublayer.weightCount(in: shape)
-        let head = 3 * Double(shape.vocabularySize * shape.embeddingLength) / Double(block)
-        costs = steps.compactMap { step in
-            switch step {
-            case .advance: (step, 1)
-            case .differentiate: (step, head)
-            // Forward again, back, and the output Hessians.
-            case .retreat: (step, 3)
-            case .embedNearest, .embed, .round: nil
-            }
-        }
-        total = costs.reduce(0) { $0 + $1.cost }
+        self.layers = layers
+        self.steps = steps
+        let all = steps.map(seconds)
+        let total = all.reduce(0, +)
+        shares = all.map { $0 / max(total, .leastNormalMagnitude) }
     }
 
-    /// Goes to the next step.
-    func begin(_ step: CalibrationStep) {
-        before += cost
-        self.step = step
-        done = 0
+    /// Goes to a step.
+    func begin(_ index: Int) {
+        self.index = index
+        part = 0
     }
 
-    /// Counts tokens done in this step.
-    func advance(_ tokens: Int = 0) throws(CheckpointError) {
-        done += tokens
-        if cost > 0 {
-            let share = (before + cost * Double(done) / Double(max(self.tokens, 1))) / total
-            report(
-                .init(
-                    stage: .weighingTokens, done: min(Int(share * Double(self.tokens)), self.tokens),
-                    total: self.tokens))
+    /// Tells that some of the step's work is done.
+    ///
+    /// - Parameter part: how much, as a share of the step; what it takes as a whole need not be known.
+    func advance(_ part: Double = 0) throws(CheckpointError) {
+        self.part = min(1, self.part + part)
+        tell()
+        if isCancelled() {
+            throw CheckpointError(
+                .cancelled, path: path, "calibration was stopped",
+                advice: "the same command goes on from the last sublayer that is done")
         }
-        if isCancelled() { throw stopped }
     }
 
     /// Tells that a sublayer is rounded.
-    func rounded(_ sublayer: Sublayer, of layer: Int) {
-        guard sublayer == Sublayer.allCases.last else { return }
-        report(.init(stage: .roundingWeights, done: layer + 1, total: layers))
+    func rounded(_ error: Double?) {
+        self.error = error
+        part = 1
+        tell()
     }
 
-    private var cost: Double { costs.first { $0.step == step }?.cost ?? 0 }
+    /// Share of the whole that is done.
+    private var done: Double { shares[..<index].reduce(0, +) + part * shares[index] }
 
-    private var stopped: CheckpointError {
-        CheckpointError(
-            .cancelled, path: path, "calibration was stopped",
-            advice: "the same command goes on from the last sublayer that is done")
+    private func tell() {
+        let now = ContinuousClock.now
+        let begun = start ?? (now, done)
+        start = begun
+        let gained = done - begun.done
+        let remaining = gained > 0 ? begun.time.duration(to: now) * ((1 - done) / gained) : nil
+        var progress: PreparationProgress
+        if case .round(let sublayer, let layer) = steps[index] {
+            let isLast = part == 1 && sublayer == Sublayer.allCases.last
+            progress = .init(stage: .roundingWeights, done: layer + (isLast ? 1 : 0), total: layers)
+        } else if steps[index] == .measure {
+            progress = .init(stage: .measuring, done: 0, total: 1)
+        } else {
+            // Up to where matrices are rounded.
+            let end = steps.firstIndex { if case .round = $0 { true } else { false } } ?? steps.count
+            let share = done / max(shares[..<end].reduce(0, +), .leastNormalMagnitude)
+            progress = .init(
+                stage: .weighingTokens, done: min(tokens, Int(share * Double(tokens))), total: tokens)
+        }
+        progress.remaining = remaining
+        progress.error = error
+        report(progress)
     }
 }

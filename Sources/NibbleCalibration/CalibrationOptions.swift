@@ -34,6 +34,10 @@ public struct CalibrationOptions: Sendable, Equatable {
     public var tokenWeights = TokenWeights.gradient
     /// The share of GPTAQ's correction for what was lost before a matrix, 0 to 1, with ``Method/gptq``.
     public var gptaq: Float = 0.5
+    /// Whether errors are fed back from output to output (YAQA), with ``Method/gptq`` and tokens that weigh by gradients.
+    public var yaqa = true
+    /// Whether codes and scales take turns after ``Method/gptq`` (coordinate descent).
+    public var coordinateDescent = true
     /// Sequences of the calibration text.
     public var sequences = 256
 

@@ -6,20 +6,26 @@ internal import NibbleTensor
 /// The passes of a calibration, and what is between them in scratch files.
 struct CalibrationParts {
     private let matrices: QuantizedMatrices
+    private let plan: CalibrationPlan
     private let nearest: NearestPass
     private let rounding: RoundingPass
     private let outputs: OutputGradientsFile
     private let sequences: [[Int32]]
+    /// How many of the sequences, from the first on, are calibrated on; the others are held out.
+    private let calibrating: Int
     private let meter: CalibrationMeter
 
-    /// - Parameter holdsStreams: whether the streams of matrices that are rounded are held in memory.
+    /// - Parameters:
+    ///   - sequences: those that are calibrated on, then those that are held out.
     init(
-        _ calibrator: Calibrator, _ sequences: [[Int32]], _ scratch: CalibrationScratch,
-        _ rows: EncodedRowsFile, holdsStreams: Bool, _ meter: CalibrationMeter
+        _ calibrator: Calibrator, _ sequences: [[Int32]], calibrating: Int, _ scratch: CalibrationScratch,
+        _ rows: EncodedRowsFile, _ meter: CalibrationMeter
     ) throws(CheckpointError) {
         let (reference, matrices) = (calibrator.reference, calibrator.matrices)
         let (shape, compute) = (reference.configuration, reference.compute)
         let (length, count) = (sequences[0].count, sequences.count)
+        let (options, plan) = (calibrator.options, calibrator.plan)
+        let isKept = options.comparesInputs || calibrating < count
         func file(_ name: String) throws(CheckpointError) -> StreamStore {
             try StreamStore(
                 path: scratch.file(name), features: shape.embeddingLength, length: length, sequences: count,
@@ -28,7 +34,7 @@ struct CalibrationParts {
         func streams(
             _ name: String, _ features: Int, levels: Int = 2
         ) throws(CheckpointError) -> StreamStore {
-            guard !holdsStreams else {
+            guard !plan.holdsStreams else {
                 return StreamStore(
                     features: features, length: length, sequences: count, levels: levels, compute: compute)
             }
@@ -38,36 +44,41 @@ struct CalibrationParts {
         }
         nearest = NearestPass(
             reference: reference, matrices: matrices, sequences: sequences,
+            differentiated: 0..<(options.differentiates ? calibrating : 0),
             atATime: Calibrator.sequencesAtATime(length: length), streams: try file("streams"),
-            gradients: try file("gradients"),
-            tick: { tokens throws(CheckpointError) in try meter.advance(tokens) })
+            gradients: try file("gradients"), keepsGradients: plan.observesAgain,
+            tick: { share throws(CheckpointError) in try meter.advance(share) })
         let outputs = try OutputGradientsFile(
-            path: scratch.file("outputs"), matrices.calibrated, tokens: count * length, compute: compute)
+            path: scratch.file("outputs"), matrices.calibrated.map { ($0.role, plan.bands($0)) },
+            tokens: calibrating * length, isOfOneBlock: plan.observesAgain, compute: compute)
         var inputs: [Sublayer: StreamStore] = [:]
-        for sublayer in Sublayer.allCases where calibrator.compares {
+        for sublayer in Sublayer.allCases where isKept {
             inputs[sublayer] = try streams(
                 "inputs.\(sublayer)", sublayer.last.width(in: shape), levels: 1)
         }
         let journal = scratch.journal
         rounding = RoundingPass(
-            matrices: matrices, options: calibrator.options,
+            matrices: matrices, options: options, plan: plan,
             streams: PairedStreams(
                 reference: reference, count: count, exact: try streams("exact", shape.embeddingLength),
-                rounded: calibrator.compares ? try streams("rounded", shape.embeddingLength) : nil,
+                rounded: isKept ? try streams("rounded", shape.embeddingLength) : nil,
                 inputs: inputs),
-            calibrating: count,
-            outputs: calibrator.differentiates
-                ? { role throws(CheckpointError) in try outputs.read(role) } : nil,
+            calibrating: calibrating,
+            outputs: options.differentiates
+                ? { role, hessians throws(CheckpointError) in try outputs.read(role, hessians: hessians) }
+                : nil,
             keep: { matrix throws(CheckpointError) in try rows.write(matrix) },
             kept: { tensor throws(CheckpointError) in
                 try journal.digest(of: tensor.name).map { digest throws(CheckpointError) in
                     try rows.read(tensor, digest: digest)
                 } ?? nil
             },
-            tick: { () throws(CheckpointError) in try meter.advance() })
+            tick: { share throws(CheckpointError) in try meter.advance(share) })
         self.matrices = matrices
+        self.plan = plan
         self.outputs = outputs
         self.sequences = sequences
+        self.calibrating = calibrating
         self.meter = meter
     }
 
@@ -85,28 +96,62 @@ struct CalibrationParts {
     /// Does a step; returns what there is to remember of it.
     func run(_ step: CalibrationStep) throws(CheckpointError) -> CalibrationRecord {
         var record = CalibrationRecord(step: step.description)
+        // Each has use for buffers of other sizes.
+        defer { rounding.streams.reference.compute.pool.releaseIdle() }
         switch step {
         case .embedNearest: try nearest.embed()
         case .advance(let layer): try nearest.advance(through: layer)
         case .differentiate: try nearest.differentiate()
-        case .retreat(let layer):
-            for (role, gradients) in try nearest.retreat(through: layer) {
-                try outputs.write(gradients, of: role)
-            }
+        case .retreat(let layer): try retreat(through: layer, observes: !plan.observesAgain)
+        case .observe(let layer): try retreat(through: layer, observes: true, keeps: false)
         case .embed:
-            // Of the way back.
-            rounding.streams.reference.compute.pool.releaseIdle()
             try embed()
             record.keepsStreams = rounding.streams.exact.outlivesProcess
         case .round(let sublayer, let layer):
             record.sublayer = try rounding.round(sublayer, of: layer)
-            meter.rounded(sublayer, of: layer)
+            meter.rounded(record.sublayer?.error)
+        case .measure: record.scores = try measure()
         }
         return record
+    }
+
+    /// Passes gradients back through a block.
+    ///
+    /// - Parameter observes: whether what they say of its matrices is kept.
+    private func retreat(through layer: Int, observes: Bool, keeps: Bool = true) throws(CheckpointError) {
+        var bands: [TensorRole: [Range<Int>]] = [:]
+        for matrix in matrices.calibrated where observes && matrix.role.layer == layer {
+            bands[matrix.role] = plan.bands(matrix)
+        }
+        for (role, gradients) in try nearest.retreat(through: layer, bands: bands, keeps: keeps) {
+            try outputs.write(gradients, of: role)
+        }
     }
 
     private func embed() throws(CheckpointError) {
         try rounding.streams.embed(
             sequences, quantized: try matrices.roundVocabulary(of: rounding.streams.reference))
+    }
+
+    private func measure() throws(CheckpointError) -> CalibrationScores {
+        let reference = rounding.streams.reference
+        let layers = reference.configuration.layerCount
+        let (nearest, streams, first) = (nearest.streams, rounding.streams, calibrating)
+        guard let rounded = streams.rounded else {
+            preconditionFailure("held-out sequences go along in both models")
+        }
+        let level = PairedStreams.level(Sublayer.allCases[0], of: layers)
+        return try HeldOutMeasurement(
+            reference: reference, quantized: try matrices.roundVocabulary(of: reference),
+            sequences: Array(sequences[calibrating...]),
+            streams: { state, chunks throws(CheckpointError) in
+                let own = first + chunks.lowerBound..<first + chunks.upperBound
+                return switch state {
+                case .source: try streams.exact.read(level: level, own)
+                case .rounded: try nearest.read(level: layers, own)
+                case .calibrated: try rounded.read(level: level, own)
+                }
+            }
+        ).run()
     }
 }

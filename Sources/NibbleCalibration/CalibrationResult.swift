@@ -29,11 +29,13 @@ public struct CalibrationResult: Sendable, Equatable {
         /// What was added to the diagonal of its input Hessian, as a share of the diagonal's mean, where the usual share
         /// left it without a Cholesky factor.
         public var damping: Float?
+        /// Bands of rows within which YAQA ran, where that is more than one.
+        public var bands: Int?
 
         /// All of it in a line: `guidedquant+gptaq+importance+gptq+coordinate_descent, no yaqa: it has 6912 rows`.
         public var summary: String {
             methods.map(\.rawValue).joined(separator: "+")
-                + (damping.map { ", damped by \($0)" } ?? "")
+                + (bands.map { ", yaqa in \($0) bands" } ?? "") + (damping.map { ", damped by \($0)" } ?? "")
                 + missing.map { ", no \($0.method.rawValue): \($0.reason)" }.joined()
         }
 

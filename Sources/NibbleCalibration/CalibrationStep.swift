@@ -10,10 +10,14 @@ enum CalibrationStep: Equatable, CustomStringConvertible {
     case differentiate
     /// The gradients pass a block on their way back.
     case retreat(layer: Int)
+    /// They pass it once more, for what they say of its matrices.
+    case observe(layer: Int)
     /// Sequences are embedded in the unquantized model and the one that is rounded.
     case embed
     /// The matrices of a sublayer are rounded.
     case round(Sublayer, layer: Int)
+    /// What held-out text makes of the models is measured.
+    case measure
 
     var description: String {
         switch self {
@@ -21,8 +25,10 @@ enum CalibrationStep: Equatable, CustomStringConvertible {
         case .advance(let layer): "advance \(layer)"
         case .differentiate: "differentiate"
         case .retreat(let layer): "retreat \(layer)"
+        case .observe(let layer): "observe \(layer)"
         case .embed: "embed"
         case .round(let sublayer, let layer): "round \(layer) \(sublayer)"
+        case .measure: "measure"
         }
     }
 }
@@ -30,12 +36,27 @@ enum CalibrationStep: Equatable, CustomStringConvertible {
 extension [CalibrationStep] {
     /// All steps in their order.
     ///
-    /// - Parameter differentiates: whether gradients are asked for.
-    static func all(layers: Int, differentiates: Bool) -> [CalibrationStep] {
-        let nearest: [CalibrationStep] =
-            [.embedNearest] + (0..<layers).map { .advance(layer: $0) } + [.differentiate]
-            + (0..<layers).reversed().map { .retreat(layer: $0) }
-        return (differentiates ? nearest : []) + [.embed]
-            + (0..<layers).flatMap { layer in Sublayer.allCases.map { .round($0, layer: layer) } }
+    /// - Parameters:
+    ///   - differentiates: whether gradients are asked for.
+    ///   - observesAgain: whether what gradients say of matrices is found when these are rounded, rather than kept.
+    ///   - measures: whether text is held out.
+    static func all(
+        layers: Int, differentiates: Bool, observesAgain: Bool, measures: Bool
+    ) -> [CalibrationStep] {
+        var steps: [CalibrationStep] = []
+        if differentiates || measures {
+            steps.append(.embedNearest)
+            steps += (0..<layers).map { .advance(layer: $0) }
+        }
+        if differentiates {
+            steps.append(.differentiate)
+            steps += (observesAgain ? 1..<layers : 0..<layers).reversed().map { .retreat(layer: $0) }
+        }
+        steps.append(.embed)
+        for layer in 0..<layers {
+            if differentiates, observesAgain { steps.append(.observe(layer: layer)) }
+            steps += Sublayer.allCases.map { .round($0, layer: layer) }
+        }
+        return steps + (measures ? [.measure] : [])
     }
 }

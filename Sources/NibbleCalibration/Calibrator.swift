@@ -19,6 +19,8 @@ package struct Calibrator {
     let matrices: QuantizedMatrices
     /// How. ``CalibrationOptions/Method/automatic`` is GPTQ here.
     let options: CalibrationOptions
+    /// What is held and what is in scratch files, and in which form dear steps are done.
+    let plan: CalibrationPlan
     private var compute: Compute { reference.compute }
 
     /// Tokens that pass through a model together, or one sequence where that is longer.
@@ -29,40 +31,42 @@ package struct Calibrator {
 
     /// Creates a calibrator.
     package init(
-        reference: LanguageModel, matrices: QuantizedMatrices, options: CalibrationOptions
+        reference: LanguageModel, matrices: QuantizedMatrices, options: CalibrationOptions,
+        plan: CalibrationPlan
     ) {
         self.reference = reference
         self.matrices = matrices
         self.options = options
+        self.plan = plan
     }
-
-    /// Whether tokens weigh by gradients.
-    var differentiates: Bool { options.method != .nearest && options.tokenWeights == .gradient }
-    /// Whether the quantized model's inputs are compared.
-    var compares: Bool { options.method != .nearest && options.gptaq > 0 }
 
     /// Rounds all matrices, or goes on with what an earlier process has done in `scratch`.
     ///
     /// - Parameters:
-    ///   - sequences: of equal length.
-    ///   - holdsStreams: whether memory holds the residual streams of all sequences while matrices are rounded; else they
-    ///     are in scratch files.
+    ///   - sequences: what is calibrated on, of equal length.
+    ///   - heldOut: sequences of the same length on which the result is measured; none where that is not asked for.
     ///   - progress: called after every piece of work.
     ///   - isCancelled: asked after every piece of work.
     /// - Throws: `CheckpointError` where a weight is no number or a model gives none, or the scratch cannot be written;
     ///   `cancelled` where `isCancelled` said so.
     package func run(
-        _ sequences: [[Int32]], scratch: CalibrationScratch, holdsStreams: Bool = true,
+        _ sequences: [[Int32]], heldOut: [[Int32]] = [], scratch: CalibrationScratch,
         progress: (PreparationProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws(CheckpointError) -> CalibratedMatrices {
         precondition(!sequences.isEmpty, "no sequences")
         // Neither is called after the call.
         return try withoutActuallyEscaping(progress) { progress throws(CheckpointError) in
             try withoutActuallyEscaping(isCancelled) { isCancelled throws(CheckpointError) in
+                let steps = steps(measures: !heldOut.isEmpty)
+                let length = sequences[0].count
+                let work = CalibrationWork(
+                    options: options, matrices: matrices, plan: plan, shape: reference.configuration,
+                    tokens: sequences.count * length, heldOut: heldOut.count * length, rates: .nominal)
                 let meter = CalibrationMeter(
-                    steps, in: reference.configuration, tokens: sequences.reduce(0) { $0 + $1.count },
-                    path: scratch.path, report: progress, isCancelled: isCancelled)
-                return try run(sequences, scratch, holdsStreams, meter)
+                    steps, seconds: work.seconds, layers: reference.configuration.layerCount,
+                    tokens: sequences.count * length, path: scratch.path, report: progress,
+                    isCancelled: isCancelled)
+                return try run(sequences, heldOut, scratch, meter)
             }
         }
     }
@@ -78,26 +82,28 @@ package struct Calibrator {
         ).matrices
     }
 
-    private var steps: [CalibrationStep] {
-        .all(layers: reference.configuration.layerCount, differentiates: differentiates)
+    func steps(measures: Bool) -> [CalibrationStep] {
+        .all(
+            layers: reference.configuration.layerCount, differentiates: options.differentiates,
+            observesAgain: plan.observesAgain, measures: measures)
     }
 
     private func run(
-        _ sequences: [[Int32]], _ scratch: CalibrationScratch, _ holdsStreams: Bool,
+        _ sequences: [[Int32]], _ heldOut: [[Int32]], _ scratch: CalibrationScratch,
         _ meter: CalibrationMeter
     ) throws(CheckpointError) -> CalibratedMatrices {
         let rows = try EncodedRowsFile(
             path: scratch.file("rows"), matrices.calibrated, compute: reference.compute)
         let parts = try CalibrationParts(
-            self, sequences, scratch, rows, holdsStreams: holdsStreams, meter)
-        let (steps, done) = (steps, scratch.journal.records)
+            self, sequences + heldOut, calibrating: sequences.count, scratch, rows, meter)
+        let (steps, done) = (steps(measures: !heldOut.isEmpty), scratch.journal.records)
         for (index, step) in steps.prefix(done.count).enumerated() {
-            meter.begin(step)
             try scratch.journal.check(step, at: index)
         }
+        meter.begin(min(done.count, steps.count - 1))
         if done.count < steps.count { try parts.recover(steps.prefix(done.count), done) }
-        for step in steps.dropFirst(done.count) {
-            meter.begin(step)
+        for (index, step) in steps.enumerated().dropFirst(done.count) {
+            meter.begin(index)
             try scratch.journal.append(try parts.run(step))
         }
         return CalibratedMatrices(

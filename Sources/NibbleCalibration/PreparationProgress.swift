@@ -12,8 +12,10 @@ public struct PreparationProgress: Sendable, Equatable {
 
         /// Gradients tell how much each token matters to each matrix.
         public static let weighingTokens = Stage("weighing tokens", unit: "tokens")
-        /// The mean squares of inputs are measured.
-        public static let measuringInputs = Stage("measuring inputs", unit: "sequences")
+        /// The model writes text.
+        public static let writingText = Stage("writing text", unit: "tokens")
+        /// What held-out text makes of the result is measured.
+        public static let measuring = Stage("measuring on held-out text", unit: "texts")
         /// Weights are rounded.
         public static let roundingWeights = Stage("rounding weights", unit: "blocks of the model")
     }
@@ -24,6 +26,10 @@ public struct PreparationProgress: Sendable, Equatable {
     public var done: Int
     /// How much there is in all.
     public var total: Int
+    /// Time that is left of the whole work, where that can be told.
+    public var remaining: Duration?
+    /// The error of the rounded model's residual streams behind the last sublayer that is rounded, as a share of their size.
+    public var error: Double?
 
     /// Creates a progress.
     package init(stage: Stage, done: Int, total: Int) {

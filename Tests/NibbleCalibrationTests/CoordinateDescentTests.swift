@@ -40,13 +40,13 @@ struct CoordinateDescentTests {
         }
     }
 
-    /// Rounded to nearest, with the codec's scales as halves.
+    /// Rounded to nearest, with the codec's scales as portable ones.
     private static func nearest(_ blocks: ScaledBlocks, _ random: inout SeededGenerator) -> Rounded {
         let weights = random.normal(rows * columns, scale: 0.05)
         var scales = [Float](repeating: 0, count: weights.count / 32)
         var span = scales.mutableSpan
         blocks.chooseScales(weights.span, into: &span)
-        scales = scales.map { Half.float(f16: Half.f16($0)) }
+        scales = scales.map(ScaledBlocks.portable)
         let values = weights.indices.map {
             Float(blocks.code(of: weights[$0], scale: scales[$0 / 32])) * scales[$0 / 32]
         }

@@ -11,6 +11,7 @@ import Testing
 
 @Suite("Correction for what rounding lost before a matrix (GPTAQ)")
 struct GPTAQTests {
+    private static let compute = Compute(threads: 2, precision: .f32)
     private static let sequences = CalibrationSample.sequences(4, length: 50, kinds: 280)
 
     @Test(
@@ -85,11 +86,13 @@ struct GPTAQTests {
             }
         }
         var found = InputHessians(
-            [role], weights: importance?.compactMapValues(\.weights), compute: student.compute)
+            [role], compared: [role], weights: importance?.compactMapValues(\.weights),
+            compute: student.compute)
         try streams.look(at: group, of: 1, quantized: student.quantized) { index, x, lost in
             found.add(x, lost: lost, index: index)
         }
-        let losses = try #require(found.losses[role])
+        let taken = found.takeLosses(role)
+        let losses = try #require(taken)
         let size = expected.map(abs).max() ?? 0
         #expect(size > 0)
         let worst = (0..<columns * columns).map { abs(Double(losses.floats[$0]) - expected[$0]) }.max() ?? 1
@@ -116,9 +119,12 @@ struct GPTAQTests {
             }
         }
         let weights = Array(matrix.values)
-        let gptq = try GPTQRounding(hessian, columns: n)
+        let gptq = try GPTQRounding(hessian, columns: n, compute: Self.compute)
         try CalibrationSample.change(matrix) {
-            gptq.correct(3..<matrix.rows, of: $0, lost: lost, share: share)
+            let rounding = MatrixRounding(
+                options: CalibrationOptions(), form: CalibrationForm(), compute: Self.compute, tick: { _ in })
+            let outputs = try #require(rounding.lose($0, lost))
+            gptq.correct(3..<matrix.rows, of: $0, lost: outputs, share: share)
         }
         let mean = (0..<n).reduce(Float(0)) { $0 + hessian.floats[$1 * n + $1] } / Float(n)
         #expect(matrix.values[..<(3 * n)].elementsEqual(weights[..<(3 * n)]))

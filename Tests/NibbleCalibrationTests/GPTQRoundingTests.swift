@@ -11,6 +11,7 @@ import Testing
 
 @Suite("Rounding by GPTQ")
 struct GPTQRoundingTests {
+    private static let compute = Compute(threads: 2, precision: .f32)
     private static let sequences = CalibrationSample.sequences(4, length: 64)
 
     /// Of all blocks, by what the matrix is for.
@@ -22,12 +23,16 @@ struct GPTQRoundingTests {
         for layer in 0..<model.configuration.layerCount {
             for group in Sublayer.inputGroups {
                 var found = InputHessians(
-                    group.kinds.map { TensorRole($0, layer: layer) }, weights: nil, compute: model.compute)
+                    group.kinds.map { TensorRole($0, layer: layer) }, compared: [], weights: nil,
+                    compute: model.compute)
                 try streams.look(at: group, of: layer, quantized: model) { index, x, lost in
                     found.add(x, lost: lost, index: index)
                 }
                 found.complete(columns: group.width(in: model.configuration))
-                hessians.merge(found.hessians, uniquingKeysWith: { $1 })
+                for kind in group.kinds {
+                    let role = TensorRole(kind, layer: layer)
+                    hessians[role] = found.takeHessian(role)
+                }
             }
         }
         return hessians
@@ -128,9 +133,9 @@ struct GPTQRoundingTests {
         let n = matrix.columns
         let hessian = Memory(byteCount: n * n * 4)
         for column in 0..<n { hessian.floats[column * n + column] = 1 + Float(column % 7) }
-        let gptq = try GPTQRounding(hessian, columns: n)
+        let gptq = try GPTQRounding(hessian, columns: n, compute: Self.compute)
         try CalibrationSample.change(matrix) {
-            try gptq.round(0..<matrix.rows, of: $0, searchesScales: true, level: .best)
+            try gptq.round(0..<matrix.rows, of: $0, CalibrationOptions(), level: .best)
         }
         let learned = try #require(matrix.learnedScales)
         var others = 0
@@ -152,17 +157,19 @@ struct GPTQRoundingTests {
     @Test("of nothing, and of NaN, is none, and says so")
     func nothing() throws {
         let zeros = Memory(byteCount: 64 * 64 * 4)
-        #expect(throws: HessianFailure.zero) { try GPTQRounding(zeros, columns: 64) }
+        #expect(throws: HessianFailure.zero) { try GPTQRounding(zeros, columns: 64, compute: Self.compute) }
         for place in [0, 1, 64 * 64 - 1] {
             let broken = Memory(byteCount: 64 * 64 * 4)
             for column in 0..<64 { broken.floats[column * 64 + column] = 1 }
             for value in [Float.nan, .infinity] {
                 broken.floats[place] = value
-                #expect(throws: HessianFailure.notFinite) { try GPTQRounding(broken, columns: 64) }
+                #expect(throws: HessianFailure.notFinite) {
+                    try GPTQRounding(broken, columns: 64, compute: Self.compute)
+                }
             }
         }
         zeros.floats[0] = 1
-        let gptq = try GPTQRounding(zeros, columns: 64)
+        let gptq = try GPTQRounding(zeros, columns: 64, compute: Self.compute)
         #expect(gptq.importance[0] == 64)
     }
 
@@ -176,9 +183,11 @@ struct GPTQRoundingTests {
         let hessian = Memory(byteCount: n * n * 4)
         for column in 0..<n { hessian.floats[column * n + column] = 1 }
         (hessian.floats[1], hessian.floats[n]) = (correlation, correlation)
-        #expect(try GPTQRounding(hessian, columns: n).damping == damping)
+        #expect(try GPTQRounding(hessian, columns: n, compute: Self.compute).damping == damping)
         (hessian.floats[1], hessian.floats[n]) = (2.5, 2.5)
-        #expect(throws: HessianFailure.indefinite) { try GPTQRounding(hessian, columns: n) }
+        #expect(throws: HessianFailure.indefinite) {
+            try GPTQRounding(hessian, columns: n, compute: Self.compute)
+        }
     }
 
     @Test("of inputs of one direction spreads what one weight lost over the others")
@@ -203,10 +212,12 @@ struct GPTQRoundingTests {
             }
         }
         let nearest = error()
-        let gptq = try GPTQRounding(hessian, columns: n)
+        let gptq = try GPTQRounding(hessian, columns: n, compute: Self.compute)
         #expect(gptq.damping == 0.01)
         try CalibrationSample.change(matrix) {
-            try gptq.round(0..<matrix.rows, of: $0, searchesScales: false, level: .best)
+            try gptq.round(
+                0..<matrix.rows, of: $0, CalibrationOptions(methods: "gptq+coordinate_descent"),
+                level: .best)
         }
         try matrix.encode(0..<matrix.rows, level: .best)
         #expect(error() < 0.2 * nearest, "\(error()), \(nearest)")

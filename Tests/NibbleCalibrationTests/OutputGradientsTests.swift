@@ -91,7 +91,7 @@ struct OutputGradientsTests {
                 )
                 #expect(weights[2 * index + 1] == 0, "\(matrix.name)")
             }
-            let outputs = try #require(importance[matrix.role]?.hessian)
+            let outputs = try #require(importance[matrix.role]?.hessians.first?.sum)
             guard let product = hessians[matrix.role] else { continue }
             let largest = product.map { abs($0) }.max() ?? 0
             // Each of the three sequences has a third of the weight.

@@ -10,6 +10,7 @@ import Testing
 
 @Suite("Rounding by YAQA")
 struct YAQARoundingTests {
+    private static let compute = Compute(threads: 2, precision: .f32)
     private static func matrix(rows: Int) throws -> CalibratedMatrix {
         let columns = 32
         let matrix = CalibratedMatrix(
@@ -61,7 +62,7 @@ struct YAQARoundingTests {
     @Test("takes each row once, the largest gradients first", arguments: [16, 40, 64, 100])
     func pieces(rows: Int) throws {
         let hessian = Self.hessian(rows: rows, directions: 5)
-        let yaqa = try YAQARounding(hessian, rows: rows)
+        let yaqa = try YAQARounding(hessian, rows: 0..<rows, compute: Self.compute)
         #expect(yaqa.pieces.flatMap { $0 }.sorted() == Array(0..<rows))
         let squares = yaqa.pieces.map { piece in
             piece.reduce(Float(0)) { $0 + hessian.floats[$1 * rows + $1] } / Float(piece.count)
@@ -78,7 +79,7 @@ struct YAQARoundingTests {
         let (alone, coupled) = (try Self.matrix(rows: rows), try Self.matrix(rows: rows))
         let weights = Array(alone.values(0..<rows))
         Self.roundToWhole(alone, 0..<rows)
-        let yaqa = try YAQARounding(hessian, rows: rows)
+        let yaqa = try YAQARounding(hessian, rows: 0..<rows, compute: Self.compute)
         try yaqa.round(coupled) { Self.roundToWhole(coupled, $0) }
         let costs = (Self.cost(alone, weights, hessian), Self.cost(coupled, weights, hessian))
         #expect(costs.1 < 0.5 * costs.0, "\(costs)")
@@ -93,7 +94,7 @@ struct YAQARoundingTests {
         let hessian = Self.hessian(rows: rows, directions: 1)
         let matrix = try Self.matrix(rows: rows)
         let weights = Array(matrix.values(0..<rows))
-        let yaqa = try YAQARounding(hessian, rows: rows)
+        let yaqa = try YAQARounding(hessian, rows: 0..<rows, compute: Self.compute)
         let last = try #require(yaqa.pieces.last)
         try yaqa.round(matrix) { if $0 != last { Self.roundToWhole(matrix, $0) } }
         let nearest = try Self.matrix(rows: rows)
@@ -110,19 +111,27 @@ struct YAQARoundingTests {
         for row in 0..<rows { hessian.floats[row * rows + row] = Float(1 + row % 5) }
         let (alone, coupled) = (try Self.matrix(rows: rows), try Self.matrix(rows: rows))
         Self.roundToWhole(alone, 0..<rows)
-        try YAQARounding(hessian, rows: rows).round(coupled) { Self.roundToWhole(coupled, $0) }
+        try YAQARounding(hessian, rows: 0..<rows, compute: Self.compute).round(coupled) {
+            Self.roundToWhole(coupled, $0)
+        }
         #expect(alone.values(0..<rows).elementsEqual(coupled.values(0..<rows)))
     }
 
     @Test("of nothing, and of NaN, is none, and says so")
     func nothing() throws {
         let hessian = Memory(byteCount: 32 * 32 * 4)
-        #expect(throws: HessianFailure.zero) { try YAQARounding(hessian, rows: 32) }
+        #expect(throws: HessianFailure.zero) {
+            try YAQARounding(hessian, rows: 0..<32, compute: Self.compute)
+        }
         hessian.floats[0] = 1
-        _ = try YAQARounding(hessian, rows: 32)
+        _ = try YAQARounding(hessian, rows: 0..<32, compute: Self.compute)
         (hessian.floats[1], hessian.floats[32]) = (2, 2)
-        #expect(throws: HessianFailure.indefinite) { try YAQARounding(hessian, rows: 32) }
+        #expect(throws: HessianFailure.indefinite) {
+            try YAQARounding(hessian, rows: 0..<32, compute: Self.compute)
+        }
         hessian.floats[5] = .nan
-        #expect(throws: HessianFailure.notFinite) { try YAQARounding(hessian, rows: 32) }
+        #expect(throws: HessianFailure.notFinite) {
+            try YAQARounding(hessian, rows: 0..<32, compute: Self.compute)
+        }
     }
 }

@@ -141,9 +141,8 @@ struct QATTrainCommand: ParsableCommand {
                     export, exporter: exporter, run: output, teacher: teacher, replacing: force)
             }
             let run = try Trainer(request).prepare(
-                progress: {
-                    progress.update(elapsed: opening.duration(to: .now), TrainingReport.line($0))
-                }, isCancelled: { session.isInterrupted })
+                progress: { progress.update(elapsed: opening.duration(to: .now), $0.line) },
+                isCancelled: { session.isInterrupted })
             progress.finish()
             session.warn(run.warnings)
             progress.note(TrainingReport.banner(run))
@@ -152,7 +151,7 @@ struct QATTrainCommand: ParsableCommand {
             let start = ContinuousClock.now
             var summary = try run.train(
                 progress: { progress.update(elapsed: start.duration(to: .now), TrainingReport.line($0)) },
-                preparing: { progress.update(elapsed: start.duration(to: .now), TrainingReport.line($0)) },
+                preparing: { progress.update(elapsed: start.duration(to: .now), $0.line) },
                 isCancelled: { session.isInterrupted })
             progress.finish()
             for note in run.notes.dropFirst(notes.count) { progress.note("note: " + note) }

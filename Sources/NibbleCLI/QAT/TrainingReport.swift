@@ -35,12 +35,6 @@ struct TrainingReport {
             """
     }
 
-    /// How far the work before training is, in one line.
-    static func line(_ progress: PreparationProgress) -> String {
-        "\(progress.stage.name): \(Text.count(progress.done)) of \(Text.count(progress.total)) "
-            + progress.stage.unit
-    }
-
     /// How far training is, in one line.
     static func line(_ progress: TrainingProgress) -> String {
         var line =

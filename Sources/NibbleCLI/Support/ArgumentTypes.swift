@@ -53,3 +53,5 @@ struct TensorTypeOverride: ExpressibleByArgument {
         self.override = override
     }
 }
+
+extension CalibrationQuality: ExpressibleByArgument {}

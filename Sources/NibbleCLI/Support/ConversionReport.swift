@@ -88,7 +88,10 @@ struct ConversionReport {
         return Text.table([columns] + rows, right: [4]) + "\n\n" + totals + files.joined()
     }
 
-    var planJSON: String {
+    var planJSON: String { planJSON(with: []) }
+
+    /// The plan with more members.
+    func planJSON(with members: [JSONValue.Member]) -> String {
         let tensors = parts.map { job, part in
             JSONValue.members([
                 "name": .string(part.tensor.name), "shape": .array(part.tensor.shape.map { .integer($0) }),
@@ -97,7 +100,7 @@ struct ConversionReport {
                 "bytes": .integer(part.tensor.byteCount), "why": .string(Self.text(job.output.reason)),
             ])
         }
-        return document([.init("tensors", .array(tensors))])
+        return document([.init("tensors", .array(tensors))] + members)
     }
 
     private static func text(_ reason: QuantizationPlan.Reason) -> String {
@@ -124,14 +127,16 @@ struct ConversionReport {
             """
     }
 
-    func summaryJSON(_ summary: ConversionSummary) -> String {
-        document([
-            .init("files", .array(converter.layout.files.map { .string($0.name) })),
-            .init("types", .object(typeCounts.map { .init($0.type, .integer($0.count)) })),
-            .init("output_bytes", .integer(summary.outputBytes)),
-            .init("seconds", .real(summary.elapsed / .seconds(1))),
-            .init("threads", .integer(converter.request.threads)),
-        ])
+    /// The summary, with more members.
+    func summaryJSON(_ summary: ConversionSummary, with members: [JSONValue.Member] = []) -> String {
+        document(
+            [
+                .init("files", .array(converter.layout.files.map { .string($0.name) })),
+                .init("types", .object(typeCounts.map { .init($0.type, .integer($0.count)) })),
+                .init("output_bytes", .integer(summary.outputBytes)),
+                .init("seconds", .real(summary.elapsed / .seconds(1))),
+                .init("threads", .integer(converter.request.threads)),
+            ] + members)
     }
 
     /// Sizes before and after, and what was left out.

@@ -30,6 +30,11 @@ enum Text {
     /// `7.01`
     static func bits(_ value: Double) -> String { String(format: "%.2f", value) }
 
+    /// `26.5309 ± 1.2034`
+    static func plusMinus(_ estimate: Estimate, _ digits: Int) -> String {
+        "\(fixed(estimate.value, digits)) ± \(fixed(estimate.error, digits))"
+    }
+
     /// A number with a fixed number of digits after the point.
     static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 

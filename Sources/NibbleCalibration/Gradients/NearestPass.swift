@@ -1,6 +1,5 @@
 internal import NibbleCheckpoint
 internal import NibbleModel
-internal import NibbleQuantization
 internal import NibbleTensor
 
 /// A text on its way through the model whose weights are rounded to nearest, a block at a time, and the gradients of its
@@ -14,24 +13,35 @@ struct NearestPass {
     let matrices: QuantizedMatrices
     /// Of equal length.
     let sequences: [[Int32]]
+    /// Those whose gradients are taken; those after them only go forward.
+    let differentiated: Range<Int>
     /// How many of them pass together.
     let atATime: Int
     /// The residual streams before each block and after the last, `[layers + 1]` levels.
     let streams: StreamStore
-    /// Their gradients, two levels in turn.
+    /// Their gradients: two levels in turn, or as many as of streams.
     let gradients: StreamStore
-    /// Called with the tokens done after each piece of work; throws where it is to end.
-    let tick: (_ tokens: Int) throws(CheckpointError) -> Void
+    /// Whether there are as many.
+    let keepsGradients: Bool
+    /// Called after each piece of work with the share of the sequences that it was; throws where it is to end.
+    let tick: (_ share: Double) throws(CheckpointError) -> Void
     private var compute: Compute { reference.compute }
 
     private func forEachBatch(
-        _ body: (Range<Int>) throws(CheckpointError) -> Void
+        of sequences: Range<Int>, _ body: (Range<Int>) throws(CheckpointError) -> Void
     ) throws(CheckpointError) {
-        for first in stride(from: 0, to: sequences.count, by: atATime) {
-            let batch = first..<min(first + atATime, sequences.count)
+        for first in stride(from: sequences.lowerBound, to: sequences.upperBound, by: atATime) {
+            let batch = first..<min(first + atATime, sequences.upperBound)
             try body(batch)
-            try tick(batch.count * sequences[0].count)
+            try tick(Double(batch.count) / Double(self.sequences.count))
         }
+    }
+
+    /// Calls `body` with all sequences, those whose gradients are taken apart: what they give must not depend on how many
+    /// there are of the others.
+    private func forEachBatch(_ body: (Range<Int>) throws(CheckpointError) -> Void) throws(CheckpointError) {
+        try forEachBatch(of: differentiated, body)
+        try forEachBatch(of: differentiated.upperBound..<sequences.count, body)
     }
 
     /// Embeds all sequences.
@@ -64,34 +74,42 @@ struct NearestPass {
         let layers = reference.configuration.layerCount
         let model = try matrices.roundVocabulary(of: reference)
         let unseen = Gradients(compute: compute)
-        try forEachBatch { batch throws(CheckpointError) in
+        try forEachBatch(of: differentiated) { batch throws(CheckpointError) in
             // The same for a token whichever pass it is in.
-            let share = Float(batch.count) / Float(sequences.count)
+            let share = Float(batch.count) / Float(differentiated.count)
             guard
                 let (_, gradient) = model.crossEntropy(
                     of: Array(sequences[batch]), stream: try streams.read(level: layers, batch),
                     weight: share, into: unseen)
             else { throw model.nonFiniteHead.checkpointError }
-            try gradients.write(gradient, level: layers % 2, first: batch.lowerBound)
+            try gradients.write(gradient, level: level(layers), first: batch.lowerBound)
         }
     }
 
     /// Passes the gradients of all sequences back through a block.
     ///
-    /// - Returns: those by the outputs of its calibrated matrices.
-    func retreat(through layer: Int) throws(CheckpointError) -> [TensorRole: OutputGradients] {
+    /// - Parameters:
+    ///   - bands: the rows that each matrix whose outputs are looked at has output Hessians of.
+    ///   - keeps: whether the gradients before the block are needed.
+    /// - Returns: what is seen by the outputs of these matrices.
+    func retreat(
+        through layer: Int, bands: [TensorRole: [Range<Int>]], keeps: Bool = true
+    ) throws(CheckpointError) -> [TensorRole: OutputGradients] {
         let block = try matrices.round(layer, of: reference)
-        let observed = ObservedGradients(matrices, layer: layer, block.parameters, compute)
+        let observed = ObservedGradients(bands, block.parameters, compute)
         let seen = Gradients(compute: compute) { observed.add($1, by: $0) }
-        try forEachBatch { batch throws(CheckpointError) in
+        try forEachBatch(of: differentiated) { batch throws(CheckpointError) in
             let gradient = block.model.backpropagate(
-                try gradients.read(level: (layer + 1) % 2, batch), through: layer,
+                try gradients.read(level: level(layer + 1), batch), through: layer,
                 from: try streams.read(level: layer, batch), into: seen)
-            try gradients.write(gradient, level: layer % 2, first: batch.lowerBound)
+            if keeps { try gradients.write(gradient, level: level(layer), first: batch.lowerBound) }
         }
         for gradients in observed.outputs.values { gradients.complete(compute) }
         return observed.outputs
     }
+
+    /// Where the gradients before a block are.
+    private func level(_ layer: Int) -> Int { keepsGradients ? layer : layer % 2 }
 }
 
 /// What gradients by the outputs of a block's matrices say, while they flow.
@@ -100,13 +118,10 @@ private final class ObservedGradients {
     private let roles: [Parameter: TensorRole]
     private let compute: Compute
 
-    init(_ matrices: QuantizedMatrices, layer: Int, _ parameters: [TensorRole: Parameter], _ compute: Compute)
-    {
+    init(_ bands: [TensorRole: [Range<Int>]], _ parameters: [TensorRole: Parameter], _ compute: Compute) {
         self.compute = compute
         roles = Dictionary(uniqueKeysWithValues: parameters.map { ($0.value, $0.key) })
-        for matrix in matrices.calibrated where matrix.role.layer == layer {
-            outputs[matrix.role] = OutputGradients(rows: matrix.rows)
-        }
+        outputs = bands.mapValues { OutputGradients($0) }
     }
 
     func add(_ gradient: Tensor, by parameter: Parameter) {

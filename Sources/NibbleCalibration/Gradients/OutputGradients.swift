@@ -15,34 +15,37 @@ internal import NibbleTensor
 struct OutputGradients {
     /// |g|² of the tokens of all sequences, one after the other.
     var squares: [Float] = []
-    /// The output Hessian Σ g gᵀ / |g| over the tokens, `[rows][rows]`; nil where it is not measured.
-    let hessian: Memory?
-    /// Outputs.
-    let rows: Int
-
-    /// Rows of a matrix up to which its output Hessian is measured: those of all blocks are held at once, and for
-    /// feed-forward layers of several thousand features they would not fit beside the model.
-    static let mostRows = 4096
+    /// The output Hessians Σ g gᵀ / |g| over the tokens, of each band of rows `[rows][rows]`.
+    let hessians: [(rows: Range<Int>, sum: Memory)]
 
     /// Nothing seen yet.
-    init(rows: Int) {
-        self.rows = rows
-        hessian = rows <= Self.mostRows ? Memory(byteCount: rows * rows * 4) : nil
+    init(_ bands: [Range<Int>]) {
+        hessians = bands.map { ($0, Memory(byteCount: $0.count * $0.count * 4)) }
     }
+
+    /// `count` bands of the rows of a matrix.
+    static func bands(_ count: Int, rows: Int) -> [Range<Int>] {
+        (0..<count).map { rows * $0 / count..<rows * ($0 + 1) / count }
+    }
+
+    /// Bytes of the Hessians of some bands.
+    static func byteCount(_ bands: [Range<Int>]) -> Int { bands.reduce(0) { $0 + 4 * $1.count * $1.count } }
 
     /// Adds the tokens of some sequences; ``complete(_:)`` after the last.
     mutating func add(_ gradient: Tensor, _ compute: Compute) {
         let own = compute.squaresOfTokens(gradient)
         squares += own
-        guard let hessian else { return }
+        guard !hessians.isEmpty else { return }
         // Tokens weigh by |g| here as there.
         let weights = own.map { $0 > 0 ? 1 / $0.squareRoot() : 0 }
-        compute.addGram(of: gradient, weights: weights[...], to: hessian.floats)
+        compute.addGrams(
+            of: gradient, weights: weights[...],
+            to: hessians.map { (features: $0.rows, target: $0.sum.floats) })
     }
 
-    /// Fills in what is below the diagonal of the output Hessian: for when all sequences are added.
+    /// Fills in what is below the diagonals of the output Hessians: for when all sequences are added.
     func complete(_ compute: Compute) {
-        if let hessian { compute.completeGram(hessian.floats, size: rows) }
+        for (rows, sum) in hessians { compute.completeGram(sum.floats, size: rows.count) }
     }
 
     /// |g| with mean 1; nil where all gradients are zero, or one is no number.

@@ -2,7 +2,7 @@ internal import NibbleCheckpoint
 internal import NibbleQuantization
 internal import NibbleTensor
 
-/// The ``OutputGradients`` of the matrices of all blocks in a scratch file.
+/// The ``OutputGradients`` of matrices in a scratch file: of all blocks, or of one block at a time.
 struct OutputGradientsFile {
     private let file: ScratchFile
     private let places: [TensorRole: Place]
@@ -11,51 +11,62 @@ struct OutputGradientsFile {
 
     private struct Place {
         let offset: Int
-        let rows: Int
+        let bands: [Range<Int>]
     }
 
     /// Creates the file, or opens one for the same matrices and tokens.
+    ///
+    /// - Parameters:
+    ///   - bands: of the rows of each matrix, what its output Hessians are of.
+    ///   - isOfOneBlock: whether the matrices of each block take the place of those of the block before.
     init(
-        path: String, _ matrices: [PlannedTensor], tokens: Int, compute: Compute
+        path: String, _ matrices: [(role: TensorRole, bands: [Range<Int>])], tokens: Int,
+        isOfOneBlock: Bool, compute: Compute
     ) throws(CheckpointError) {
         file = try ScratchFile(path: path)
         self.tokens = tokens
         self.compute = compute
         var places: [TensorRole: Place] = [:]
-        var offset = 0
+        var ends: [Int?: Int] = [:]
         for matrix in matrices {
-            places[matrix.role] = Place(offset: offset, rows: matrix.rows)
-            offset += Self.byteCount(rows: matrix.rows, tokens: tokens)
+            let block = isOfOneBlock ? matrix.role.layer : nil
+            let offset = ends[block] ?? 0
+            places[matrix.role] = Place(offset: offset, bands: matrix.bands)
+            ends[block] = offset + Self.byteCount(matrix.bands, tokens: tokens)
         }
         self.places = places
     }
 
     /// Bytes of a matrix.
-    static func byteCount(rows: Int, tokens: Int) -> Int {
-        4 * (tokens + (rows <= OutputGradients.mostRows ? rows * rows : 0))
+    static func byteCount(_ bands: [Range<Int>], tokens: Int) -> Int {
+        4 * tokens + OutputGradients.byteCount(bands)
     }
 
     /// Keeps what was found of a matrix.
     func write(_ gradients: OutputGradients, of role: TensorRole) throws(CheckpointError) {
         guard let place = places[role] else { return }
         precondition(gradients.squares.count == tokens, "\(gradients.squares.count) tokens of \(tokens)")
-        let offset = place.offset
         try gradients.squares.span.withUnsafeBytes { bytes throws(CheckpointError) in
-            try file.write(bytes, at: offset, compute)
+            try file.write(bytes, at: place.offset, compute)
         }
-        guard let hessian = gradients.hessian else { return }
-        try file.write(UnsafeRawBufferPointer(hessian.bytes), at: place.offset + 4 * tokens, compute)
+        var offset = place.offset + 4 * tokens
+        for (_, sum) in gradients.hessians {
+            try file.write(UnsafeRawBufferPointer(sum.bytes), at: offset, compute)
+            offset += sum.bytes.count
+        }
     }
 
-    /// What was kept; nil where the matrix is none of those.
-    func read(_ role: TensorRole) throws(CheckpointError) -> OutputGradients? {
+    /// What was kept, without output Hessians unless they are asked for; nil where the matrix is none of those.
+    func read(_ role: TensorRole, hessians: Bool) throws(CheckpointError) -> OutputGradients? {
         guard let place = places[role] else { return nil }
-        var gradients = OutputGradients(rows: place.rows)
         let squares = Memory(byteCount: 4 * tokens)
         try file.read(into: squares.bytes, at: place.offset, compute)
+        var gradients = OutputGradients(hessians ? place.bands : [])
         gradients.squares = Array(UnsafeBufferPointer(start: squares.floats, count: tokens))
-        if let hessian = gradients.hessian {
-            try file.read(into: hessian.bytes, at: place.offset + 4 * tokens, compute)
+        var offset = place.offset + 4 * tokens
+        for (_, sum) in gradients.hessians {
+            try file.read(into: sum.bytes, at: offset, compute)
+            offset += sum.bytes.count
         }
         return gradients
     }

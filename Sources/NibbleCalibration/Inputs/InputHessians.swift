@@ -7,10 +7,12 @@ internal import NibbleTensor
 struct InputHessians {
     /// Σ x xᵀ, x in the unquantized model: how errors of a row's weights work together. `[columns][columns]` by what the
     /// matrix is for.
-    private(set) var hessians: [TensorRole: Memory] = [:]
+    private var hessians: [TensorRole: Memory] = [:]
     /// Σ (x - x̃) xᵀ, x̃ in the quantized model: what is lost before these matrices. Empty where streams do not compare.
-    private(set) var losses: [TensorRole: Memory] = [:]
+    private var losses: [TensorRole: Memory] = [:]
     private let roles: [TensorRole]
+    /// Those that are compared.
+    private let compared: Set<TensorRole>
     /// Of the tokens of all sequences by what the matrix is for; nil: all weigh the same.
     private let weights: [TensorRole: [Float]]?
     private let compute: Compute
@@ -19,10 +21,14 @@ struct InputHessians {
     ///
     /// - Parameters:
     ///   - roles: matrices with one input.
+    ///   - compared: those of them of which it matters what their inputs lack.
     ///   - weights: of the tokens of all sequences; a matrix that is not there has tokens that weigh the same. Nil: so
     ///     have all.
-    init(_ roles: [TensorRole], weights: [TensorRole: [Float]]?, compute: Compute) {
+    init(
+        _ roles: [TensorRole], compared: Set<TensorRole>, weights: [TensorRole: [Float]]?, compute: Compute
+    ) {
         self.roles = roles
+        self.compared = compared
         self.weights = weights
         self.compute = compute
     }
@@ -33,22 +39,28 @@ struct InputHessians {
         for role in weights == nil ? [roles[0]] : roles {
             let weights = weights?[role]?[index * tokens..<(index + 1) * tokens]
             compute.addGram(of: x, weights: weights, to: Self.sum(&hessians, role, x.features))
-            guard let lost else { continue }
+            guard let lost, self.weights == nil ? !compared.isEmpty : compared.contains(role) else {
+                continue
+            }
             compute.addGram(of: lost, x, weights: weights, to: Self.sum(&losses, role, x.features))
         }
-        guard weights == nil else { return }
-        for role in roles.dropFirst() {
-            hessians[role] = hessians[roles[0]]
-            losses[role] = losses[roles[0]]
-        }
+    }
+
+    /// Removes the Hessian of a matrix, where it is not that of others as well.
+    mutating func takeHessian(_ role: TensorRole) -> Memory? { take(role, from: &hessians) }
+
+    /// Removes what the inputs of a matrix lack, where it is not that of others as well.
+    mutating func takeLosses(_ role: TensorRole) -> Memory? {
+        compared.contains(role) ? take(role, from: &losses) : nil
+    }
+
+    private func take(_ role: TensorRole, from sums: inout [TensorRole: Memory]) -> Memory? {
+        weights == nil ? sums[roles[0]] : sums.removeValue(forKey: role)
     }
 
     /// Fills in what is below the diagonals: for when all sequences are added.
     func complete(columns: Int) {
-        var done: Set<ObjectIdentifier> = []
-        for hessian in hessians.values where done.insert(ObjectIdentifier(hessian)).inserted {
-            compute.completeGram(hessian.floats, size: columns)
-        }
+        for hessian in hessians.values { compute.completeGram(hessian.floats, size: columns) }
     }
 
     /// Where to sum, zero at first.

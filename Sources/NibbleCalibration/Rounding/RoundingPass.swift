@@ -9,17 +9,18 @@ internal import NibbleTensor
 struct RoundingPass {
     let matrices: QuantizedMatrices
     let options: CalibrationOptions
+    let plan: CalibrationPlan
     let streams: PairedStreams
     /// How many of the sequences, from the first on, are calibrated on; the others only go along.
     let calibrating: Int
-    /// What gradients say of a matrix; nil where tokens weigh the same.
-    let outputs: ((TensorRole) throws(CheckpointError) -> OutputGradients?)?
+    /// What gradients say of a matrix, with output Hessians or without; nil where tokens weigh the same.
+    let outputs: ((TensorRole, _ hessians: Bool) throws(CheckpointError) -> OutputGradients?)?
     /// Takes the encoded rows; returns their digest.
     let keep: (CalibratedMatrix) throws(CheckpointError) -> String
     /// Reads encoded rows that were kept.
     let kept: (PlannedTensor) throws(CheckpointError) -> Memory?
-    /// Called after each piece of work; throws where it is to end.
-    let tick: () throws(CheckpointError) -> Void
+    /// Called after each piece of work with the share of the sublayer that it was, about; throws where it is to end.
+    let tick: (_ share: Double) throws(CheckpointError) -> Void
     private var reference: LanguageModel { streams.reference }
     private var compute: Compute { reference.compute }
 
@@ -35,24 +36,21 @@ struct RoundingPass {
         var done = Done()
         // What is before the sublayer is in the streams.
         var block = reference
+        // Half of it is to look at inputs, half to round.
+        let share = 0.5 / Double(sublayer.groups.count)
         for group in sublayer.groups {
             let roles = group.kinds.map { TensorRole($0, layer: layer) }
             let own = matrices.calibrated.filter { roles.contains($0.role) }
-            var gradients: [TensorRole: OutputGradients] = [:]
-            if let outputs { for role in own.map(\.role) { gradients[role] = try outputs(role) } }
-            let inputs = try look(at: group, of: layer, own.map(\.role), gradients, quantized: block)
+            var inputs = try look(at: group, of: layer, own.map(\.role), quantized: block, share: share)
             var encoded: [TensorRole: Matrix] = [:]
-            // Matrices with one input share its factor.
-            var factors = InputFactors()
             for tensor in own {
                 guard let codec = tensor.format.ggmlType.flatMap(ScaledBlocks.init) else {
                     preconditionFailure("\(tensor.format) has no scaled blocks")
                 }
                 let matrix = try CalibratedMatrix(tensor, of: matrices, codec: codec, compute: compute)
-                let result = try round(matrix, inputs, gradients[tensor.role], &factors)
+                let result = try round(matrix, &inputs, share: share / Double(own.count))
                 done.matrices.append((result, try keep(matrix)))
                 encoded[tensor.role] = matrix.matrix
-                try tick()
             }
             for role in roles where encoded[role] == nil {
                 encoded[role] = try matrices[role].map { tensor throws(CheckpointError) in
@@ -79,79 +77,95 @@ struct RoundingPass {
                 bytes: UnsafeRawBufferPointer(rows.bytes), owner: rows)
         }
         try streams.pass(sublayer, of: layer, quantized: reference.replacing(encoded))
-        try tick()
+        try tick(0)
     }
 
     /// What is known of the inputs of some matrices.
-    private enum Inputs {
-        case importance([Float])
-        case hessians(InputHessians)
-        case unknown
+    private struct Inputs {
+        /// The mean squares of their features.
+        var importance: [Float]?
+        var hessians: InputHessians?
+        /// The factor of the Hessian that was asked for last, which several matrices may share.
+        var factor: (hessian: Memory, result: Result<GPTQRounding, HessianFailure>)?
     }
 
     private func look(
-        at group: Sublayer.InputGroup, of layer: Int, _ roles: [TensorRole],
-        _ gradients: [TensorRole: OutputGradients], quantized: LanguageModel
+        at group: Sublayer.InputGroup, of layer: Int, _ roles: [TensorRole], quantized: LanguageModel,
+        share: Double
     ) throws(CheckpointError) -> Inputs {
+        var weights: [TensorRole: [Float]]?
+        if let outputs {
+            weights = [:]
+            for role in roles { weights?[role] = try outputs(role, false)?.weights }
+        }
         var squares: [Double] = []
-        let weights = outputs == nil ? nil : gradients.compactMapValues(\.weights)
+        let compared = Set(roles.filter { options.comparesInputs && plan.form($0).comparesInputs })
         var hessians =
             roles.isEmpty || options.method == .nearest
-            ? nil : InputHessians(roles, weights: weights, compute: compute)
+            ? nil : InputHessians(roles, compared: compared, weights: weights, compute: compute)
         var tokens = 0
         try streams.look(at: group, of: layer, quantized: quantized) {
             index, x, lost throws(CheckpointError) in
-            try tick()
+            try tick(share / Double(streams.count))
             guard index < calibrating else { return }
             tokens += x.layout.tokens
             if options.method == .nearest {
                 if squares.isEmpty { squares = Array(repeating: 0, count: x.features) }
                 compute.addSquares(of: x, to: &squares)
             }
-            hessians?.add(x, lost: options.gptaq > 0 ? lost : nil, index: index)
+            hessians?.add(x, lost: lost, index: index)
         }
-        if let hessians {
-            hessians.complete(columns: group.width(in: reference.configuration))
-            return .hessians(hessians)
+        hessians?.complete(columns: group.width(in: reference.configuration))
+        // Rounding has no use for buffers of that size.
+        compute.pool.releaseIdle()
+        var inputs = Inputs(hessians: hessians)
+        if options.method == .nearest, options.scales == .importance {
+            inputs.importance = squares.map { Float($0 / Double(max(tokens, 1))) }
         }
-        guard options.scales == .importance else { return .unknown }
-        return .importance(squares.map { Float($0 / Double(max(tokens, 1))) })
+        return inputs
     }
 
     private func round(
-        _ matrix: CalibratedMatrix, _ inputs: Inputs, _ gradients: OutputGradients?,
-        _ factors: inout InputFactors
+        _ matrix: CalibratedMatrix, _ inputs: inout Inputs, share: Double
     ) throws(CheckpointError) -> CalibrationResult.Matrix {
-        let rounding = MatrixRounding(options: options, compute: compute)
-        switch inputs {
-        case .importance(let weights): return try rounding.searchScales(matrix, importance: weights)
-        case .unknown:
+        let rounding = MatrixRounding(
+            options: options, form: plan.form(matrix.role), compute: compute,
+            tick: { part throws(CheckpointError) in try tick(part * share) })
+        if let importance = inputs.importance {
+            return try rounding.searchScales(matrix, importance: importance)
+        }
+        guard inputs.hessians != nil else {
             try rounding.roundToNearest(matrix)
             return .init(name: matrix.name, methods: [.nearest])
-        case .hessians(let hessians):
-            switch factors.factor(hessians.hessians[matrix.role], columns: matrix.columns) {
-            case .success(let factor):
-                return try rounding.round(matrix, by: factor, lost: hessians.losses[matrix.role], gradients)
-            case .failure(let failure):
-                try rounding.roundToNearest(matrix)
-                return .init(
-                    name: matrix.name, methods: [.nearest],
-                    missing: [.init(method: .gptq, reason: "\(failure)")])
-            }
+        }
+        func gradients(_ hessians: Bool) throws(CheckpointError) -> OutputGradients? {
+            try outputs?(matrix.role, hessians)
+        }
+        // What is lost comes first: its square then makes room for the factor.
+        let lost = inputs.hessians?.takeLosses(matrix.role).map { rounding.lose(matrix, $0) }
+        switch factor(of: matrix, &inputs) {
+        case .success(let factor):
+            return try rounding.round(
+                matrix, by: factor, lost: lost, hasGradients: outputs != nil, gradients)
+        case .failure(let failure):
+            try rounding.roundToNearest(matrix)
+            return .init(
+                name: matrix.name, methods: [.nearest],
+                missing: [.init(method: .gptq, reason: "\(failure)")])
         }
     }
-}
 
-/// The factor of the input Hessian that was asked for last, which several matrices may share.
-private struct InputFactors {
-    private var last: (hessian: Memory, factor: Result<GPTQRounding, HessianFailure>)?
-
-    mutating func factor(_ hessian: Memory?, columns: Int) -> Result<GPTQRounding, HessianFailure> {
-        guard let hessian else { return .failure(.zero) }
-        if let last, last.hessian === hessian { return last.factor }
-        last = nil
-        let factor = Result { () throws(HessianFailure) in try GPTQRounding(hessian, columns: columns) }
-        last = (hessian, factor)
-        return factor
+    /// The factor of the Hessian of a matrix' inputs.
+    private func factor(
+        of matrix: CalibratedMatrix, _ inputs: inout Inputs
+    ) -> Result<GPTQRounding, HessianFailure> {
+        guard let hessian = inputs.hessians?.takeHessian(matrix.role) else { return .failure(.zero) }
+        if let last = inputs.factor, last.hessian === hessian { return last.result }
+        inputs.factor = nil
+        let result = Result { () throws(HessianFailure) in
+            try GPTQRounding(hessian, columns: matrix.columns, compute: compute)
+        }
+        inputs.factor = (hessian, result)
+        return result
     }
 }

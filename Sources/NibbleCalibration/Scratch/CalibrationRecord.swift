@@ -7,6 +7,8 @@ struct CalibrationRecord {
     /// What became of the matrices of a sublayer, where the step rounds one.
     var sublayer: RoundingPass.Done?
 
+    /// What was measured, where the step measures.
+    var scores: CalibrationScores?
     /// Whether the step put residual streams into files rather than memory.
     var keepsStreams = false
 
@@ -16,6 +18,7 @@ struct CalibrationRecord {
     var json: JSONValue {
         var members: [JSONValue.Member] = [.init("step", .string(step))]
         if keepsStreams { members.append(.init("keeps_streams", .bool(true))) }
+        if let scores { members.append(.init("scores", scores.json)) }
         if let sublayer {
             members.append(.init("matrices", .array(sublayer.matrices.map(Self.json))))
             if let error = sublayer.error { members.append(.init("error", .real(error))) }
@@ -28,6 +31,10 @@ struct CalibrationRecord {
         guard let step = json["step"]?.text else { return nil }
         self.step = step
         keepsStreams = json["keeps_streams"]?.flag ?? false
+        if let scores = json["scores"] {
+            guard let scores = CalibrationScores(scores) else { return nil }
+            self.scores = scores
+        }
         guard let matrices = json["matrices"]?.elements else { return }
         var sublayer = RoundingPass.Done()
         for matrix in matrices {
@@ -49,6 +56,7 @@ struct CalibrationRecord {
                         .members(["method": .string($0.method.rawValue), "reason": .string($0.reason)])
                     })),
         ]
+        if let bands = matrix.result.bands { members.append(.init("bands", .integer(bands))) }
         if let damping = matrix.result.damping { members.append(.init("damping", .real(Double(damping)))) }
         return .object(members)
     }
@@ -68,6 +76,7 @@ struct CalibrationRecord {
             else { return nil }
             result.missing.append(.init(method: method, reason: reason))
         }
+        result.bands = json["bands"]?.integer
         result.damping = json["damping"]?.real.map { Float($0) }
         return (result, digest)
     }

@@ -45,12 +45,35 @@ package struct EncodedRowsFile {
         guard let place = places[tensor.role] else { return nil }
         let memory = Memory(byteCount: Self.byteCount(tensor))
         try file.read(into: memory.bytes, at: place.offset, compute)
-        guard Self.digest(UnsafeRawBufferPointer(memory.bytes)) == digest else {
+        try check(UnsafeRawBufferPointer(memory.bytes), of: tensor, at: place.offset, digest)
+        return memory
+    }
+
+    /// The same where they lie in the file, which is mapped.
+    func map(
+        _ tensor: PlannedTensor, digest: String
+    ) throws(CheckpointError) -> (bytes: UnsafeRawBufferPointer, file: MappedFile)? {
+        guard let place = places[tensor.role] else { return nil }
+        let mapped = try MappedFile(path: file.path)
+        let range = place.offset..<place.offset + Self.byteCount(tensor)
+        guard range.upperBound <= mapped.count else {
             throw CheckpointError(
-                .malformed, path: file.path, offset: place.offset, subject: "tensor '\(tensor.name)'",
+                .truncated, path: file.path, offset: mapped.count, "ends before '\(tensor.name)' does",
+                advice: "remove its folder and begin again")
+        }
+        let bytes = UnsafeRawBufferPointer(rebasing: mapped.bytes[range])
+        try check(bytes, of: tensor, at: place.offset, digest)
+        return (bytes, mapped)
+    }
+
+    private func check(
+        _ bytes: UnsafeRawBufferPointer, of tensor: PlannedTensor, at offset: Int, _ digest: String
+    ) throws(CheckpointError) {
+        guard Self.digest(bytes) == digest else {
+            throw CheckpointError(
+                .malformed, path: file.path, offset: offset, subject: "tensor '\(tensor.name)'",
                 "is not as it was written", advice: "remove its folder and begin again")
         }
-        return memory
     }
 
     private static func digest(_ bytes: UnsafeRawBufferPointer) -> String {

@@ -1,6 +1,6 @@
 public import NibbleCheckpoint
 public import NibbleModel
-internal import NibbleTensor
+package import NibbleTensor
 
 /// Evaluates one or more models with one vocabulary on texts, side by side: every chunk passes through all of them
 /// before the next, so that divergences need no file of logits.
@@ -21,6 +21,13 @@ public final class Evaluator {
     private let recorded: LogitsFileReader?
     /// Where the first model's logits are written.
     private let recorder: LogitsRecorder?
+    /// Where residual streams come from that have passed the models' blocks already.
+    private let streams: FinalStreams?
+
+    /// Gives the residual stream of some chunks after the last block of a model, by its place in ``models``.
+    package typealias FinalStreams = (
+        _ model: Int, _ chunks: Range<Int>
+    ) throws(CheckpointError) -> Tensor
 
     /// Tokens that pass through a model at a time, where a chunk is not longer: more would only take memory.
     private static let batch = 1024
@@ -41,6 +48,7 @@ public final class Evaluator {
     ) throws(CheckpointError) {
         precondition(!models.isEmpty && !texts.isEmpty, "nothing to evaluate")
         self.models = models
+        streams = nil
         var plans: [(name: String, plan: ChunkPlan)] = []
         for text in texts {
             do throws(EvaluationError) {
@@ -70,11 +78,16 @@ public final class Evaluator {
     /// Evaluates sequences that were cut before, each a chunk of its own: all of one length, BOS included where the vocabulary
     /// adds it.
     ///
-    /// - Parameter name: what the text is called.
+    /// - Parameters:
+    ///   - name: what the text is called.
+    ///   - streams: gives the residual stream of some sequences after the last block of a model, where they have passed its
+    ///     blocks already.
     /// - Throws: ``CheckpointError`` where vocabularies differ in size.
     package init(
-        _ models: [LanguageModel], sequences: [[Int32]], name: String
+        _ models: [LanguageModel], sequences: [[Int32]], name: String,
+        streams: FinalStreams? = nil
     ) throws(CheckpointError) {
+        self.streams = streams
         precondition(!models.isEmpty && !sequences.isEmpty, "nothing to evaluate")
         self.models = models
         plans = [
@@ -93,6 +106,7 @@ public final class Evaluator {
         _ model: LanguageModel, logits: LogitsFileReader, chunkLimit: Int? = nil, bos: Int32?
     ) throws(CheckpointError) {
         models = [model]
+        streams = nil
         guard logits.vocabularySize == model.vocabularySize else {
             throw CheckpointError(
                 .inconsistent, path: logits.path,
@@ -191,15 +205,29 @@ public final class Evaluator {
         let base = try recordedLogits(plan, range)
         defer { if let recorded { for chunk in range { recorded.release(chunk: chunk) } } }
         let (pass, sums): (ScoringPass, VocabularySums)
+        let final = try finalStreams(range)
         do throws(ModelError) {
-            pass = try ScoringPass(
-                models, recorded: base, sequences: chunks.map(\.tokens), positions: plan.scored)
+            let sequences = chunks.map(\.tokens)
+            pass =
+                if let final {
+                    ScoringPass(
+                        models, streams: final, recorded: base, sequences: sequences, positions: plan.scored)
+                } else {
+                    try ScoringPass(models, recorded: base, sequences: sequences, positions: plan.scored)
+                }
             sums = try pass.sums(targets: chunks.map(\.targets))
         } catch {
             throw error.checkpointError
         }
         try recorder?.write(pass.sources[0], sums: sums, chunks: range, compute: models[0].compute)
         return divergences(pass.scores(sums), recorded: base, chunks: chunks)
+    }
+
+    private func finalStreams(_ chunks: Range<Int>) throws(CheckpointError) -> [Tensor]? {
+        guard let streams else { return nil }
+        var all: [Tensor] = []
+        for model in models.indices { all.append(try streams(model, chunks)) }
+        return all
     }
 
     private func recordedLogits(_ plan: ChunkPlan, _ range: Range<Int>) throws(CheckpointError)

@@ -22,13 +22,24 @@ public struct ScoringPass: Sendable {
         _ models: [LanguageModel], recorded: (any LogitSource)? = nil, sequences: [[Int32]],
         positions: Range<Int>
     ) throws(ModelError) {
-        precondition(!models.isEmpty, "no models")
-        var sources = recorded.map { [$0] } ?? []
-        for model in models {
-            let states = model.finalStates(try model.residual(sequences), positions: positions)
-            sources.append(model.vocabularyHead(states))
+        var streams: [Tensor] = []
+        for model in models { streams.append(try model.residual(sequences)) }
+        self.init(models, streams: streams, recorded: recorded, sequences: sequences, positions: positions)
+    }
+
+    /// The same where the sequences have passed the blocks already.
+    ///
+    /// - Parameter streams: the residual stream of each model after its last block.
+    package init(
+        _ models: [LanguageModel], streams: [Tensor], recorded: (any LogitSource)? = nil,
+        sequences: [[Int32]], positions: Range<Int>
+    ) {
+        precondition(
+            !models.isEmpty && models.count == streams.count, "\(streams.count) streams of \(models.count)")
+        let heads = zip(models, streams).map { model, stream in
+            model.vocabularyHead(model.finalStates(stream, positions: positions)) as any LogitSource
         }
-        self.sources = sources
+        sources = (recorded.map { [$0] } ?? []) + heads
         self.models = models
         self.sequences = sequences
         self.positions = positions

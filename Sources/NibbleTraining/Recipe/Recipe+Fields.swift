@@ -170,6 +170,13 @@ extension Recipe {
             former: "start.compensation",
             "The share of GPTAQ's correction for what was lost before a matrix, with gptq; 0: none."),
         RecipeField(
+            "calibration", "yaqa", \.calibration.yaqa, .flag,
+            "Whether errors are fed back from output to output (YAQA), with gptq and token weights of the gradient."
+        ),
+        RecipeField(
+            "calibration", "coordinate_descent", \.calibration.coordinateDescent, .flag,
+            "Whether codes and scales take turns after gptq (coordinate descent)."),
+        RecipeField(
             "calibration", "sequences", \.calibration.sequences, .integer(1...1_000_000),
             former: "start.importance_sequences",
             "Sequences of the training text that calibration passes through the model."),

@@ -23,8 +23,8 @@ public struct MemoryPlan: Sendable, Equatable {
 
     /// What calibration takes before the first step, when weights have no gradients yet.
     public var calibration: Int
-    /// Whether it holds the residual streams of all sequences.
-    var holdsStreams: Bool
+    /// How it is done.
+    var calibrationPlan: CalibrationPlan?
 
     /// All that is held at a time, but the teacher.
     public var resident: Int { student + frozen + max(steps, calibration) }
@@ -61,15 +61,15 @@ public struct MemoryPlan: Sendable, Equatable {
         scratch =
             scores + logits + 16 * tokens * max(shape.embeddingLength, shape.feedForwardLength)
         let held = matrices + vectors + frozen
-        let calibration = sequences.flatMap { count in
+        calibrationPlan = sequences.flatMap { count in
             student.scope.calibration.map { options in
-                CalibrationMemory(
-                    options, student.quantizedMatrices, in: shape, sequences: count, length: length,
-                    holdsVocabulary: false, compute: student.compute, limit: limit - held)
+                CalibrationPlan(
+                    options, student.quantizedMatrices, in: shape, sequences: count, heldOut: 0,
+                    length: length, holdsVocabulary: false, compute: student.compute, held: 0,
+                    limit: limit - held)
             }
         }
-        self.calibration = calibration?.peak ?? 0
-        holdsStreams = calibration.map { $0.streams > 0 } ?? false
+        calibration = calibrationPlan?.memory ?? 0
     }
 
     /// The plan of a run, which says whether it computes blocks again on the way back.

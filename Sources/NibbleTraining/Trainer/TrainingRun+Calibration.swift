@@ -13,19 +13,20 @@ extension TrainingRun {
     func calibrate(
         _ options: CalibrationOptions, preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
     ) throws(CheckpointError) -> Bool {
+        guard let plan = memory.calibrationPlan else { preconditionFailure("calibration is planned for") }
         let scratch = try CalibrationScratch(
             path: session.folder.calibrationPath,
             identity: [
                 .init("run", .string(session.folder.identity.recipeDigest)),
                 .init("arithmetic", .string(teacher.compute.arithmetic)),
+                .init("memory", .string(plan.identity)),
             ])
         let found: CalibratedMatrices
         do throws(CheckpointError) {
             found = try Calibrator(
-                reference: teacher, matrices: student.quantizedMatrices, options: options
+                reference: teacher, matrices: student.quantizedMatrices, options: options, plan: plan
             ).run(
-                batches.text.sample(options.sequences), scratch: scratch,
-                holdsStreams: memory.holdsStreams, progress: preparing,
+                batches.text.sample(options.sequences), scratch: scratch, progress: preparing,
                 isCancelled: isCancelled)
         } catch {
             if error.code == .cancelled { return false }

@@ -41,16 +41,18 @@ enum CalibrationSample {
     @discardableResult
     static func calibrate(
         _ student: Student, _ sequences: [[Int32]], _ options: CalibrationOptions,
-        in folder: TemporaryFolder? = nil, holdsStreams: Bool = true,
+        in folder: TemporaryFolder? = nil,
+        plan: CalibrationPlan = CalibrationPlan(observesAgain: false, holdsStreams: true),
         progress: (PreparationProgress) -> Void = { _ in },
         isCancelled: () -> Bool = { false }
     ) throws -> CalibrationResult {
         let folder = try folder ?? TemporaryFolder()
         let scratch = try CalibrationScratch(path: folder.file("scratch"), identity: [])
         let found = try Calibrator(
-            reference: teacher(student), matrices: student.quantizedMatrices, options: options
+            reference: teacher(student), matrices: student.quantizedMatrices, options: options,
+            plan: plan
         ).run(
-            sequences, scratch: scratch, holdsStreams: holdsStreams, progress: progress,
+            sequences, scratch: scratch, progress: progress,
             isCancelled: isCancelled)
         for matrix in student.matrices {
             let tensor = try #require(student.plan[matrix.role])
@@ -85,14 +87,21 @@ enum CalibrationSample {
         }
         let pass = NearestPass(
             reference: try teacher(student), matrices: student.quantizedMatrices, sequences: sequences,
-            atATime: atATime, streams: try streams("streams"), gradients: try streams("gradients"),
+            differentiated: sequences.indices, atATime: atATime, streams: try streams("streams"),
+            gradients: try streams("gradients"), keepsGradients: false,
             tick: { _ in })
         try pass.embed()
         for layer in 0..<shape.layerCount { try pass.advance(through: layer) }
         try pass.differentiate()
         return try (0..<shape.layerCount).reversed().reduce(into: [:]) {
-            $0.merge(try pass.retreat(through: $1), uniquingKeysWith: { $1 })
+            $0.merge(try pass.retreat(through: $1, bands: bands(student, $1)), uniquingKeysWith: { $1 })
         }
+    }
+
+    /// All rows of each matrix of a block.
+    private static func bands(_ student: Student, _ layer: Int) -> [TensorRole: [Range<Int>]] {
+        let own = student.matrices.filter { $0.role.layer == layer }
+        return Dictionary(uniqueKeysWithValues: own.map { ($0.role, [0..<$0.rows]) })
     }
 
     /// Sequences before the first block of a student's teacher and the student itself.

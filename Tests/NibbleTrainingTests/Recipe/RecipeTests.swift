@@ -102,6 +102,8 @@ struct RecipeTests {
                   scales: importance
                   token_weights: gradient
                   gptaq: 0.5
+                  yaqa: true
+                  coordinate_descent: true
                   sequences: 256
                 evaluation:
                   every: 20

@@ -36,13 +36,13 @@ struct StartTests {
             var progress: [PreparationProgress] = []
             let summary = try trainer.train(preparing: { progress.append($0) })
             let layers = trainer.student.quantized.configuration.layerCount
-            let tokens = progress.prefix { $0.stage == .weighingTokens }
-            #expect(tokens.last?.done == tokens.last?.total && tokens.count > 1)
-            #expect(
-                Array(progress.dropFirst(tokens.count))
-                    == (1...layers).map {
-                        PreparationProgress(stage: .roundingWeights, done: $0, total: layers)
-                    })
+            let tokens = progress.prefix { $0.stage == .weighingTokens }.map(\.done)
+            let blocks = progress.dropFirst(tokens.count)
+            #expect(tokens.count > 1 && tokens == tokens.sorted())
+            #expect(blocks.allSatisfy { $0.stage == .roundingWeights && $0.total == layers })
+            #expect(Set(blocks.map(\.done)) == Set(0...layers) && blocks.last?.done == layers)
+            #expect(blocks.map(\.done) == blocks.map(\.done).sorted())
+            #expect(blocks.last?.error ?? 0 > 0)
             #expect(summary.ending == .finished && summary.step == 0 && summary.losses.isEmpty)
             let (start, final) = (try #require(summary.rounded), try #require(summary.final))
             #expect(start.divergence != final.divergence)

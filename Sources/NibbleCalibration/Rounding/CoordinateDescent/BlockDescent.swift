@@ -2,7 +2,7 @@ internal import NibbleNumerics
 
 /// A block of 32 weights, while its scale and codes have their turn in a ``CoordinateDescent``.
 struct BlockDescent {
-    /// The scale, a half.
+    /// The scale, a portable one.
     private(set) var scale: Float
     private let square: UnsafePointer<Float>
     private let lowest: Float, highest: Float
@@ -26,7 +26,7 @@ struct BlockDescent {
         gradient: UnsafePointer<Float>, scratch: UnsafeMutablePointer<Float>
     ) {
         self.square = square
-        self.scale = Half.float(f16: Half.f16(scale))
+        self.scale = ScaledBlocks.portable(scale)
         (lowest, highest) = (Float(codec.codes.lowerBound), Float(codec.codes.upperBound))
         isSymmetric = codec.type == .q8_0
         (codes, self.gradient) = (scratch, scratch + Self.width)
@@ -50,7 +50,7 @@ struct BlockDescent {
             slope += gradient[column] * codes[column]
         }
         guard curvature > 0 else { return }
-        let found = Half.float(f16: Half.f16(scale - slope / curvature))
+        let found = ScaledBlocks.portable(scale - slope / curvature)
         // Neither 0 nor of the other sign, where codes would mean something else.
         guard found.isFinite, found * scale > 0, found != scale else { return }
         let change = found - scale

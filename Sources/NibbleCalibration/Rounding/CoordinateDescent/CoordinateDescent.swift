@@ -8,7 +8,7 @@ internal import NibbleTensor
 /// half its gradient. One code or scale at a time takes the value that is best with all others as they are:
 ///
 /// - a code that of qⱼ - gⱼ / (Aⱼⱼ s) that is nearest;
-/// - a scale s - (q · g) / (q A qᵀ), g and A those of its block, rounded to a half.
+/// - a scale s - (q · g) / (q A qᵀ), g and A those of its block, rounded to a portable one.
 ///
 /// The error never grows. Each block keeps a weight with its extreme code, so that plain rounding finds it again
 /// (`ScaledBlocks.anchor`).

@@ -31,12 +31,12 @@ struct GPTQBlock {
         for (column, place) in places.enumerated() { target[place] = values[row * Self.width + column] }
     }
 
-    /// The scales that the codec chooses.
+    /// The scales that the codec chooses, portable.
     mutating func chooseScales() {
         var chosen = scales
         var span = chosen.mutableSpan
         codec.chooseScales(values.span, into: &span)
-        scales = chosen
+        scales = chosen.map(ScaledBlocks.portable)
     }
 
     /// The scales with small errors where columns are weighted.
@@ -75,7 +75,7 @@ struct GPTQBlock {
 
     /// The errors of a row as it is: the last scale may have come after the rounding.
     private func measure(_ row: Int, errors: UnsafeMutablePointer<Float>) {
-        let stored = Half.float(f16: Half.f16(scales[row]))
+        let stored = scales[row]
         for index in row * Self.width..<(row + 1) * Self.width {
             let code = codec.code(of: values[index], scale: scales[row])
             errors[index - row * Self.width] = weights[index] - stored * Float(code)
@@ -88,7 +88,7 @@ struct GPTQBlock {
         _ row: Int, factors: UnsafePointer<Float>, stride: Int, errors: UnsafeMutablePointer<Float>
     ) {
         let start = row * Self.width
-        let stored = Half.float(f16: Half.f16(scales[row]))
+        let stored = scales[row]
         for column in 0..<Self.width {
             let code = codec.code(of: values[start + column], scale: scales[row])
             let error = weights[start + column] - stored * Float(code)
@@ -104,7 +104,7 @@ struct GPTQBlock {
         var scale = [scales[row]]
         var span = scale.mutableSpan
         let start = row * Self.width
-        codec.anchor(
+        codec.anchorPortably(
             values.span.extracting(start..<start + Self.width), scales: &span, level: level)
         defer { scales[row] = scale[0] }
         return scale[0] != scales[row]

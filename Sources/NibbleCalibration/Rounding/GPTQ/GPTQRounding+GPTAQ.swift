@@ -10,14 +10,12 @@ extension GPTQRounding {
     /// The paper fits to x̃ instead of x. That takes what is noise to x̃ for a part of it, and shrinks the weights to
     /// dampen it, block after block.
     ///
-    /// - Parameter lost: C, `[columns][columns]`, all finite.
+    /// - Parameter lost: W C, `[rows of the matrix][columns]`, all finite.
     func correct(_ rows: Range<Int>, of matrix: CalibratedMatrix, lost: Memory, share: Float) {
-        let memory = Memory(byteCount: 2 * rows.count * columns * 4)
-        let (outputs, sorted) = (memory.floats, memory.floats + rows.count * columns)
+        let memory = Memory(byteCount: rows.count * columns * 4)
+        let sorted = memory.floats
+        let outputs = lost.floats + rows.lowerBound * columns
         let weights = matrix.weights.floats + rows.lowerBound * columns
-        Compute.addProduct(
-            weights, stride: columns, lost.floats, stride: columns, into: outputs, stride: columns,
-            rows: rows.count, columns: columns, depth: columns)
         for row in 0..<rows.count {
             for (index, place) in order.enumerated() {
                 sorted[row * columns + index] = outputs[row * columns + place]

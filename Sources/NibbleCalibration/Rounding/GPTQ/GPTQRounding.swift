@@ -28,6 +28,9 @@ struct GPTQRounding {
     /// Rⱼⱼ in that order.
     let roots: [Float]
 
+    /// Columns whose share of the errors before them is computed by one product, a multiple of a block's.
+    private static let stripe = 256
+
     /// What is added to the diagonal of A, as a share of its mean: the first of these with which it is positive definite.
     /// Sums in floats may leave an A of few tokens with negative eigenvalues.
     static let dampings: [Float] = [0.01, 0.1, 1]
@@ -35,25 +38,27 @@ struct GPTQRounding {
     let damping: Float
 
     /// - Parameter hessian: A, `[columns][columns]`.
-    init(_ hessian: Memory, columns: Int) throws(HessianFailure) {
+    init(_ hessian: Memory, columns: Int, compute: Compute) throws(HessianFailure) {
         self.columns = columns
         let squares = (0..<columns).map { hessian.floats[$0 * columns + $0] }
         let mean = squares.reduce(0, +) / Float(columns)
-        let all = UnsafeBufferPointer(start: hessian.floats, count: columns * columns)
-        guard mean.isFinite, all.allSatisfy(\.isFinite) else { throw .notFinite }
+        guard mean.isFinite, compute.areFinite(hessian.floats, count: columns * columns) else {
+            throw .notFinite
+        }
         guard mean > 0 else { throw .zero }
         let order = Self.order(squares)
         let memory = Memory(byteCount: columns * columns * 4)
         let values = memory.floats
         let damping = Self.dampings.first { damping in
             // A factor that was begun is lost.
-            for (row, source) in order.enumerated() {
-                for (column, other) in order.enumerated() {
-                    values[row * columns + column] = hessian.floats[source * columns + other]
+            compute.forEachRows(of: columns) { rows in
+                for row in rows {
+                    let (source, target) = (hessian.floats + order[row] * columns, values + row * columns)
+                    for (column, other) in order.enumerated() { target[column] = source[other] }
+                    target[row] += damping * mean
                 }
-                values[row * columns + row] += damping * mean
             }
-            return Compute.factorUpper(values, size: columns)
+            return compute.factorUpper(values, size: columns)
         }
         guard let damping else { throw .indefinite }
         self.damping = damping
@@ -65,9 +70,10 @@ struct GPTQRounding {
         let roots = (0..<columns).map { values[$0 * columns + $0] }
         self.roots = roots
         let inverses = roots.map { 1 / $0 }
-        for row in 0..<columns {
-            for column in row + 1..<max(columns, row + 1) {
-                values[row * columns + column] *= inverses[column]
+        compute.forEachRows(of: columns) { rows in
+            for row in rows {
+                let own = values + row * columns
+                for column in row + 1..<max(columns, row + 1) { own[column] *= inverses[column] }
             }
         }
     }
@@ -85,44 +91,62 @@ struct GPTQRounding {
 
     /// Rounds rows of a matrix: its weights become what they are decoded to, its scales those they were rounded with.
     ///
-    /// - Parameter searchesScales: whether scales are searched for, columns weighted, or the codec's.
+    /// - Parameter options: whether scales are searched for, columns weighted, or the codec's; whether coordinate descent
+    ///   goes on.
     /// - Throws: `CodecError` where a weight is NaN or infinite.
     func round(
-        _ rows: Range<Int>, of matrix: CalibratedMatrix, searchesScales: Bool, level: KernelLevel
+        _ rows: Range<Int>, of matrix: CalibratedMatrix, _ options: CalibrationOptions, level: KernelLevel
     ) throws(CodecError) {
         let width = ScaledBlocks.blockSize
         // In the order of rounding.
         let errors = Memory(byteCount: rows.count * columns * 4)
+        // What the weights of a stripe take over of the errors before it.
+        let taken = Memory(byteCount: rows.count * Self.stripe * 4)
         var block = GPTQBlock(rows: rows.count, codec: matrix.codec)
-        for first in stride(from: 0, to: columns, by: width) {
-            let places = order[first..<first + width]
-            for row in 0..<rows.count {
-                block.set(row, matrix.weights.floats + (rows.lowerBound + row) * columns, places)
+        for stripe in stride(from: 0, to: columns, by: Self.stripe) {
+            let end = min(stripe + Self.stripe, columns)
+            if stripe > 0 {
+                taken.floats.update(repeating: 0, count: rows.count * Self.stripe)
+                Compute.addProduct(
+                    errors.floats, stride: columns, factors.floats + stripe, stride: columns,
+                    into: taken.floats, stride: Self.stripe, rows: rows.count, columns: end - stripe,
+                    depth: stripe)
             }
-            if first > 0 {
+            for first in stride(from: stripe, to: end, by: width) {
+                let places = order[first..<first + width]
+                for row in 0..<rows.count {
+                    block.set(row, matrix.weights.floats + (rows.lowerBound + row) * columns, places)
+                }
                 block.values.withUnsafeMutableBufferPointer { values in
                     guard let start = values.baseAddress else { return }
+                    for row in 0..<rows.count {
+                        let own = taken.floats + row * Self.stripe + first - stripe
+                        for column in 0..<width { start[row * width + column] += own[column] }
+                    }
+                    guard first > stripe else { return }
                     Compute.addProduct(
-                        errors.floats, stride: columns, factors.floats + first, stride: columns, into: start,
-                        stride: width, rows: rows.count, columns: width, depth: first)
+                        errors.floats + stripe, stride: columns, factors.floats + stripe * columns + first,
+                        stride: columns, into: start, stride: width, rows: rows.count, columns: width,
+                        depth: first - stripe)
+                }
+                if options.scales == .importance {
+                    try block.searchScales(importance[first..<first + width], level: level)
+                } else {
+                    block.chooseScales()
+                }
+                block.round(
+                    factors: factors.floats + first * columns + first, stride: columns,
+                    errors: errors.floats + first, errorStride: columns, level: level)
+                let index = order[first] / width
+                for row in 0..<rows.count {
+                    block.get(row, into: matrix.weights.floats + (rows.lowerBound + row) * columns, places)
+                    matrix.scales.floats[(rows.lowerBound + row) * matrix.scalesPerRow + index] =
+                        block.scales[row]
                 }
             }
-            if searchesScales {
-                try block.searchScales(importance[first..<first + width], level: level)
-            } else {
-                block.chooseScales()
-            }
-            block.round(
-                factors: factors.floats + first * columns + first, stride: columns,
-                errors: errors.floats + first, errorStride: columns, level: level)
-            let index = order[first] / width
-            for row in 0..<rows.count {
-                block.get(row, into: matrix.weights.floats + (rows.lowerBound + row) * columns, places)
-                matrix.scales.floats[(rows.lowerBound + row) * matrix.scalesPerRow + index] =
-                    block.scales[row]
-            }
         }
-        descend(rows, of: matrix, errors: errors)
+        withExtendedLifetime(taken) {}
+        if options.coordinateDescent { descend(rows, of: matrix, errors: errors) }
     }
 
     /// Goes on with coordinate descent.

@@ -14,39 +14,55 @@ internal import NibbleTensor
 struct YAQARounding {
     /// Rows that are rounded together, in the order in which they are: by falling mean square of their gradients.
     let pieces: [Range<Int>]
+    /// Rows that take over each other's errors.
     private let rows: Int
     /// S in that order, `[rows][rows]`.
     private let factor: Memory
+    private let compute: Compute
 
-    /// Rows of a piece.
-    static let height = 16
+    /// Rows of a piece of a matrix of `rows`: so few that hardly any pair of rows is in one piece, and so many that the
+    /// factors, which are read for each piece, are not what it waits for.
+    static func height(rows: Int) -> Int { max(16, rows / 40 / 16 * 16) }
+
     /// What is added to the diagonal of G, as a share of its mean.
     static let damping: Float = 0.05
 
-    /// - Parameter hessian: G, `[rows][rows]`.
-    init(_ hessian: Memory, rows: Int) throws(HessianFailure) {
-        let all = UnsafeBufferPointer(start: hessian.floats, count: rows * rows)
+    /// - Parameters:
+    ///   - hessian: G, `[rows][rows]`.
+    ///   - band: the rows of the matrix that it is of.
+    init(_ hessian: Memory, rows band: Range<Int>, compute: Compute) throws(HessianFailure) {
+        let rows = band.count
         let squares = (0..<rows).map { hessian.floats[$0 * rows + $0] }
         let mean = squares.reduce(0, +) / Float(rows)
-        guard mean.isFinite, all.allSatisfy(\.isFinite) else { throw .notFinite }
+        guard mean.isFinite, compute.areFinite(hessian.floats, count: rows * rows) else { throw .notFinite }
         guard mean > 0 else { throw .zero }
-        pieces = stride(from: 0, to: rows, by: Self.height)
+        let height = Self.height(rows: rows)
+        pieces = stride(from: 0, to: rows, by: height)
             .map { first in
-                let piece = first..<min(first + Self.height, rows)
-                return (piece: piece, square: squares[piece].reduce(0, +) / Float(piece.count))
+                let piece = first..<min(first + height, rows)
+                return (
+                    piece: band.lowerBound + piece.lowerBound..<band.lowerBound + piece.upperBound,
+                    square: squares[piece].reduce(0, +) / Float(piece.count)
+                )
             }
             .sorted { ($1.square, $0.piece.lowerBound) < ($0.square, $1.piece.lowerBound) }.map(\.piece)
         self.rows = rows
-        let order = pieces.flatMap { $0 }
+        self.compute = compute
+        let order = pieces.flatMap { $0.map { $0 - band.lowerBound } }
         factor = Memory(byteCount: rows * rows * 4)
-        for (row, source) in order.enumerated() {
-            for (column, other) in order.enumerated() {
-                factor.floats[row * rows + column] = hessian.floats[source * rows + other]
+        let values = factor.floats
+        compute.forEachRows(of: rows) { range in
+            for row in range {
+                let (source, target) = (hessian.floats + order[row] * rows, values + row * rows)
+                for (column, other) in order.enumerated() { target[column] = source[other] }
+                target[row] += Self.damping * mean
             }
-            factor.floats[row * rows + row] += Self.damping * mean
         }
-        guard Compute.factorUpper(factor.floats, size: rows) else { throw .indefinite }
+        guard compute.factorUpper(values, size: rows) else { throw .indefinite }
     }
+
+    /// Columns that a thread takes at a time.
+    private static let stripe = 256
 
     /// Rounds all rows of a matrix, piece by piece.
     ///
@@ -64,9 +80,13 @@ struct YAQARounding {
             error.update(from: own, count: piece.count * columns)
             if first > 0 {
                 let taken = taken(first, piece.count)
-                Compute.addProduct(
-                    taken.floats, stride: first, errors.floats, stride: columns, into: own, stride: columns,
-                    rows: piece.count, columns: columns, depth: first)
+                compute.forEachRows(in: 0..<columns, height: Self.stripe) { stripe in
+                    Compute.addTransposedProduct(
+                        taken.floats, stride: piece.count, errors.floats + stripe.lowerBound,
+                        stride: columns, into: own + stripe.lowerBound, stride: columns,
+                        rows: piece.count, columns: stripe.count, depth: first)
+                }
+                withExtendedLifetime(taken) {}
             }
             try round(piece)
             for index in 0..<piece.count * columns { error[index] -= own[index] }
@@ -74,20 +94,17 @@ struct YAQARounding {
         }
     }
 
-    /// Of a piece that begins at `first` in the order, what its rows take over of each row before it:
-    /// the transpose of S's part above the piece, divided by the part within it, `[count][first]`.
+    /// Of a piece that begins at `first` in the order, what its rows take over of each row before it: S's part above the
+    /// piece, divided by the part within it, `[first][count]`.
     private func taken(_ first: Int, _ count: Int) -> Memory {
         let result = Memory(byteCount: count * first * 4)
-        for column in 0..<count {
-            let own = result.floats + column * first
-            for row in 0..<first { own[row] = factor.floats[row * rows + first + column] }
-            for other in 0..<column {
-                let weight = factor.floats[(first + other) * rows + first + column]
-                let before = result.floats + other * first
-                for row in 0..<first { own[row] -= weight * before[row] }
+        let own = factor.floats + first * rows + first
+        compute.forEachRows(in: 0..<first, height: 256) { range in
+            let target = result.floats + range.lowerBound * count
+            for row in range {
+                (result.floats + row * count).update(from: factor.floats + row * rows + first, count: count)
             }
-            let root = factor.floats[(first + column) * rows + first + column]
-            for row in 0..<first { own[row] /= root }
+            Compute.divideByUpper(target, rows: range.count, own, size: count, stride: rows)
         }
         return result
     }

@@ -1,0 +1,147 @@
+internal import Nibble
+
+/// A calibrated conversion as text and as JSON.
+struct CalibrationReport {
+    private let conversion: CalibratedConversion
+    private let written: ConversionReport
+    private var request: CalibrationRequest { conversion.request }
+    private var methods: String { request.options.methods.map(\.rawValue).joined(separator: "+") }
+
+    init(_ conversion: CalibratedConversion) {
+        self.conversion = conversion
+        written = ConversionReport(conversion.converter)
+    }
+
+    /// What the user should know before relying on the result.
+    var warnings: [String] { written.warnings + conversion.notes }
+
+    /// What is about to happen, so that it can be repeated.
+    func banner(kernels: KernelLevel) -> String {
+        let text = request.writesText ? "text that the model writes" : request.texts.joined(separator: ", ")
+        return written.banner(kernels: kernels) + """
+
+            calibrated by \(methods) on \(request.options.sequences) x \(request.sequenceLength) tokens of \(text)
+            scratch files in \(conversion.scratchPath), from which the same command goes on after a stop
+            """
+    }
+
+    // MARK: - Dry run
+
+    func planText(_ estimate: CalibrationEstimate) -> String {
+        var facts = [
+            ["method", methods],
+            ["text", "\(request.options.sequences) x \(request.sequenceLength) tokens"],
+            ["memory", Text.bytes(estimate.memoryBytes) + ", and pages of the mapped source"],
+            [
+                "scratch",
+                Text.bytes(estimate.scratchBytes)
+                    + (estimate.freeBytes.map { " (\(Text.bytes($0)) free)" } ?? "")
+                    + " in \(conversion.scratchPath)",
+            ],
+            ["time", Text.time(estimate.seconds) + ", about"],
+        ]
+        facts += estimate.restrictions.map { ["for lack of memory", $0] }
+        return Text.table(facts) + "\n\n" + written.planTable
+    }
+
+    func planJSON(_ estimate: CalibrationEstimate) -> String {
+        written.planJSON(with: [
+            .init(
+                "calibration",
+                .members([
+                    "methods": .array(request.options.methods.map { .string($0.rawValue) }),
+                    "sequences": .integer(request.options.sequences),
+                    "sequence_length": .integer(request.sequenceLength),
+                    "memory_bytes": .integer(estimate.memoryBytes),
+                    "scratch_bytes": .integer(estimate.scratchBytes),
+                    "free_bytes": estimate.freeBytes.map { .integer($0) } ?? .null,
+                    "scratch": .string(conversion.scratchPath),
+                    "seconds": .real(estimate.seconds),
+                    "restrictions": .array(estimate.restrictions.map { .string($0) }),
+                ]))
+        ])
+    }
+
+    // MARK: - Summary
+
+    /// What is to be said of the result beside it: methods that did not run, and a result that is no better.
+    func notes(_ summary: CalibrationSummary) -> [String] {
+        var notes = summary.calibration.notes
+        if let scores = summary.scores, !scores.isBetter {
+            notes.append(
+                "on held-out text the calibrated weights diverge no less than weights rounded to nearest: calibrate on more "
+                    + "text, or on text nearer to what the model is for")
+        }
+        return notes
+    }
+
+    func summaryText(_ summary: CalibrationSummary) -> String {
+        var sections: [String] = []
+        if let scores = summary.scores {
+            let rows = [
+                ["", "perplexity", "mean KLD"],
+                ["unquantized", Text.plusMinus(scores.source, 4), ""],
+                [
+                    "rounded to nearest", Text.plusMinus(scores.rounded, 4),
+                    Text.plusMinus(scores.roundedDivergence, 5),
+                ],
+                [
+                    "calibrated", Text.plusMinus(scores.calibrated, 4),
+                    Text.plusMinus(scores.calibratedDivergence, 5),
+                ],
+                ["difference, paired", Text.plusMinus(scores.difference, 4), ""],
+            ]
+            let recovered = scores.recovered.map {
+                ", \(Text.fixed(100 * $0, 1)) % of the loss in perplexity recovered"
+            }
+            sections.append(
+                "\(Text.count(scores.tokens)) held-out tokens\(recovered ?? ""):\n"
+                    + Text.table(rows, right: [1, 2]))
+        }
+        sections.append(written.summaryText(summary.conversion))
+        let resumed =
+            summary.resumedSteps > 0 ? ", after \(summary.resumedSteps) steps of an earlier process" : ""
+        return sections.joined(separator: "\n\n") + """
+
+            calibrated on \(Text.count(summary.calibration.tokens)) tokens in \(Text.time(summary.elapsed / .seconds(1)))\
+            \(resumed), \(Text.bytes(summary.peakResidentBytes)) resident at most
+            """
+    }
+
+    func summaryJSON(_ summary: CalibrationSummary) -> String {
+        written.summaryJSON(
+            summary.conversion,
+            with: [
+                .init(
+                    "calibration",
+                    .members([
+                        "tokens": .integer(summary.calibration.tokens),
+                        "seconds": .real(summary.elapsed / .seconds(1)),
+                        "peak_resident_bytes": .integer(summary.peakResidentBytes),
+                        "resumed_steps": .integer(summary.resumedSteps),
+                        "held_out": summary.scores.map(Self.json) ?? .null,
+                        "methods": .object(
+                            summary.calibration.matrices.map { .init($0.name, .string($0.summary)) }),
+                        "notes": .array(notes(summary).map { .string($0) }),
+                    ]))
+            ])
+    }
+
+    private static func json(_ scores: CalibrationScores) -> JSONValue {
+        func state(_ perplexity: Estimate, _ divergence: Estimate?) -> JSONValue {
+            .members([
+                "perplexity": .finite(perplexity.value), "perplexity_error": .finite(perplexity.error),
+                "divergence": divergence.map { .finite($0.value) } ?? .null,
+                "divergence_error": divergence.map { .finite($0.error) } ?? .null,
+            ])
+        }
+        return .members([
+            "tokens": .integer(scores.tokens), "source": state(scores.source, nil),
+            "rounded": state(scores.rounded, scores.roundedDivergence),
+            "calibrated": state(scores.calibrated, scores.calibratedDivergence),
+            "difference": .finite(scores.difference.value),
+            "difference_error": .finite(scores.difference.error),
+            "recovered": scores.recovered.map { .finite($0) } ?? .null,
+        ])
+    }
+}

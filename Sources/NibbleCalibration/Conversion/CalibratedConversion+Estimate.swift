@@ -1,0 +1,22 @@
+internal import NibbleCheckpoint
+internal import NibbleModel
+internal import NibbleTensor
+
+extension CalibratedConversion {
+    /// What it will take, without reading the text. Measures what this machine does in a second first, which takes some.
+    public func estimate() -> CalibrationEstimate {
+        let plan = plan
+        let (length, shape) = (request.sequenceLength, reference.configuration)
+        let work = CalibrationWork(
+            options: options, matrices: matrices, plan: plan, shape: shape,
+            tokens: request.options.sequences * length, heldOut: request.heldOutCount * length,
+            rates: CalibrationRates(measuring: reference.compute))
+        let steps = Calibrator(reference: reference, matrices: matrices, options: options, plan: plan)
+            .steps(measures: request.heldOutCount > 0)
+        return CalibrationEstimate(
+            memoryBytes: plan.memory, scratchBytes: plan.scratch,
+            freeBytes: FilePath.freeBytes(FilePath.folder(of: scratchPath)),
+            seconds: steps.reduce(0) { $0 + work.seconds($1) }, restrictions: plan.restrictions,
+            streamsInFiles: !plan.holdsStreams)
+    }
+}

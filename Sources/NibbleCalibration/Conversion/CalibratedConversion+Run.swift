@@ -1,0 +1,156 @@
+internal import CLibrary
+internal import NibbleCheckpoint
+internal import NibbleEvaluation
+internal import NibbleModel
+internal import NibbleNumerics
+public import NibbleQuantization
+internal import NibbleTensor
+internal import NibbleTokenizer
+
+extension CalibratedConversion {
+    /// Calibrates and writes the output.
+    ///
+    /// - Parameters:
+    ///   - progress: called after every piece of work of the calibration.
+    ///   - writing: called while the output is written, about ten times a second, never from two threads at once.
+    ///   - isCancelled: asked often, from any thread.
+    /// - Throws: `TextError` where the text is too short or cannot be cut; `CheckpointError`: `inconsistent` where the
+    ///   scratch folder is of another source, text or settings, naming what differs; `cancelled`, with how to go on;
+    ///   `invalidValue` where weights or activations are no numbers; `inputOutput` where the disk is full. The output is
+    ///   whole or as it was.
+    public func run(
+        progress: (PreparationProgress) -> Void = { _ in },
+        writing: @escaping @Sendable (ConversionProgress) -> Void = { _ in },
+        isCancelled: @escaping @Sendable () -> Bool = { false }
+    ) throws -> CalibrationSummary {
+        let start = ContinuousClock.now
+        let plan = plan
+        guard plan.memory <= memoryLimit else {
+            throw CheckpointError(
+                .invalidRequest, path: request.conversion.input,
+                "calibrating it needs \(ByteText.text(plan.memory)), \(ByteText.text(memoryLimit)) may be used",
+                advice: "raise --memory, or shorten --sequence-length")
+        }
+        let digest = "\(TeacherDigest(converter.model, threads: request.conversion.threads))"
+        let generated = try generatedText(sourceDigest: digest, progress, isCancelled)
+        let text = try CalibrationText(request, tokenizer: tokenizer, generated: generated)
+        let scratch = try CalibrationScratch(
+            path: scratchPath, identity: identity(sourceDigest: digest, text, plan))
+        let resumed = scratch.journal.records.count
+        let found = try Calibrator(
+            reference: reference, matrices: matrices, options: options, plan: plan
+        ).run(
+            text.sequences, heldOut: text.heldOut, scratch: scratch, progress: progress,
+            isCancelled: isCancelled)
+        reference.compute.pool.releaseIdle()
+        var conversion = converter.request
+        conversion.replacements = try found.replacements(matrices)
+        conversion.provenance = provenance(found, sourceDigest: digest, text)
+        let written = try Converter(conversion, source: converter.model).run(
+            progress: writing, isCancelled: isCancelled)
+        CalibrationScratch.remove(scratchPath)
+        if request.writesText { unlink(selfTextPath) }
+        return CalibrationSummary(
+            conversion: written, calibration: found.result, scores: found.scores,
+            elapsed: start.duration(to: .now), peakResidentBytes: ProcessMemory.peakResidentBytes,
+            resumedSteps: resumed)
+    }
+
+    /// The tokens that the model writes, where that is asked for; they are kept in a file beside the scratch folder until
+    /// the output is there.
+    private func generatedText(
+        sourceDigest: String, _ progress: (PreparationProgress) -> Void, _ isCancelled: () -> Bool
+    ) throws -> [Int32] {
+        guard request.writesText else { return [] }
+        let text = SelfText(
+            teacherDigest: sourceDigest, sequenceCount: request.options.sequences + request.heldOutCount,
+            sequenceLength: request.sequenceLength, seed: request.seed)
+        let total = text.sequenceCount * (request.sequenceLength - (tokenizer.addsBeginning ? 1 : 0))
+        do {
+            return try text.tokens(
+                path: selfTextPath, teacher: reference, tokenizer: tokenizer,
+                progress: { progress(PreparationProgress(stage: .writingText, done: $0, total: total)) },
+                isCancelled: isCancelled)
+        } catch var error as CheckpointError where error.code == .cancelled {
+            error.advice = "the same command goes on from there"
+            throw error
+        }
+    }
+
+    /// Where the text is kept that the model writes.
+    private var selfTextPath: String { scratchPath + ".text" }
+
+    /// What the bytes of the output depend on.
+    private func identity(
+        sourceDigest: String, _ text: CalibrationText, _ plan: CalibrationPlan
+    ) -> [JSONValue.Member] {
+        [
+            .init("source", .string(sourceDigest)), .init("text", .string(text.digest)),
+            .init("settings", .string(settings.text)),
+            .init("formats", .string(formats)),
+            .init("memory", .string(plan.identity)),
+            .init("arithmetic", .string(reference.compute.arithmetic)),
+        ]
+    }
+
+    /// The settings that the codes depend on, in words.
+    private var settings: (text: String, digest: String) {
+        let options = options
+        let text = [
+            "method " + options.methods.map(\.rawValue).joined(separator: "+"),
+            "gptaq \(options.gptaq)",
+            "\(options.sequences) sequences of \(request.sequenceLength) tokens",
+            "\(request.heldOutCount) held out",
+            request.conversion.ditherSeed.map { "dither \($0)" } ?? "no dither",
+        ].joined(separator: ", ")
+        return (text, SHA256.hex(text.utf8))
+    }
+
+    /// The formats of all matrices that are quantized.
+    private var formats: String {
+        SHA256.hex(
+            matrices.tensors.map { "\($0.name) \($0.format)" }.joined(separator: "\n").utf8)
+    }
+
+    private func provenance(
+        _ found: CalibratedMatrices, sourceDigest: String, _ text: CalibrationText
+    ) -> Provenance {
+        let results = Dictionary(
+            found.result.matrices.map { ($0.name, $0.summary) }, uniquingKeysWith: { $1 })
+        let methods = matrices.tensors.map {
+            Provenance.Calibration.Tensor(
+                tensor: $0.name, methods: results[$0.name] ?? CalibrationResult.Method.nearest.rawValue)
+        }
+        var perplexities: [String: Double] = [:]
+        if let scores = found.scores {
+            perplexities = [
+                "teacher": scores.source.value, "rounded": scores.rounded.value,
+                "calibrated": scores.calibrated.value,
+            ]
+        }
+        return Provenance(
+            teacherName: FilePath.absoluteName(of: request.conversion.input), teacherDigest: sourceDigest,
+            plan: request.conversion.plan.type.rawValue, recipeDigest: settings.digest,
+            textDigest: text.digest, steps: 0, tokens: 0, seed: request.seed,
+            nibbleVersion: request.version, perplexities: perplexities,
+            heldOutTextDigest: text.heldOutDigest,
+            calibration: .init(tokens: found.result.tokens, textDigest: text.digest, methods: methods))
+    }
+}
+
+extension CalibratedMatrices {
+    /// The encoded matrices, as a conversion takes them.
+    fileprivate func replacements(
+        _ matrices: QuantizedMatrices
+    ) throws(CheckpointError) -> [TensorRole: ReplacementTensor] {
+        var result: [TensorRole: ReplacementTensor] = [:]
+        for tensor in matrices.calibrated {
+            guard let bytes = try mappedRows(of: tensor) else { continue }
+            result[tensor.role] = .encoded(
+                EncodedTensor(
+                    rows: tensor.rows, columns: tensor.columns, format: tensor.format, bytes: bytes.bytes,
+                    owner: bytes.file))
+        }
+        return result
+    }
+}

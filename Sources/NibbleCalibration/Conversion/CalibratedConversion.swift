@@ -1,0 +1,128 @@
+public import NibbleCheckpoint
+internal import NibbleModel
+internal import NibbleNumerics
+public import NibbleQuantization
+internal import NibbleTensor
+internal import NibbleTokenizer
+
+/// Converts a checkpoint to codes and scales that are chosen by what a text says of them.
+///
+/// Creating one opens the source and checks what can be checked in seconds; ``run(progress:isCancelled:)`` does the work.
+/// It needs memory for some matrices, and scratch files for what grows with the number of blocks or sequences. A process
+/// that is killed leaves its scratch folder: the same request goes on from the last sublayer that was done, to the same
+/// bytes, on any number of threads.
+///
+/// See ``CalibrationRequest`` for an example.
+public struct CalibratedConversion: Sendable {
+    /// What was asked for.
+    public let request: CalibrationRequest
+    /// The conversion that it comes to, without what calibration chooses.
+    public let converter: Converter
+    /// What the user should know before relying on the result.
+    public let notes: [String]
+    let tokenizer: Tokenizer
+    let reference: LanguageModel
+    let matrices: QuantizedMatrices
+
+    /// Opens the source and checks the request; nothing is read of the text, and nothing is written.
+    ///
+    /// - Throws: `CheckpointError` where the source is damaged or unsupported, the type cannot be calibrated, the output
+    ///   may not be written, or memory does not suffice.
+    public init(_ request: CalibrationRequest) throws(CheckpointError) {
+        precondition(
+            request.sequenceLength >= 2 && request.options.sequences > 0 && request.heldOutCount >= 0,
+            "\(request.options.sequences) sequences of \(request.sequenceLength) tokens")
+        self.request = request
+        let conversion = request.conversion
+        let source = try ModelCheckpoint(path: conversion.input)
+        try Self.check(conversion.plan.type, output: conversion.output)
+        converter = try Converter(Self.written(conversion), source: source)
+        tokenizer = try Tokenizer(source)
+        let precision =
+            request.precision == .automatic ? Precision.bf16.isSupported ? .bf16 : .f32 : request.precision
+        let compute = try Compute.checked(
+            threads: conversion.threads, precision: precision, level: conversion.level, path: source.path)
+        reference = try LanguageModel(source, compute: compute)
+        let plan = try conversion.plan.resolve(source)
+        matrices = QuantizedMatrices(
+            plan,
+            weights: StoredWeights(
+                level: conversion.level, dither: conversion.ditherSeed.map { Dither(seed: $0) }),
+            calibrates: { $0.role.layer != nil && $0.format.ggmlType.flatMap(ScaledBlocks.init) != nil },
+            advice: { "keep it in another type, as --tensor-type '\($0)=bf16' does" })
+        notes = Self.notes(request, plan, source)
+        try OutputPlace(path: conversion.output, isFolder: conversion.exporter.fileEnding == nil)
+            .check(replacing: conversion.replacesOutput)
+    }
+
+    /// The conversion as its exporter has it: a folder of plain numbers holds values of the codes.
+    private static func written(_ request: ConversionRequest) -> ConversionRequest {
+        var written = request
+        if request.exporter.fileEnding == nil {
+            written.plan = QuantizationPlan(request.plan.type == .q4_0 ? .f16 : .f32)
+        }
+        return written
+    }
+
+    private static func check(_ type: QuantizationType, output: String) throws(CheckpointError) {
+        guard type.format.ggmlType.flatMap(ScaledBlocks.init) == nil else { return }
+        let types = ScaledBlocks.types.map { $0.description.lowercased() }.joined(separator: ", ")
+        throw CheckpointError(
+            .invalidRequest, path: output, "\(type.rawValue) cannot be calibrated yet, \(types) can",
+            advice: "choose one of these, or leave the calibration out")
+    }
+
+    private static func notes(
+        _ request: CalibrationRequest, _ plan: ResolvedPlan, _ source: ModelCheckpoint
+    ) -> [String] {
+        var notes: [String] = []
+        let quantized = source.tensors.filter { $0.entry.type.isQuantized }
+        if !quantized.isEmpty, request.conversion.ditherSeed == nil {
+            let types = Set(quantized.map { $0.entry.type.description }).sorted().joined(separator: ", ")
+            notes.append(
+                "the source is quantized already (\(types)): what it lost is not won back, and its weights may lie on ties of "
+                    + "the codes; the original checkpoint is better, or --dither to draw weights within their cells"
+            )
+        }
+        let others = plan.tensors.filter {
+            $0.role.layer != nil && $0.role.isLinear && $0.format.isQuantized
+                && $0.format.ggmlType.flatMap(ScaledBlocks.init) == nil
+        }
+        if let first = others.first {
+            notes.append(
+                "\(others.count == 1 ? "1 matrix" : "\(others.count) matrices") of a type that cannot be calibrated yet "
+                    + "(\(first.name): \(first.format)): rounded to nearest")
+        }
+        let context = source.configuration.contextLength
+        if request.sequenceLength > context {
+            notes.append(
+                "sequences have \(request.sequenceLength) tokens, the model was made for \(context)")
+        }
+        return notes
+    }
+
+    /// The folder for scratch files.
+    public var scratchPath: String {
+        request.scratch ?? FilePath.trimmingSlashes(request.conversion.output) + ".calibration"
+    }
+
+    /// Memory that may be used.
+    var memoryLimit: Int { request.memoryLimit ?? ProcessMemory.physicalBytes / 10 * 9 }
+
+    /// How it is done in the memory that there is.
+    package var plan: CalibrationPlan {
+        CalibrationPlan(
+            options, matrices, in: reference.configuration, sequences: request.options.sequences,
+            heldOut: request.heldOutCount, length: request.sequenceLength, holdsVocabulary: true,
+            compute: reference.compute,
+            held: ProcessMemory.anonymousBytes + CalibrationMemory.products(reference.compute),
+            limit: memoryLimit)
+    }
+
+    /// The options, where automatic is decided.
+    var options: CalibrationOptions {
+        var options = request.options
+        if options.method == .automatic { options.method = .gptq }
+        return options
+    }
+}

@@ -1,0 +1,182 @@
+internal import NibbleCheckpoint
+internal import NibbleModel
+internal import NibbleNumerics
+internal import NibbleQuantization
+internal import NibbleTensor
+
+/// The bytes that the parts of a calibration take, known from shapes.
+struct CalibrationMemory {
+    private let options: CalibrationOptions
+    private let matrices: QuantizedMatrices
+    private let shape: ModelConfiguration
+    private let length: Int
+    private let holdsVocabulary: Bool
+    private let compute: Compute
+    /// Tokens that pass through a block together.
+    private let tokens: Int
+
+    init(
+        _ options: CalibrationOptions, _ matrices: QuantizedMatrices, _ shape: ModelConfiguration,
+        length: Int, holdsVocabulary: Bool, compute: Compute
+    ) {
+        self.options = options
+        self.matrices = matrices
+        self.shape = shape
+        self.length = length
+        self.holdsVocabulary = holdsVocabulary
+        self.compute = compute
+        tokens = Calibrator.sequencesAtATime(length: length) * length
+    }
+
+    private typealias Forms = [TensorRole.Kind: CalibrationForm]
+
+    private var differentiates: Bool { options.differentiates }
+    private func compares(_ form: CalibrationForm) -> Bool { options.comparesInputs && form.comparesInputs }
+
+    /// The matrices that are rounded by Hessians, one of each kind.
+    private var samples: [PlannedTensor] {
+        guard options.method != .nearest else { return [] }
+        var seen: Set<TensorRole.Kind> = []
+        return matrices.calibrated.filter { seen.insert($0.role.kind).inserted }
+    }
+
+    /// What these are for.
+    var kinds: [TensorRole.Kind] { samples.map(\.role.kind) }
+
+    /// Most that is held at a time, without residual streams.
+    func peak(_ forms: [TensorRole.Kind: CalibrationForm]) -> Int {
+        max(head, wayBack(forms), rounding(forms))
+    }
+
+    /// The next form of the matrix whose own part is the largest; nil where all have their cheapest.
+    func cheaper(
+        _ forms: [TensorRole.Kind: CalibrationForm]
+    ) -> (TensorRole.Kind, CalibrationForm)? {
+        let candidates = samples.compactMap {
+            tensor -> (kind: TensorRole.Kind, form: CalibrationForm, size: Int)? in
+            let all = CalibrationForm.forms(rows: tensor.rows)
+            let own = forms[tensor.role.kind] ?? CalibrationForm()
+            guard let place = all.firstIndex(of: own), place + 1 < all.count else { return nil }
+            return (tensor.role.kind, all[place + 1], rounding(tensor, own))
+        }
+        return candidates.max { $0.size < $1.size }.map { ($0.kind, $0.form) }
+    }
+
+    // MARK: - Memory
+
+    /// The vocabulary's matrices as they are held for products.
+    private var vocabulary: Int {
+        guard holdsVocabulary else { return 0 }
+        return matrices.tensors.reduce(0) {
+            $0 + ($1.role.isVocabulary ? $1.rows * $1.columns * (compute.hasBF16 ? 2 : 4) : 0)
+        }
+    }
+
+    /// The matrices of the largest block, encoded.
+    private var block: Int {
+        Dictionary(grouping: matrices.tensors.filter { $0.role.layer != nil }, by: \.role.layer)
+            .values.map { $0.reduce(0) { $0 + EncodedRowsFile.byteCount($1) } }.max() ?? 0
+    }
+
+    /// What the products of all threads take by themselves.
+    static func products(_ compute: Compute) -> Int { compute.workers.count << 26 }
+
+    /// Logits, and their gradients.
+    private var head: Int {
+        let stream = 4 * tokens * shape.embeddingLength
+        guard differentiates else { return vocabulary + stream }
+        return vocabulary + 4 * stream
+            + compute.distillationScratch(
+                tokens: tokens, vocabularySize: shape.vocabularySize, features: shape.embeddingLength,
+                isCached: true)
+    }
+
+    /// A pass through a block that is rounded to nearest, and back.
+    func wayBack(_ forms: [TensorRole.Kind: CalibrationForm]) -> Int {
+        let stream = 4 * tokens * shape.embeddingLength
+        let kept = 4 * tokens * (Sublayer.keptFeatures(in: shape) + Sublayer.packedFeatures(in: shape))
+        guard differentiates else { return block + kept + stream }
+        let outputs = samples.reduce(0) { $0 + OutputGradients.byteCount(bands($1, forms)) }
+        // A matrix by columns, the scores of attention, gradients of the widest inputs.
+        let width = Sublayer.inputGroups.map { $0.width(in: shape) }.max() ?? 0
+        let widest = matrices.calibrated.map { $0.rows * $0.columns }.max() ?? 0
+        let way =
+            (compute.hasBF16 ? 2 : 4) * widest + 4 * length * length * compute.workers.count
+            + 16 * tokens * width
+        return block + outputs + kept + way + 3 * stream
+    }
+
+    private func bands(_ tensor: PlannedTensor, _ forms: [TensorRole.Kind: CalibrationForm]) -> [Range<Int>] {
+        OutputGradients.bands((forms[tensor.role.kind] ?? CalibrationForm()).bands, rows: tensor.rows)
+    }
+
+    /// Rounding, without streams: the largest of the groups of matrices with one input.
+    func rounding(_ forms: [TensorRole.Kind: CalibrationForm]) -> Int {
+        var largest = 0
+        for group in Sublayer.inputGroups {
+            let width = group.width(in: shape)
+            let square = 4 * width * width
+            let own = samples.filter { group.kinds.contains($0.role.kind) }
+            let comparing = own.count { compares(forms[$0.role.kind] ?? CalibrationForm()) }
+            let sums =
+                differentiates
+                ? (own.count + comparing) * square
+                : own.isEmpty ? 0 : (comparing > 0 ? 2 : 1) * square
+            // A sequence in a block of each model, and its inputs as they are multiplied with themselves.
+            let pass =
+                4 * length
+                * (Sublayer.keptFeatures(in: shape) + Sublayer.packedFeatures(in: shape) + 4 * width)
+            largest = max(largest, sums + pass)
+            for tensor in own {
+                let form = forms[tensor.role.kind] ?? CalibrationForm()
+                largest = max(
+                    largest, sums - (compares(form) && differentiates ? square : 0) + rounding(tensor, form))
+            }
+        }
+        return max(largest + block, vocabulary)
+    }
+
+    /// What a matrix takes while it is rounded, besides the sums of its group.
+    private func rounding(_ tensor: PlannedTensor, _ form: CalibrationForm) -> Int {
+        let (size, square) = (4 * tensor.rows * tensor.columns, 4 * tensor.columns * tensor.columns)
+        let lost = compares(form) ? size : 0
+        let bands = OutputGradients.bands(form.bands, rows: tensor.rows)
+        let largest = bands.map { 4 * $0.count * $0.count }.max() ?? 0
+        let outputs =
+            differentiates && options.yaqa && form.bands > 0
+            ? OutputGradients.byteCount(bands) + largest + size / max(form.bands, 1) : 0
+        let height = max(
+            Compute.rowsAtATime, MatrixRounding.height(rows: bands.map(\.count).max() ?? 0))
+        let pieces = 16 * height * compute.workers.count * tensor.columns
+        // The products with what is lost, where that is still there; then the factor in its place.
+        return size + max(lost + square, square + lost, square + outputs + pieces)
+    }
+
+    /// Bytes a sequence of the streams that go along while matrices are rounded.
+    var streams: Int {
+        func bytes(_ features: Int) -> Int {
+            StreamStore.byteCount(features: features, length: length, compute)
+        }
+        let inputs = Sublayer.allCases.reduce(0) { $0 + bytes($1.last.width(in: shape)) }
+        return 4 * bytes(shape.embeddingLength) + inputs
+    }
+
+    // MARK: - Scratch
+
+    /// Scratch files but those of these streams.
+    func files(
+        _ forms: [TensorRole.Kind: CalibrationForm], sequences: Int, heldOut: Int, observesAgain: Bool
+    ) -> Int {
+        let rows = matrices.calibrated.reduce(0) { $0 + EncodedRowsFile.byteCount($1) }
+        let stream = StreamStore.byteCount(features: shape.embeddingLength, length: length, compute)
+        let levels = shape.layerCount + 1
+        guard differentiates else { return rows + heldOut * stream * levels }
+        let outputs = Dictionary(grouping: matrices.calibrated, by: \.role.layer).values.map {
+            $0.reduce(0) {
+                $0 + OutputGradientsFile.byteCount(bands($1, forms), tokens: sequences * length)
+            }
+        }
+        return rows + (observesAgain ? outputs.max() ?? 0 : outputs.reduce(0, +))
+            + (sequences + heldOut) * stream * levels + sequences * stream * (observesAgain ? levels : 2)
+    }
+}
