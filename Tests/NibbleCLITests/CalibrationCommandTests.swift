@@ -1,0 +1,253 @@
+import Foundation
+import NibbleCheckpoint
+import NibbleTestSupport
+import Testing
+
+@Suite("nibble convert --calibrate")
+struct CalibrationCommandTests {
+    private let runs: QATRuns
+
+    init() throws { runs = try QATRuns() }
+
+    /// Of Gemma 3 with 8 blocks: sequences of 64 tokens, 16 to calibrate on and 4 held out, unless `more` says otherwise.
+    private func command(
+        _ output: String, model: String = Fixtures.path("hub/gemma3-text"), _ more: [String] = []
+    ) -> [String] {
+        [
+            "convert", model, "-o", runs.path(output), "--quiet", "--sequence-length", "64",
+            "--calibrate", runs.text,
+        ] + (more.contains("--sequences") ? [] : ["--sequences", "16"]) + more
+    }
+
+    private func json(_ result: CommandLineTool.Result) throws -> [String: Any] {
+        try #require(try QATRuns.json(result.output)["calibration"] as? [String: Any])
+    }
+
+    private func error(_ command: [String]) throws -> String {
+        let result = try CommandLineTool.run(command)
+        #expect(result.status == 1, "\(result)")
+        return result.errors
+    }
+
+    @Test("Weights diverge less than rounded ones, as the summary, the file and a comparison say")
+    func gains() throws {
+        let result = try runs.run(command("out.gguf", ["--json"]))
+        let report = try json(result)
+        let heldOut = try #require(report["held_out"] as? [String: Any])
+        func figure(_ state: String, _ name: String) throws -> Double {
+            try #require((heldOut[state] as? [String: Any])?[name] as? Double)
+        }
+        // The second half of 4 sequences, less the token that begins each.
+        #expect(heldOut["tokens"] as? Int == 124)
+        #expect(try figure("calibrated", "divergence") < 0.6 * figure("rounded", "divergence"))
+        #expect((report["methods"] as? [String: String])?.count == 56)
+        let found = try ModelCheckpoint(path: runs.path("out.gguf")).provenance()
+        let provenance = try #require(found)
+        #expect(provenance.steps == 0 && provenance.plan == "q4_0")
+        #expect(try provenance.perplexities["calibrated"] == figure("calibrated", "perplexity"))
+        let methods = try #require(provenance.calibration).methods
+        #expect(methods.count == 57 && provenance.calibration?.tokens == 16 * 64)
+        #expect(
+            methods.count {
+                $0.methods == "guidedquant+gptaq+importance+gptq+yaqa+coordinate_descent"
+            } == 56)
+        #expect(try runs.folder.names == ["out.gguf", "text.txt"])
+        // On all of the text.
+        try runs.run(["convert", Fixtures.path("hub/gemma3-text"), "-o", runs.path("plain.gguf"), "--quiet"])
+        let compared = try runs.run([
+            "compare", Fixtures.path("hub/gemma3-text"), runs.path("plain.gguf"), runs.path("out.gguf"),
+            "--text", runs.text, "--context", "64", "--quiet", "--json", "--precision", "f32",
+        ])
+        let rows = try #require(try QATRuns.json(compared.output)["models"] as? [[String: Any]])
+        let divergences = try rows.dropFirst().map {
+            try #require(($0["kl_divergence"] as? [String: Any])?["value"] as? Double)
+        }
+        #expect(divergences.count == 2 && divergences[1] < 0.6 * divergences[0], "\(divergences)")
+    }
+
+    @Test("Threads change no byte", arguments: [["--memory", "1G"], ["--memory", "1G", "--type", "q8_0"]])
+    func threads(options: [String]) throws {
+        for threads in [1, 2, 4] {
+            try runs.run(command("\(threads).gguf", options + ["--threads", "\(threads)"]))
+        }
+        let first = try contents(runs.path("1.gguf"))
+        #expect(try contents(runs.path("2.gguf")) == first && contents(runs.path("4.gguf")) == first)
+    }
+
+    @Test("Killed at ten random moments it goes on to the same bytes", .timeLimit(.minutes(3)))
+    func killed() throws {
+        let more = ["--sequences", "48", "--threads", "1"]
+        let start = ContinuousClock.now
+        try runs.run(command("whole.gguf", more))
+        let duration = start.duration(to: .now) / .seconds(1)
+        var random = SeededGenerator(seed: 7)
+        var kills = 0
+        for round in 0..<40 where kills < 10 {
+            let process = CommandLineTool.process(command("out.gguf", more + ["--force"]))
+            process.standardOutput = FileHandle.nullDevice
+            process.standardError = FileHandle.nullDevice
+            try process.run()
+            Thread.sleep(forTimeInterval: Double.random(in: 0.1...0.6, using: &random) * duration)
+            kill(process.processIdentifier, SIGKILL)
+            process.waitUntilExit()
+            if process.terminationReason == .uncaughtSignal {
+                kills += 1
+            } else {
+                // It was done: from the beginning.
+                #expect(process.terminationStatus == 0, "round \(round)")
+                #expect(try contents(runs.path("out.gguf")) == contents(runs.path("whole.gguf")))
+            }
+        }
+        #expect(kills == 10)
+        let last = try runs.run(command("out.gguf", more + ["--force", "--json"]))
+        #expect(try json(last)["resumed_steps"] as? Int ?? 0 > 0)
+        #expect(try contents(runs.path("out.gguf")) == contents(runs.path("whole.gguf")))
+        #expect(try runs.folder.names == ["out.gguf", "text.txt", "whole.gguf"])
+    }
+
+    @Test("Ctrl-C says how to go on, and leaves no output")
+    func interrupted() throws {
+        let process = CommandLineTool.process(command("out.gguf", ["--sequences", "100"]))
+        let errors = Pipe()
+        process.standardError = errors
+        try process.run()
+        while !FileManager.default.fileExists(atPath: runs.path("out.gguf.calibration/journal.jsonl")) {
+            Thread.sleep(forTimeInterval: 0.01)
+        }
+        kill(process.processIdentifier, SIGINT)
+        process.waitUntilExit()
+        let text = String(decoding: errors.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
+        #expect(process.terminationStatus == 130)
+        #expect(text.contains("the same command goes on from the last sublayer that is done"), "\(text)")
+        #expect(try !runs.folder.names.contains("out.gguf"))
+    }
+
+    @Test("A scratch folder of something else is an error that names what differs")
+    func scratch() throws {
+        try runs.folder.makeFolder("scratch")
+        try runs.folder.write([1], to: "scratch/photo.jpg")
+        let more = ["--scratch", runs.path("scratch")]
+        #expect(
+            try error(command("out.gguf", more)).contains(
+                "scratch: is not empty and holds no calibration (photo.jpg); choose another folder"))
+        try FileManager.default.removeItem(atPath: runs.path("scratch"))
+        let process = CommandLineTool.process(command("out.gguf", more + ["--sequences", "100"]))
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        while !FileManager.default.fileExists(atPath: runs.path("scratch/journal.jsonl")) {
+            Thread.sleep(forTimeInterval: 0.01)
+        }
+        let busy = try error(command("out.gguf", more + ["--sequences", "100"]))
+        #expect(busy.contains("scratch: is in use by process \(process.processIdentifier)"), "\(busy)")
+        kill(process.processIdentifier, SIGKILL)
+        process.waitUntilExit()
+        let other = try error(command("out.gguf", more + ["--sequences", "99"]))
+        #expect(other.contains("scratch: was begun with another settings ("), "\(other)")
+        #expect(other.contains("100 sequences") && other.contains("99 sequences"))
+        let types = try error(command("out.gguf", more + ["--sequences", "100", "--type", "q8_0"]))
+        #expect(types.contains("another formats ("), "\(types)")
+    }
+
+    @Test("What cannot be is an error that says why")
+    func errors() throws {
+        let short = try error(command("out.gguf", ["--sequences", "1000"]))
+        #expect(short.contains("1000 to calibrate on and 16 to measure on need 65024 tokens"), "\(short)")
+        let type = try error(command("out.gguf", ["--type", "q4_k_m"]))
+        #expect(type.contains("q4_k_m cannot be calibrated yet, q4_0, q5_0, q8_0 can"), "\(type)")
+        let memory = try error(command("out.gguf", ["--memory", "10M"]))
+        #expect(memory.contains("10.0 MB may be used; raise --memory"), "\(memory)")
+        for (options, problem) in [
+            (["--method", "gptq+magic"], "'magic' is no method; there are all, nearest"),
+            (["--method", "yaqa"], "yaqa is for gptq, which is missing: gptq+yaqa"),
+            (["--method", "gptq+yaqa"], "yaqa needs the gradients of guidedquant"),
+            (["--quality", "best", "--sequences", "3"], "--quality says how many sequences"),
+            (["--sequence-length", "1"], "--sequence-length is 1, expected 2 to 1000000"),
+        ] {
+            let result = try CommandLineTool.run(command("out.gguf", options))
+            #expect(result.status == 64 && result.errors.contains(problem), "\(result.errors)")
+        }
+        let needy = try CommandLineTool.run([
+            "convert", Fixtures.path("hub/gemma3-text"), "-o", runs.path("out.gguf"), "--sequences", "3",
+        ])
+        #expect(needy.errors.contains("--sequences is for a calibration: name a text with --calibrate TEXT"))
+        #expect(try runs.folder.names == ["text.txt"])
+    }
+
+    @Test("A weight that is not a number is named by tensor, row and column")
+    func damaged() throws {
+        let folder = runs.path("damaged")
+        try FileManager.default.copyItem(atPath: Fixtures.path("hub/gemma3-text"), toPath: folder)
+        let path = folder + "/model.safetensors"
+        let name = "model.layers.3.mlp.up_proj.weight"
+        let entry = try #require(try SafetensorsFile(path: path).tensors.first { $0.name == name })
+        var bytes = try contents(path)
+        let place = entry.range.lowerBound + 2 * (entry.columns * 5 + 7)
+        bytes.replaceSubrange(place..<place + 2, with: [0xC0, 0x7F])
+        try Data(bytes).write(to: URL(fileURLWithPath: path))
+        let text = try error(command("out.gguf", model: folder))
+        #expect(text.contains("tensor '\(name)', row 5, column 7: is NaN"), "\(text)")
+        #expect(try !runs.folder.names.contains("out.gguf"))
+    }
+
+    @Test("A dry run says memory, scratch and time, and writes nothing")
+    func dryRun() throws {
+        let plan = try json(try runs.run(command("out.gguf", ["--dry-run", "--json"])))
+        for name in ["memory_bytes", "scratch_bytes", "free_bytes"] {
+            #expect(plan[name] as? Int ?? 0 > 0, "\(name)")
+        }
+        #expect(plan["seconds"] as? Double ?? 0 > 0)
+        #expect((plan["restrictions"] as? [String])?.isEmpty == true)
+        let text = try runs.run(command("out.gguf", ["--dry-run"])).output
+        #expect(text.contains("scratch") && text.contains("blk.0.attn_q.weight"))
+        #expect(try runs.folder.names == ["text.txt"])
+    }
+
+    @Test("A model may write its text, and methods go by their names")
+    func ownText() throws {
+        var own = command("own.gguf", ["--sequences", "4", "--method", "gptq"])
+        own[own.firstIndex(of: runs.text) ?? 0] = "self"
+        try runs.run(own)
+        let found = try ModelCheckpoint(path: runs.path("own.gguf")).provenance()
+        let methods = try #require(found?.calibration).methods
+        #expect(methods.count { $0.methods == "gptq" } == 56)
+        #expect(try runs.folder.names == ["own.gguf", "text.txt"])
+        let nearest = command("nearest.gguf", ["--method", "nearest"])
+        try runs.run(nearest)
+        try runs.run(["convert", Fixtures.path("hub/gemma3-text"), "-o", runs.path("plain.gguf"), "--quiet"])
+        let (left, right) = (
+            try ModelCheckpoint(path: runs.path("nearest.gguf")),
+            try ModelCheckpoint(path: runs.path("plain.gguf"))
+        )
+        for (one, other) in zip(left.tensors, right.tensors) {
+            #expect(one.entry.bytes.elementsEqual(other.entry.bytes), "\(one.entry.name)")
+        }
+    }
+
+    @Test("A folder of F16 holds the weights of Q4_0, which plain rounding finds again")
+    func folder() throws {
+        try runs.run(command("out.gguf", ["--embedding-type", "q8_0"]))
+        try runs.run(command("out", ["--type", "q4_0"]))
+        try runs.run(["convert", runs.path("out"), "-o", runs.path("again.gguf"), "--quiet"])
+        let (one, other) = (
+            try ModelCheckpoint(path: runs.path("out.gguf")),
+            try ModelCheckpoint(path: runs.path("again.gguf"))
+        )
+        for (left, right) in zip(one.tensors, other.tensors) {
+            #expect(left.entry.name == right.entry.name)
+            #expect(left.entry.bytes.elementsEqual(right.entry.bytes), "\(left.entry.name)")
+        }
+        let stored = try HubTensors(folder: runs.path("out"))
+        #expect(stored.tensors.values.contains { $0.type == "F16" })
+    }
+
+    @Test("A source that is quantized already is said, unless it is dithered")
+    func quantized() throws {
+        let source = runs.path("q8.gguf")
+        try runs.run(["convert", Fixtures.path("hub/llama3"), "-o", source, "--type", "q8_0", "--quiet"])
+        let plain = try runs.run(command("out.gguf", model: source))
+        #expect(plain.errors.contains("warning: the source is quantized already (Q8_0)"), "\(plain.errors)")
+        let dithered = try runs.run(command("dithered.gguf", model: source, ["--dither", "3"]))
+        #expect(!dithered.errors.contains("lie on ties"), "\(dithered.errors)")
+        #expect(try contents(runs.path("out.gguf")) != contents(runs.path("dithered.gguf")))
+    }
+}
