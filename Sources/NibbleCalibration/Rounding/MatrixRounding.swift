@@ -128,9 +128,9 @@ struct MatrixRounding {
         }
     }
 
-    /// Rows that a thread rounds at a time where rows of a band take over each other's errors: an eighth of a piece, in
+    /// Rows that a thread rounds at a time where rows of a band take over each other's errors: a quarter of a piece, in
     /// fours.
-    static func height(rows: Int) -> Int { max(4, YAQARounding.height(rows: rows) / 32 * 4) }
+    static func height(rows: Int) -> Int { max(4, YAQARounding.height(rows: rows) / 16 * 4) }
 
     /// Rows that a thread corrects at a time: for all of them it reads three matrices of inputs by inputs.
     private static let correctedRows = 128
