@@ -76,37 +76,6 @@ SHAPES = {
         shard_bytes=5_000_000_000,
         spells_defaults=False,
     ),
-    "12b": Shape(
-        hidden=3840,
-        layers=48,
-        heads=16,
-        key_value_heads=8,
-        head_dim=256,
-        feed_forward=15360,
-        pieces=262144,
-        sliding_window=1024,
-        vision_hidden=1152,
-        vision_feed_forward=4304,
-        vision_heads=16,
-        shard_bytes=5_000_000_000,
-        spells_defaults=True,
-    ),
-    "27b": Shape(
-        hidden=5376,
-        layers=62,
-        heads=32,
-        key_value_heads=16,
-        head_dim=128,
-        feed_forward=21504,
-        pieces=262144,
-        sliding_window=1024,
-        vision_hidden=1152,
-        vision_feed_forward=4304,
-        vision_heads=16,
-        shard_bytes=5_000_000_000,
-        spells_defaults=True,
-        query_scalar=168,
-    ),
     # 7 layers: one of them is global. Small shards, so that there are several.
     "tiny": Shape(
         hidden=256,
@@ -124,6 +93,19 @@ SHAPES = {
         spells_defaults=True,
     ),
 }
+SHAPES["12b"] = dataclasses.replace(
+    SHAPES["4b"], hidden=3840, layers=48, heads=16, key_value_heads=8, feed_forward=15360, spells_defaults=True
+)
+SHAPES["27b"] = dataclasses.replace(
+    SHAPES["12b"],
+    hidden=5376,
+    layers=62,
+    heads=32,
+    key_value_heads=16,
+    head_dim=128,
+    feed_forward=21504,
+    query_scalar=168,
+)
 
 
 # MARK: Tensors
