@@ -1,6 +1,5 @@
 package import NibbleCheckpoint
 package import NibbleQuantization
-package import NibbleTensor
 
 /// What a calibration made: the encoded matrices, and how each came about.
 package struct CalibratedMatrices {
@@ -31,21 +30,13 @@ package struct CalibratedMatrices {
         self.digests = digests
     }
 
-    /// The encoded rows of a matrix as they lie in the scratch file, which is mapped; nil where calibration had none to
-    /// choose.
+    /// The encoded rows of a matrix as they lie in the scratch file, which is mapped as long as the other is held; nil where
+    /// calibration had none to choose.
     ///
     /// - Throws: `CheckpointError` where the scratch file cannot be read, or was changed.
-    func mappedRows(
+    package func rows(
         of tensor: PlannedTensor
     ) throws(CheckpointError) -> (bytes: UnsafeRawBufferPointer, file: MappedFile)? {
-        guard let digest = digests[tensor.name] else { return nil }
-        return try rows.map(tensor, digest: digest)
-    }
-
-    /// The encoded rows of a matrix; nil where calibration had none to choose.
-    ///
-    /// - Throws: `CheckpointError` where the scratch file cannot be read, or was changed.
-    package func rows(of tensor: PlannedTensor) throws(CheckpointError) -> Memory? {
         guard let digest = digests[tensor.name] else { return nil }
         return try rows.read(tensor, digest: digest)
     }

@@ -26,15 +26,11 @@ struct CalibrationParts {
         let (length, count) = (sequences[0].count, sequences.count)
         let (options, plan) = (calibrator.options, calibrator.plan)
         let isKept = options.comparesInputs || calibrating < count
-        func file(_ name: String) throws(CheckpointError) -> StreamStore {
-            try StreamStore(
-                path: scratch.file(name), features: shape.embeddingLength, length: length, sequences: count,
-                compute: compute)
-        }
+        let width = shape.embeddingLength
         func streams(
-            _ name: String, _ features: Int, levels: Int = 2
+            _ name: CalibrationScratch.Name, _ features: Int = width, inMemory levels: Int? = nil
         ) throws(CheckpointError) -> StreamStore {
-            guard !plan.holdsStreams else {
+            if let levels {
                 return StreamStore(
                     features: features, length: length, sequences: count, levels: levels, compute: compute)
             }
@@ -45,34 +41,26 @@ struct CalibrationParts {
         nearest = NearestPass(
             reference: reference, matrices: matrices, sequences: sequences,
             differentiated: 0..<(options.differentiates ? calibrating : 0),
-            atATime: Calibrator.sequencesAtATime(length: length), streams: try file("streams"),
-            gradients: try file("gradients"), keepsGradients: plan.observesAgain,
+            atATime: Calibrator.sequencesAtATime(length: length), streams: try streams(.streams),
+            gradients: try streams(.gradients), keepsGradients: plan.observesAgain,
             tick: { share throws(CheckpointError) in try meter.advance(share) })
         let outputs = try OutputGradientsFile(
-            path: scratch.file("outputs"), matrices.calibrated.map { ($0.role, plan.bands($0)) },
+            path: scratch.file(.outputs), matrices.calibrated.map { ($0.role, plan.bands($0)) },
             tokens: calibrating * length, isOfOneBlock: plan.observesAgain, compute: compute)
         var inputs: [Sublayer: StreamStore] = [:]
         for sublayer in Sublayer.allCases where isKept {
             inputs[sublayer] = try streams(
-                "inputs.\(sublayer)", sublayer.last.width(in: shape), levels: 1)
+                .inputs(of: sublayer), sublayer.last.width(in: shape), inMemory: plan.holdsStreams ? 1 : nil)
         }
-        let journal = scratch.journal
+        let pair = plan.holdsStreams ? 2 : nil
         rounding = RoundingPass(
             matrices: matrices, options: options, plan: plan,
             streams: PairedStreams(
-                reference: reference, count: count, exact: try streams("exact", shape.embeddingLength),
-                rounded: isKept ? try streams("rounded", shape.embeddingLength) : nil,
+                reference: reference, count: count, exact: try streams(.exact, inMemory: pair),
+                rounded: isKept ? try streams(.rounded, inMemory: pair) : nil,
                 inputs: inputs),
             calibrating: calibrating,
-            outputs: options.differentiates
-                ? { role, hessians throws(CheckpointError) in try outputs.read(role, hessians: hessians) }
-                : nil,
-            keep: { matrix throws(CheckpointError) in try rows.write(matrix) },
-            kept: { tensor throws(CheckpointError) in
-                try journal.digest(of: tensor.name).map { digest throws(CheckpointError) in
-                    try rows.read(tensor, digest: digest)
-                } ?? nil
-            },
+            outputs: options.differentiates ? outputs : nil, rows: rows, journal: scratch.journal,
             tick: { share throws(CheckpointError) in try meter.advance(share) })
         self.matrices = matrices
         self.plan = plan

@@ -1,3 +1,6 @@
+package import NibbleCheckpoint
+package import NibbleQuantization
+
 /// What calibration did to each matrix.
 public struct CalibrationResult: Sendable, Equatable {
     /// A part of calibration.
@@ -67,6 +70,20 @@ public struct CalibrationResult: Sendable, Equatable {
     public var matrices: [Matrix] = []
     /// Tokens of the calibration text that were used.
     public var tokens = 0
+
+    /// What ran on some matrices that are quantized, for the file: all else but what this says is rounded to nearest.
+    ///
+    /// - Parameter textDigest: that of the calibration text.
+    package func record(
+        of matrices: some Sequence<PlannedTensor>, textDigest: String
+    ) -> Provenance.Calibration {
+        let found = Dictionary(self.matrices.map { ($0.name, $0.summary) }, uniquingKeysWith: { $1 })
+        return .init(
+            tokens: tokens, textDigest: tokens > 0 ? textDigest : nil,
+            methods: matrices.map {
+                .init(tensor: $0.name, methods: found[$0.name] ?? Method.nearest.rawValue)
+            })
+    }
 
     /// In words, of each method where it did not run, or ran otherwise; empty where all ran as usual.
     public var notes: [String] {

@@ -21,7 +21,6 @@ package struct Calibrator {
     let options: CalibrationOptions
     /// What is held and what is in scratch files, and in which form dear steps are done.
     let plan: CalibrationPlan
-    private var compute: Compute { reference.compute }
 
     /// Tokens that pass through a model together, or one sequence where that is longer.
     package static let tokensAtATime = 1024
@@ -93,7 +92,7 @@ package struct Calibrator {
         _ meter: CalibrationMeter
     ) throws(CheckpointError) -> CalibratedMatrices {
         let rows = try EncodedRowsFile(
-            path: scratch.file("rows"), matrices.calibrated, compute: reference.compute)
+            path: scratch.file(.rows), matrices.calibrated, compute: reference.compute)
         let parts = try CalibrationParts(
             self, sequences + heldOut, calibrating: sequences.count, scratch, rows, meter)
         let (steps, done) = (steps(measures: !heldOut.isEmpty), scratch.journal.records)

@@ -58,6 +58,21 @@ struct CalibrationScratchTests {
         }
     }
 
+    @Test("removes what it put into its folder, and nothing else")
+    func removal() throws {
+        let folder = try TemporaryFolder()
+        for stranger in [[], ["photo.jpg"]] {
+            let path = folder.file("scratch")
+            do {
+                let scratch = try CalibrationScratch(path: path, identity: [])
+                _ = try ScratchFile(path: scratch.file(.streams))
+            }
+            for name in stranger { try folder.write([1], to: "scratch/" + name) }
+            CalibrationScratch.remove(path)
+            #expect(FilePath.names(in: path) == stranger && FilePath.exists(path) == !stranger.isEmpty)
+        }
+    }
+
     @Test("does not count half a line of its journal")
     func tornJournal() throws {
         let (blocks, _, chances) = try Self.whole()

@@ -18,7 +18,9 @@ struct OutputGradientsTests {
             try CalibrationSample.gradients(student, Self.sequences, atATime: $0)
         }
         for matrix in student.matrices {
-            let weights = try found.map { try #require($0[matrix.role]?.weights) }
+            let weights = try found.map {
+                try #require($0[matrix.role].flatMap { OutputGradients.weights($0.squares) })
+            }
             let (sum, count) = (weights[0].reduce(0, +), weights[0].count)
             #expect(count == 120 && abs(sum / 120 - 1) < 1e-4, "\(matrix.name): \(sum)")
             for other in weights[1...] {
@@ -77,8 +79,10 @@ struct OutputGradientsTests {
         for matrix in student.matrices {
             let expected = try #require(sizes[matrix.role])
             let mean = expected.reduce(0, +) / 6
-            #expect((importance[matrix.role]?.weights != nil) == (mean > 0))
-            let weights = importance[matrix.role]?.weights ?? []
+            #expect(
+                (importance[matrix.role].flatMap { OutputGradients.weights($0.squares) } != nil) == (mean > 0)
+            )
+            let weights = importance[matrix.role].flatMap { OutputGradients.weights($0.squares) } ?? []
             #expect(weights.count == (mean > 0 ? 6 : 0))
             for (index, size) in expected.enumerated() {
                 guard mean > 0 else {

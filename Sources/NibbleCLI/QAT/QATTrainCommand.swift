@@ -112,9 +112,6 @@ struct QATTrainCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.")
     var json = false
 
-    /// What stands for text that the checkpoint writes; a file of that name is `./self`.
-    private static let selfText = "self"
-
     func validate() throws {
         if text.isEmpty { throw ValidationError("name training text with --text PATH, or --text self") }
         for (option, value) in [("output", output), ("export", export), ("teacher-cache", teacherCache)]
@@ -173,9 +170,9 @@ struct QATTrainCommand: ParsableCommand {
 
     private func request(threads: Int) throws -> TrainingRequest {
         var request = TrainingRequest(
-            teacher: teacher, texts: text.filter { $0 != Self.selfText }, output: output, threads: threads,
+            teacher: teacher, texts: text.filter { $0 != InputText.own }, output: output, threads: threads,
             version: NibbleVersion.current)
-        if text.contains(Self.selfText) { request.selfSequences = selfSequences }
+        if text.contains(InputText.own) { request.selfSequences = selfSequences }
         request.teacherCache = teacherCache
         request.heldOutTexts = heldOut
         request.textField = textField

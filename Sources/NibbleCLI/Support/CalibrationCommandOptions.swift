@@ -59,9 +59,6 @@ struct CalibrationCommandOptions: ParsableArguments {
             "In which numbers products are computed: auto, bf16 or f32.", valueName: "precision"))
     var precision: Precision?
 
-    /// What stands for text that the model writes; a file of that name is `./self`.
-    private static let selfText = "self"
-
     var isAsked: Bool { !texts.isEmpty }
 
     func validate() throws {
@@ -85,7 +82,7 @@ struct CalibrationCommandOptions: ParsableArguments {
             throw ValidationError(
                 "--\(name) is \(value), expected \(range.lowerBound) to \(range.upperBound)")
         }
-        if texts.contains(Self.selfText), texts.count > 1 {
+        if texts.contains(InputText.own), texts.count > 1 {
             throw ValidationError("--calibrate self stands alone: the model writes all of the text")
         }
         if scratch == "" { throw ValidationError("--scratch is empty") }
@@ -98,7 +95,7 @@ struct CalibrationCommandOptions: ParsableArguments {
 
     /// The request of a conversion.
     func request(_ conversion: ConversionRequest) throws -> CalibrationRequest {
-        let writesText = texts == [Self.selfText]
+        let writesText = texts == [InputText.own]
         var request = CalibrationRequest(
             conversion, texts: writesText ? [] : texts, version: NibbleVersion.current)
         request.writesText = writesText

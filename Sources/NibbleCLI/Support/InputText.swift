@@ -2,6 +2,9 @@ internal import Nibble
 
 /// Text that a command reads.
 enum InputText {
+    /// What stands for text that a model writes itself; a file of that name is `./self`.
+    static let own = "self"
+
     /// The bytes of a file or pipe, or of standard input for `-` and where no path is given.
     static func read(_ path: String?) throws(CheckpointError) -> [UInt8] {
         let file = try MappedFile(text: path ?? "-")

@@ -16,6 +16,7 @@ extension CalibratedConversion {
     ///   - isCancelled: asked often, from any thread.
     /// - Throws: `TextError` where the text is too short or cannot be cut; `CheckpointError`: `inconsistent` where the
     ///   scratch folder is of another source, text or settings, naming what differs; `cancelled`, with how to go on;
+    ///   `invalidRequest` where memory does not suffice;
     ///   `invalidValue` where weights or activations are no numbers; `inputOutput` where the disk is full. The output is
     ///   whole or as it was.
     public func run(
@@ -65,7 +66,7 @@ extension CalibratedConversion {
         let text = SelfText(
             teacherDigest: sourceDigest, sequenceCount: request.options.sequences + request.heldOutCount,
             sequenceLength: request.sequenceLength, seed: request.seed)
-        let total = text.sequenceCount * (request.sequenceLength - (tokenizer.addsBeginning ? 1 : 0))
+        let total = text.tokenCount(tokenizer)
         do {
             return try text.tokens(
                 path: selfTextPath, teacher: reference, tokenizer: tokenizer,
@@ -115,12 +116,6 @@ extension CalibratedConversion {
     private func provenance(
         _ found: CalibratedMatrices, sourceDigest: String, _ text: CalibrationText
     ) -> Provenance {
-        let results = Dictionary(
-            found.result.matrices.map { ($0.name, $0.summary) }, uniquingKeysWith: { $1 })
-        let methods = matrices.tensors.map {
-            Provenance.Calibration.Tensor(
-                tensor: $0.name, methods: results[$0.name] ?? CalibrationResult.Method.nearest.rawValue)
-        }
         var perplexities: [String: Double] = [:]
         if let scores = found.scores {
             perplexities = [
@@ -134,7 +129,7 @@ extension CalibratedConversion {
             textDigest: text.digest, steps: 0, tokens: 0, seed: request.seed,
             nibbleVersion: request.version, perplexities: perplexities,
             heldOutTextDigest: text.heldOutDigest,
-            calibration: .init(tokens: found.result.tokens, textDigest: text.digest, methods: methods))
+            calibration: found.result.record(of: matrices.tensors, textDigest: text.digest))
     }
 }
 
@@ -145,11 +140,11 @@ extension CalibratedMatrices {
     ) throws(CheckpointError) -> [TensorRole: ReplacementTensor] {
         var result: [TensorRole: ReplacementTensor] = [:]
         for tensor in matrices.calibrated {
-            guard let bytes = try mappedRows(of: tensor) else { continue }
+            guard let own = try rows(of: tensor) else { continue }
             result[tensor.role] = .encoded(
                 EncodedTensor(
-                    rows: tensor.rows, columns: tensor.columns, format: tensor.format, bytes: bytes.bytes,
-                    owner: bytes.file))
+                    rows: tensor.rows, columns: tensor.columns, format: tensor.format, bytes: own.bytes,
+                    owner: own.file))
         }
         return result
     }

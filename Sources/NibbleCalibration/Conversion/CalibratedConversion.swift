@@ -26,8 +26,8 @@ public struct CalibratedConversion: Sendable {
 
     /// Opens the source and checks the request; nothing is read of the text, and nothing is written.
     ///
-    /// - Throws: `CheckpointError` where the source is damaged or unsupported, the type cannot be calibrated, the output
-    ///   may not be written, or memory does not suffice.
+    /// - Throws: `CheckpointError` where the source is damaged or unsupported, the type cannot be calibrated, or the
+    ///   output may not be written.
     public init(_ request: CalibrationRequest) throws(CheckpointError) {
         precondition(
             request.sequenceLength >= 2 && request.options.sequences > 0 && request.heldOutCount >= 0,
@@ -48,7 +48,7 @@ public struct CalibratedConversion: Sendable {
             plan,
             weights: StoredWeights(
                 level: conversion.level, dither: conversion.ditherSeed.map { Dither(seed: $0) }),
-            calibrates: { $0.role.layer != nil && $0.format.ggmlType.flatMap(ScaledBlocks.init) != nil },
+            calibrates: { $0.role.layer != nil && $0.format.scaledBlocks != nil },
             advice: { "keep it in another type, as --tensor-type '\($0)=bf16' does" })
         notes = Self.notes(request, plan, source)
         try OutputPlace(path: conversion.output, isFolder: conversion.exporter.fileEnding == nil)
@@ -65,7 +65,7 @@ public struct CalibratedConversion: Sendable {
     }
 
     private static func check(_ type: QuantizationType, output: String) throws(CheckpointError) {
-        guard type.format.ggmlType.flatMap(ScaledBlocks.init) == nil else { return }
+        guard type.format.scaledBlocks == nil else { return }
         let types = ScaledBlocks.types.map { $0.description.lowercased() }.joined(separator: ", ")
         throw CheckpointError(
             .invalidRequest, path: output, "\(type.rawValue) cannot be calibrated yet, \(types) can",
@@ -76,9 +76,7 @@ public struct CalibratedConversion: Sendable {
         _ request: CalibrationRequest, _ plan: ResolvedPlan, _ source: ModelCheckpoint
     ) -> [String] {
         var notes: [String] = []
-        let quantized = source.tensors.filter { $0.entry.type.isQuantized }
-        if !quantized.isEmpty, request.conversion.ditherSeed == nil {
-            let types = Set(quantized.map { $0.entry.type.description }).sorted().joined(separator: ", ")
+        if let types = source.quantizedTypes, request.conversion.ditherSeed == nil {
             notes.append(
                 "the source is quantized already (\(types)): what it lost is not won back, and its weights may lie on ties of "
                     + "the codes; the original checkpoint is better, or --dither to draw weights within their cells"
@@ -86,7 +84,7 @@ public struct CalibratedConversion: Sendable {
         }
         let others = plan.tensors.filter {
             $0.role.layer != nil && $0.role.isLinear && $0.format.isQuantized
-                && $0.format.ggmlType.flatMap(ScaledBlocks.init) == nil
+                && $0.format.scaledBlocks == nil
         }
         if let first = others.first {
             notes.append(
@@ -115,7 +113,7 @@ public struct CalibratedConversion: Sendable {
             options, matrices, in: reference.configuration, sequences: request.options.sequences,
             heldOut: request.heldOutCount, length: request.sequenceLength, holdsVocabulary: true,
             compute: reference.compute,
-            held: ProcessMemory.anonymousBytes + CalibrationMemory.products(reference.compute),
+            held: CalibrationMemory.process(reference.compute),
             limit: memoryLimit)
     }
 

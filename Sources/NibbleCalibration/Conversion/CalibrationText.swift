@@ -1,5 +1,3 @@
-internal import NibbleCheckpoint
-internal import NibbleModel
 internal import NibbleTokenizer
 
 /// The sequences of a calibration.
@@ -12,8 +10,6 @@ struct CalibrationText {
     let digest: String
     /// Digest of the held-out ones; nil where there are none.
     let heldOutDigest: String?
-    /// What the user should know of it.
-    let notes: [String]
 
     /// Reads the text of a request and takes evenly spaced sequences from it.
     ///
@@ -40,15 +36,11 @@ struct CalibrationText {
             sequences = all.sample(count)
             heldOut = []
             heldOutDigest = nil
-            notes = []
             return
         }
         let (taken, rest) = try all.heldOut(sequences: heldOutCount)
         heldOut = taken
         sequences = rest.sample(count)
-        var hash = SHA256()
-        for sequence in taken { sequence.withUnsafeBytes { hash.update($0) } }
-        heldOutDigest = hash.hex
-        notes = []
+        heldOutDigest = TokenSequences.digest(of: taken)
     }
 }

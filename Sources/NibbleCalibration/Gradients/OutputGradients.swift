@@ -14,9 +14,12 @@ internal import NibbleTensor
 /// other text.
 struct OutputGradients {
     /// |g|² of the tokens of all sequences, one after the other.
-    var squares: [Float] = []
+    private(set) var squares: [Float] = []
     /// The output Hessians Σ g gᵀ / |g| over the tokens, of each band of rows `[rows][rows]`.
-    let hessians: [(rows: Range<Int>, sum: Memory)]
+    let hessians: [Hessian]
+
+    /// The sum over a band of rows.
+    typealias Hessian = (rows: Range<Int>, sum: Memory)
 
     /// Nothing seen yet.
     init(_ bands: [Range<Int>]) {
@@ -48,8 +51,8 @@ struct OutputGradients {
         for (rows, sum) in hessians { compute.completeGram(sum.floats, size: rows.count) }
     }
 
-    /// |g| with mean 1; nil where all gradients are zero, or one is no number.
-    var weights: [Float]? {
+    /// |g| with mean 1, of |g|²; nil where all gradients are zero, or one is no number.
+    static func weights(_ squares: some Collection<Float>) -> [Float]? {
         let sizes = squares.map { $0.squareRoot() }
         let mean = sizes.reduce(0.0) { $0 + Double($1) } / Double(max(sizes.count, 1))
         guard mean > 0, mean.isFinite else { return nil }

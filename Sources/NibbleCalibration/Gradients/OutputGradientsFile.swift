@@ -56,18 +56,23 @@ struct OutputGradientsFile {
         }
     }
 
-    /// What was kept, without output Hessians unless they are asked for; nil where the matrix is none of those.
-    func read(_ role: TensorRole, hessians: Bool) throws(CheckpointError) -> OutputGradients? {
+    /// How much the tokens matter to a matrix; nil where all gradients by its outputs are zero, or one is no number.
+    func weights(_ role: TensorRole) throws(CheckpointError) -> [Float]? {
         guard let place = places[role] else { return nil }
         let squares = Memory(byteCount: 4 * tokens)
         try file.read(into: squares.bytes, at: place.offset, compute)
-        var gradients = OutputGradients(hessians ? place.bands : [])
-        gradients.squares = Array(UnsafeBufferPointer(start: squares.floats, count: tokens))
+        return OutputGradients.weights(UnsafeBufferPointer(start: squares.floats, count: tokens))
+    }
+
+    /// The output Hessians of a matrix, of each band of its rows.
+    func hessians(_ role: TensorRole) throws(CheckpointError) -> [OutputGradients.Hessian] {
+        guard let place = places[role] else { return [] }
+        let gradients = OutputGradients(place.bands)
         var offset = place.offset + 4 * tokens
         for (_, sum) in gradients.hessians {
             try file.read(into: sum.bytes, at: offset, compute)
             offset += sum.bytes.count
         }
-        return gradients
+        return gradients.hessians
     }
 }

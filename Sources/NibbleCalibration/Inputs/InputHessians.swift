@@ -33,6 +33,9 @@ struct InputHessians {
         self.compute = compute
     }
 
+    /// Whether tokens weigh by gradients for a matrix; nil where that is not asked for.
+    func weighsTokens(_ role: TensorRole) -> Bool? { weights.map { $0[role] != nil } }
+
     /// Adds the tokens of sequence `index`.
     mutating func add(_ x: Tensor, lost: Tensor?, index: Int) {
         let tokens = x.layout.tokens

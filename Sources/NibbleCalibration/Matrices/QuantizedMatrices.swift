@@ -60,63 +60,22 @@ package struct QuantizedMatrices: Sendable {
             model: model.replacing(matrices), parameters: matrices.compactMapValues(\.parameter))
     }
 
-    /// `model` with the vocabulary's matrices rounded, and held in the form in which products take them: they are used for
-    /// every token in both directions.
+    /// `model` with the vocabulary's matrices rounded.
     func roundVocabulary(of model: LanguageModel) throws(CheckpointError) -> LanguageModel {
         if let rounded { return rounded }
-        let compute = model.compute
         var matrices: [TensorRole: Matrix] = [:]
         for tensor in tensors where tensor.role.isVocabulary {
-            matrices[tensor.role] = try nearest(
-                tensor, compute: compute, decodedAs: .ggml(compute.hasBF16 ? .bf16 : .f32))
+            matrices[tensor.role] = try nearest(tensor, compute: model.compute)
         }
         return model.replacing(matrices)
     }
 
     /// A matrix with each weight rounded to the nearest code.
-    ///
-    /// - Parameter decodedAs: plain numbers to hold it as; nil holds the encoded rows.
     func nearest(
-        _ tensor: PlannedTensor, compute: Compute, decodedAs target: WeightFormat? = nil,
-        parameter: Parameter? = nil
+        _ tensor: PlannedTensor, compute: Compute, parameter: Parameter? = nil
     ) throws(CheckpointError) -> Matrix {
-        let (rows, columns) = (tensor.rows, tensor.columns)
-        let quantizer = FakeQuantizer(tensor.format, columns: columns)
-        let format = target ?? tensor.format
-        guard let codec = format.codec, let width = format.byteCount(columns: columns) else {
-            preconditionFailure("\(format) does not encode rows of \(columns)")
-        }
-        let memory = Memory(byteCount: rows * width)
-        let level = compute.level
-        try compute.forEachRows(of: rows) { range throws(CheckpointError) in
-            let values = Memory(byteCount: 4 * range.count * columns)
-            let own = values.floats(0..<range.count, of: columns)
-            try weights.load(range, of: tensor, into: own)
-            var result = memory.slice(range.lowerBound * width..<range.upperBound * width).mutableBytes
-            do throws(CodecError) {
-                guard target != nil else {
-                    return try quantizer.encode(own.span, into: &result, level: level)
-                }
-                var blocks = [UInt8](repeating: 0, count: range.count * quantizer.rowBytes)
-                var span = blocks.mutableSpan
-                var raw = span.mutableBytes
-                try quantizer.encode(own.span, into: &raw, level: level)
-                var decoded = own.mutableSpan
-                quantizer.codec.decode(blocks.span.bytes, columns: columns, into: &decoded, level: level)
-                try codec.encode(own.span, columns: columns, importance: nil, into: &result, level: level)
-            } catch {
-                let place = tensor.place
-                throw WeightFault(
-                    error, values: UnsafeBufferPointer(own), columns: columns, firstRow: range.lowerBound,
-                    codec: quantizer.codec, advice: advice(tensor.name)
-                ).error(path: place.path, tensor: place.tensor)
-            }
-        }
-        let matrix = Matrix(
-            rows: rows, columns: columns, format: format, bytes: UnsafeRawBufferPointer(memory.bytes),
-            owner: memory, parameter: parameter)
-        guard let matrix else { preconditionFailure("\(format) cannot be decoded") }
-        return matrix
+        try tensor.roundedToNearest(
+            weights, advice: advice(tensor.name), compute: compute, parameter: parameter)
     }
 }
 
@@ -125,16 +84,4 @@ struct RoundedBlock {
     let model: LanguageModel
     /// What gradients by the outputs of its matrices are keyed by.
     let parameters: [TensorRole: Parameter]
-}
-
-extension PlannedTensor {
-    /// Outputs.
-    var rows: Int { shape[0] }
-    /// Inputs.
-    var columns: Int { shape[1] }
-    /// Where the weights stand.
-    var place: (path: String, tensor: String) {
-        guard case .stored(let entry) = source else { preconditionFailure("'\(name)' is not stored") }
-        return (entry.file.path, entry.name)
-    }
 }

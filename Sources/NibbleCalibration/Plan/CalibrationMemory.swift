@@ -28,8 +28,6 @@ struct CalibrationMemory {
         tokens = Calibrator.sequencesAtATime(length: length) * length
     }
 
-    private typealias Forms = [TensorRole.Kind: CalibrationForm]
-
     private var differentiates: Bool { options.differentiates }
     private func compares(_ form: CalibrationForm) -> Bool { options.comparesInputs && form.comparesInputs }
 
@@ -78,8 +76,9 @@ struct CalibrationMemory {
             .values.map { $0.reduce(0) { $0 + EncodedRowsFile.byteCount($1) } }.max() ?? 0
     }
 
-    /// What the products of all threads take by themselves.
-    static func products(_ compute: Compute) -> Int { compute.workers.count << 26 }
+    /// What a process takes before it calibrates, and the products of all threads by themselves. Not what this one takes
+    /// now: one that goes on with its work must decide as it did.
+    static func process(_ compute: Compute) -> Int { (2 + compute.workers.count) << 26 }
 
     /// Logits, and their gradients.
     private var head: Int {
@@ -149,7 +148,7 @@ struct CalibrationMemory {
             Compute.rowsAtATime, MatrixRounding.height(rows: bands.map(\.count).max() ?? 0))
         let pieces = 16 * height * compute.workers.count * tensor.columns
         // The products with what is lost, where that is still there; then the factor in its place.
-        return size + max(lost + square, square + lost, square + outputs + pieces)
+        return size + max(lost + square, square + outputs + pieces)
     }
 
     /// Bytes a sequence of the streams that go along while matrices are rounded.

@@ -55,13 +55,13 @@ package struct CalibrationRates: Sendable {
         (encoding, rounding) = Self.codecRates(compute)
     }
 
-    private static func rate(_ operations: Double, _ body: () -> Void) -> Double {
-        body()
+    private static func rate(_ operations: Double, _ body: () throws -> Void) rethrows -> Double {
+        try body()
         let start = ContinuousClock.now
         var count = 0.0
         var elapsed = Duration.zero
         repeat {
-            body()
+            try body()
             count += 1
             elapsed = start.duration(to: .now)
         } while elapsed < .milliseconds(300)
@@ -83,22 +83,24 @@ package struct CalibrationRates: Sendable {
         for column in 0..<columns { hessian.floats[column * columns + column] = 1 }
         let options = CalibrationOptions()
         let count = Double(rows * columns)
-        guard let factor = try? GPTQRounding(hessian, columns: columns, compute: compute) else {
-            preconditionFailure("a unit matrix has a factor")
-        }
-        let encoding = rate(count) {
-            compute.forEachRows(of: rows) { rows in
-                var scales = matrix.scales(rows).mutableSpan
-                codec.chooseScales(matrix.values(rows).span, into: &scales)
-                try? matrix.encode(rows, level: compute.level)
+        do {
+            let encoding = try rate(count) {
+                try compute.forEachRows(of: rows) { rows throws(CheckpointError) in
+                    var scales = matrix.scales(rows).mutableSpan
+                    codec.chooseScales(matrix.values(rows).span, into: &scales)
+                    try matrix.encode(rows, level: compute.level)
+                }
             }
-        }
-        let rounding = rate(count) {
-            compute.forEachRows(in: 0..<rows, height: 4) { rows in
-                try? factor.round(rows, of: matrix, options, level: compute.level)
-                try? matrix.encode(rows, level: compute.level)
+            let factor = try GPTQRounding(hessian, columns: columns, compute: compute)
+            let rounding = try rate(count) {
+                try compute.forEachRows(in: 0..<rows, height: 4) { rows in
+                    try factor.round(rows, of: matrix, options, level: compute.level)
+                    try matrix.encode(rows, level: compute.level)
+                }
             }
+            return (encoding, rounding)
+        } catch {
+            preconditionFailure("\(error)")
         }
-        return (encoding, rounding)
     }
 }

@@ -28,13 +28,26 @@ struct MatrixRounding {
         }
     }
 
-    /// What the outputs of a matrix lack for what its inputs lack: W C, `[rows, columns]`.
+    /// What the outputs of a matrix lack for what its inputs lack.
+    enum Lost {
+        /// It does not matter.
+        case notAsked
+        /// It is not known, for a reason.
+        case missing(String)
+        /// W C, `[rows, columns]`.
+        case outputs(Memory)
+    }
+
+    /// What the outputs of a matrix lack.
     ///
-    /// - Parameter losses: C = Σ (x - x̃) xᵀ.
-    /// - Returns: nil where a value is NaN or infinite.
-    func lose(_ matrix: CalibratedMatrix, _ losses: Memory) -> Memory? {
+    /// - Parameter losses: C = Σ (x - x̃) xᵀ; nil where that is not measured.
+    func lose(_ matrix: CalibratedMatrix, _ losses: Memory?) -> Lost {
+        guard options.comparesInputs else { return .notAsked }
+        guard let losses else { return .missing(CalibrationForm.reason) }
         let columns = matrix.columns
-        guard compute.areFinite(losses.floats, count: columns * columns) else { return nil }
+        guard compute.areFinite(losses.floats, count: columns * columns) else {
+            return .missing("what is lost before it is no finite number")
+        }
         let result = Memory(byteCount: 4 * matrix.rows * columns)
         compute.forEachRows(in: 0..<matrix.rows, height: Self.correctedRows) { rows in
             let start = rows.lowerBound * columns
@@ -43,36 +56,35 @@ struct MatrixRounding {
                 into: result.floats + start, stride: columns, rows: rows.count, columns: columns,
                 depth: columns)
         }
-        return result
+        return .outputs(result)
     }
 
     /// Rounds a matrix by the Hessian of its inputs.
     ///
     /// - Parameters:
-    ///   - lost: ``lose(_:_:)`` of what its inputs lack; nil where that is not asked for.
-    ///   - hasGradients: whether those by its outputs are asked for.
-    ///   - gradients: gives them, with output Hessians or without.
+    ///   - lost: what its outputs lack.
+    ///   - weighsTokens: whether tokens weigh by the gradients by its outputs; nil where these are not asked for.
+    ///   - outputs: gives its output Hessians.
     func round(
-        _ matrix: CalibratedMatrix, by rounding: GPTQRounding, lost: Memory??,
-        hasGradients: Bool, _ gradients: (_ hessians: Bool) throws(CheckpointError) -> OutputGradients?
+        _ matrix: CalibratedMatrix, by rounding: GPTQRounding, lost: Lost, weighsTokens: Bool?,
+        outputs: () throws(CheckpointError) -> [OutputGradients.Hessian]
     ) throws(CheckpointError) -> CalibrationResult.Matrix {
         var result = CalibrationResult.Matrix(name: matrix.name, methods: [])
         if rounding.damping != GPTQRounding.dampings[0] { result.damping = rounding.damping }
-        if hasGradients {
-            if try gradients(false)?.weights != nil {
-                result.methods.append(.guidedQuant)
-            } else {
-                result.miss(.guidedQuant, "the gradients of its outputs are all zero, or one is no number")
-            }
+        switch weighsTokens {
+        case true?: result.methods.append(.guidedQuant)
+        case false?:
+            result.miss(.guidedQuant, "the gradients of its outputs are all zero, or one is no number")
+        case nil: break
         }
-        try correct(matrix, by: rounding, lost: lost, &result)
+        correct(matrix, by: rounding, lost: lost, &result)
         if options.scales == .importance { result.methods.append(.importance) }
         result.methods.append(.gptq)
-        let bands = OutputGradients.bands(form.bands, rows: matrix.rows)
-        if hasGradients, options.yaqa, !bands.isEmpty {
-            try roundByOutputs(matrix, by: rounding, try gradients(true), &result)
+        let hasFeedback = weighsTokens != nil && options.yaqa
+        if hasFeedback, form.bands > 0 {
+            try roundByOutputs(matrix, by: rounding, try outputs(), &result)
         } else {
-            if hasGradients, options.yaqa { result.miss(.yaqa, CalibrationForm.reason) }
+            if hasFeedback { result.miss(.yaqa, CalibrationForm.reason) }
             try round(0..<matrix.rows, height: Compute.rowsAtATime, of: matrix, by: rounding)
         }
         if options.coordinateDescent { result.methods.append(.coordinateDescent) }
@@ -81,28 +93,26 @@ struct MatrixRounding {
 
     /// Has the weights make up for what the outputs lack.
     private func correct(
-        _ matrix: CalibratedMatrix, by rounding: GPTQRounding, lost: Memory??,
+        _ matrix: CalibratedMatrix, by rounding: GPTQRounding, lost: Lost,
         _ result: inout CalibrationResult.Matrix
-    ) throws(CheckpointError) {
+    ) {
         switch lost {
-        case .some(.some(let lost)):
+        case .outputs(let lost):
             compute.forEachRows(in: 0..<matrix.rows, height: Self.correctedRows) { rows in
                 rounding.correct(rows, of: matrix, lost: lost, share: options.gptaq)
             }
             result.methods.append(.gptaq)
-        case .some(nil): result.miss(.gptaq, "what is lost before it is no finite number")
-        case nil:
-            if options.comparesInputs { result.miss(.gptaq, CalibrationForm.reason) }
+        case .missing(let reason): result.miss(.gptaq, reason)
+        case .notAsked: break
         }
     }
 
     /// Rounds all rows with feedback from output to output within each band.
     private func roundByOutputs(
-        _ matrix: CalibratedMatrix, by rounding: GPTQRounding, _ gradients: OutputGradients?,
+        _ matrix: CalibratedMatrix, by rounding: GPTQRounding, _ hessians: [OutputGradients.Hessian],
         _ result: inout CalibrationResult.Matrix
     ) throws(CheckpointError) {
         var failures: [String] = []
-        let hessians = gradients?.hessians ?? []
         for (band, hessian) in hessians {
             let yaqa = Result { () throws(HessianFailure) in
                 try YAQARounding(hessian, rows: band, compute: compute)

@@ -13,12 +13,11 @@ struct RoundingPass {
     let streams: PairedStreams
     /// How many of the sequences, from the first on, are calibrated on; the others only go along.
     let calibrating: Int
-    /// What gradients say of a matrix, with output Hessians or without; nil where tokens weigh the same.
-    let outputs: ((TensorRole, _ hessians: Bool) throws(CheckpointError) -> OutputGradients?)?
-    /// Takes the encoded rows; returns their digest.
-    let keep: (CalibratedMatrix) throws(CheckpointError) -> String
-    /// Reads encoded rows that were kept.
-    let kept: (PlannedTensor) throws(CheckpointError) -> Memory?
+    /// What gradients say of matrices; nil where tokens weigh the same.
+    let outputs: OutputGradientsFile?
+    /// Where the encoded rows are kept, and their digests.
+    let rows: EncodedRowsFile
+    let journal: CalibrationJournal
     /// Called after each piece of work with the share of the sublayer that it was, about; throws where it is to end.
     let tick: (_ share: Double) throws(CheckpointError) -> Void
     private var reference: LanguageModel { streams.reference }
@@ -44,12 +43,12 @@ struct RoundingPass {
             var inputs = try look(at: group, of: layer, own.map(\.role), quantized: block, share: share)
             var encoded: [TensorRole: Matrix] = [:]
             for tensor in own {
-                guard let codec = tensor.format.ggmlType.flatMap(ScaledBlocks.init) else {
+                guard let codec = tensor.format.scaledBlocks else {
                     preconditionFailure("\(tensor.format) has no scaled blocks")
                 }
                 let matrix = try CalibratedMatrix(tensor, of: matrices, codec: codec, compute: compute)
                 let result = try round(matrix, &inputs, share: share / Double(own.count))
-                done.matrices.append((result, try keep(matrix)))
+                done.matrices.append((result, try rows.write(matrix)))
                 encoded[tensor.role] = matrix.matrix
             }
             for role in roles where encoded[role] == nil {
@@ -68,13 +67,15 @@ struct RoundingPass {
         var encoded: [TensorRole: Matrix] = [:]
         for role in sublayer.groups.flatMap(\.kinds).map({ TensorRole($0, layer: layer) }) {
             guard let tensor = matrices[role] else { continue }
-            guard let rows = try kept(tensor) else {
+            guard let digest = journal.digest(of: tensor.name),
+                let kept = try rows.read(tensor, digest: digest)
+            else {
                 encoded[role] = try matrices.nearest(tensor, compute: compute)
                 continue
             }
             encoded[role] = Matrix(
-                rows: tensor.rows, columns: tensor.columns, format: tensor.format,
-                bytes: UnsafeRawBufferPointer(rows.bytes), owner: rows)
+                rows: tensor.rows, columns: tensor.columns, format: tensor.format, bytes: kept.bytes,
+                owner: kept.file)
         }
         try streams.pass(sublayer, of: layer, quantized: reference.replacing(encoded))
         try tick(0)
@@ -96,7 +97,7 @@ struct RoundingPass {
         var weights: [TensorRole: [Float]]?
         if let outputs {
             weights = [:]
-            for role in roles { weights?[role] = try outputs(role, false)?.weights }
+            for role in roles { weights?[role] = try outputs.weights(role) }
         }
         var squares: [Double] = []
         let compared = Set(roles.filter { options.comparesInputs && plan.form($0).comparesInputs })
@@ -134,19 +135,18 @@ struct RoundingPass {
         if let importance = inputs.importance {
             return try rounding.searchScales(matrix, importance: importance)
         }
-        guard inputs.hessians != nil else {
+        // Not held in a constant, which would hold the sums that are taken from it.
+        guard let weighsTokens = inputs.hessians.map({ $0.weighsTokens(matrix.role) }) else {
             try rounding.roundToNearest(matrix)
             return .init(name: matrix.name, methods: [.nearest])
         }
-        func gradients(_ hessians: Bool) throws(CheckpointError) -> OutputGradients? {
-            try outputs?(matrix.role, hessians)
-        }
         // What is lost comes first: its square then makes room for the factor.
-        let lost = inputs.hessians?.takeLosses(matrix.role).map { rounding.lose(matrix, $0) }
+        let lost = rounding.lose(matrix, inputs.hessians?.takeLosses(matrix.role))
         switch factor(of: matrix, &inputs) {
         case .success(let factor):
             return try rounding.round(
-                matrix, by: factor, lost: lost, hasGradients: outputs != nil, gradients)
+                matrix, by: factor, lost: lost, weighsTokens: weighsTokens
+            ) { () throws(CheckpointError) in try outputs?.hessians(matrix.role) ?? [] }
         case .failure(let failure):
             try rounding.roundToNearest(matrix)
             return .init(

@@ -21,10 +21,21 @@ package final class CalibrationScratch {
     let journal: CalibrationJournal
     private let lock: FolderLock
 
-    private enum Name {
-        static let identity = "identity.json"
-        static let journal = "journal.jsonl"
-        static let lock = "lock"
+    /// Names in the folder.
+    enum Name: String, CaseIterable {
+        case identity = "identity.json"
+        case journal = "journal.jsonl"
+        case streams, gradients, outputs, exact, rounded, rows, lock
+        case attentionInputs = "inputs.attention"
+        case feedForwardInputs = "inputs.feedForward"
+
+        /// Inputs of the last matrix of a sublayer.
+        static func inputs(of sublayer: Sublayer) -> Name {
+            switch sublayer {
+            case .attention: .attentionInputs
+            case .feedForward: .feedForwardInputs
+            }
+        }
     }
 
     /// Makes the folder at `path`, or opens it where it was made for the same calibration.
@@ -34,22 +45,17 @@ package final class CalibrationScratch {
     ///   holds something else; `invalidRequest` where a process works in it; `inputOutput` where it cannot be written.
     package init(path: String, identity: [JSONValue.Member]) throws(CheckpointError) {
         let path = FilePath.trimmingSlashes(path)
-        if mkdir(path, 0o755) != 0, errno != EEXIST {
-            throw .system("cannot create the folder", path: path)
-        }
-        guard FilePath.isFolder(path) else {
-            throw CheckpointError(.inputOutput, path: path, "is no folder", advice: "choose another place")
-        }
-        let place = FilePath.join(path, Name.identity)
+        try FilePath.makeFolder(path)
+        let place = FilePath.join(path, Name.identity.rawValue)
         let isBegun = FilePath.exists(place)
-        let strangers = FilePath.names(in: path).filter { $0 != Name.lock && !$0.hasPrefix(".") }
+        let strangers = FilePath.names(in: path).filter { $0 != Name.lock.rawValue && !$0.hasPrefix(".") }
         guard isBegun || strangers.isEmpty else {
             throw CheckpointError(
                 .inconsistent, path: path,
                 "is not empty and holds no calibration (\(strangers.sorted().prefix(3).joined(separator: ", ")))",
                 advice: "choose another folder")
         }
-        lock = try FolderLock(path: FilePath.join(path, Name.lock))
+        lock = try FolderLock(path: FilePath.join(path, Name.lock.rawValue))
         if isBegun {
             let found = try JSONParser.parse(path: place)
             let different = identity.compactMap { $0.difference(from: found) }
@@ -61,21 +67,18 @@ package final class CalibrationScratch {
                 )
             }
         } else {
-            let text = Array(JSONValue.object(identity).serialized().utf8)
-            let writer = try CheckpointWriter(
-                .file(path: place, header: text, size: text.count), replacing: true)
-            try writer.commit(flush: true)
+            try CheckpointWriter.write(JSONValue.object(identity).serialized(), to: place)
         }
-        journal = try CalibrationJournal(path: FilePath.join(path, Name.journal))
+        journal = try CalibrationJournal(path: FilePath.join(path, Name.journal.rawValue))
         self.path = path
     }
 
     /// The path of one of its files.
-    func file(_ name: String) -> String { FilePath.join(path, name) }
+    func file(_ name: Name) -> String { FilePath.join(path, name.rawValue) }
 
-    /// Removes the folder, with all that a calibration puts there.
+    /// Removes what a calibration puts into the folder, and the folder where nothing else is in it.
     package static func remove(_ path: String) {
-        for name in FilePath.names(in: path) { unlink(FilePath.join(path, name)) }
+        for name in Name.allCases { unlink(FilePath.join(path, name.rawValue)) }
         rmdir(path)
     }
 }

@@ -1,24 +1,24 @@
-package import NibbleCheckpoint
+internal import NibbleCheckpoint
 internal import NibbleNumerics
-package import NibbleQuantization
-package import NibbleTensor
+internal import NibbleQuantization
+internal import NibbleTensor
 
 /// The encoded matrices in a scratch file.
-package struct EncodedRowsFile {
+struct EncodedRowsFile {
     private let file: ScratchFile
-    private let places: [TensorRole: (offset: Int, tensor: PlannedTensor)]
+    private let offsets: [TensorRole: Int]
     private let compute: Compute
 
     init(path: String, _ matrices: [PlannedTensor], compute: Compute) throws(CheckpointError) {
         file = try ScratchFile(path: path)
         self.compute = compute
-        var places: [TensorRole: (offset: Int, tensor: PlannedTensor)] = [:]
-        var offset = 0
+        var offsets: [TensorRole: Int] = [:]
+        var end = 0
         for matrix in matrices {
-            places[matrix.role] = (offset, matrix)
-            offset += Self.byteCount(matrix)
+            offsets[matrix.role] = end
+            end += Self.byteCount(matrix)
         }
-        self.places = places
+        self.offsets = offsets
     }
 
     /// Bytes of a matrix.
@@ -31,49 +31,34 @@ package struct EncodedRowsFile {
 
     /// Keeps the rows of a matrix; returns their digest.
     func write(_ matrix: CalibratedMatrix) throws(CheckpointError) -> String {
-        guard let place = places[matrix.role] else { preconditionFailure("no place for '\(matrix.name)'") }
+        guard let offset = offsets[matrix.role] else { preconditionFailure("no place for '\(matrix.name)'") }
         let bytes = UnsafeRawBufferPointer(matrix.blocks.bytes)
-        try file.write(bytes, at: place.offset, compute)
+        try file.write(bytes, at: offset, compute)
         return Self.digest(bytes)
     }
 
-    /// The rows of a matrix that were kept; nil where it is none of those.
+    /// The rows of a matrix that were kept, as they lie in the file, which is mapped; nil where it is none of those.
     ///
     /// - Parameter digest: theirs.
-    /// - Throws: `CheckpointError` (`malformed`) where they were changed since.
-    package func read(_ tensor: PlannedTensor, digest: String) throws(CheckpointError) -> Memory? {
-        guard let place = places[tensor.role] else { return nil }
-        let memory = Memory(byteCount: Self.byteCount(tensor))
-        try file.read(into: memory.bytes, at: place.offset, compute)
-        try check(UnsafeRawBufferPointer(memory.bytes), of: tensor, at: place.offset, digest)
-        return memory
-    }
-
-    /// The same where they lie in the file, which is mapped.
-    func map(
+    /// - Throws: `CheckpointError` where the file cannot be read, or they were changed since.
+    func read(
         _ tensor: PlannedTensor, digest: String
     ) throws(CheckpointError) -> (bytes: UnsafeRawBufferPointer, file: MappedFile)? {
-        guard let place = places[tensor.role] else { return nil }
+        guard let offset = offsets[tensor.role] else { return nil }
         let mapped = try MappedFile(path: file.path)
-        let range = place.offset..<place.offset + Self.byteCount(tensor)
+        let range = offset..<offset + Self.byteCount(tensor)
         guard range.upperBound <= mapped.count else {
             throw CheckpointError(
                 .truncated, path: file.path, offset: mapped.count, "ends before '\(tensor.name)' does",
                 advice: "remove its folder and begin again")
         }
         let bytes = UnsafeRawBufferPointer(rebasing: mapped.bytes[range])
-        try check(bytes, of: tensor, at: place.offset, digest)
-        return (bytes, mapped)
-    }
-
-    private func check(
-        _ bytes: UnsafeRawBufferPointer, of tensor: PlannedTensor, at offset: Int, _ digest: String
-    ) throws(CheckpointError) {
         guard Self.digest(bytes) == digest else {
             throw CheckpointError(
                 .malformed, path: file.path, offset: offset, subject: "tensor '\(tensor.name)'",
                 "is not as it was written", advice: "remove its folder and begin again")
         }
+        return (bytes, mapped)
     }
 
     private static func digest(_ bytes: UnsafeRawBufferPointer) -> String {

@@ -27,14 +27,14 @@ final class ScratchFile: Sendable {
         _ bytes: UnsafeRawBufferPointer, at offset: Int, _ compute: Compute
     ) throws(CheckpointError) {
         try compute.forEachRows(in: 0..<bytes.count, height: Self.piece) { range throws(CheckpointError) in
-            var done = range.lowerBound
-            while done < range.upperBound {
-                let count = pwrite(
-                    descriptor, bytes.baseAddress.map { $0 + done }, range.upperBound - done,
-                    off_t(offset + done))
-                if count < 0, errno == EINTR { continue }
-                guard count > 0 else { throw unwritable }
-                done += count
+            do throws(CheckpointError) {
+                try CheckpointWriter.write(
+                    UnsafeRawBufferPointer(rebasing: bytes[range]), to: descriptor,
+                    offset: offset + range.lowerBound, path: { path })
+            } catch {
+                var error = error
+                error.advice = "free some space and run the same command again, which goes on from here"
+                throw error
             }
         }
     }
@@ -60,12 +60,5 @@ final class ScratchFile: Sendable {
                 done += count
             }
         }
-    }
-
-    /// The error of the last call, which wrote less than it should.
-    private var unwritable: CheckpointError {
-        var error = CheckpointError.system("cannot write", path: path)
-        error.advice = "free some space and run the same command again, which goes on from here"
-        return error
     }
 }

@@ -9,6 +9,18 @@ package enum FilePath {
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
 
+    /// Makes a folder where there is none.
+    ///
+    /// - Throws: ``CheckpointError`` where there can be none, or something else is there.
+    package static func makeFolder(_ path: String) throws(CheckpointError) {
+        if mkdir(path, 0o755) != 0, errno != EEXIST {
+            throw CheckpointError.system("cannot create the folder", path: path)
+        }
+        guard isFolder(path) else {
+            throw CheckpointError(.inputOutput, path: path, "is no folder", advice: "choose another place")
+        }
+    }
+
     package static func join(_ folder: String, _ name: String) -> String {
         folder.hasSuffix("/") ? folder + name : folder + "/" + name
     }

@@ -90,7 +90,16 @@ public final class CheckpointWriter: @unchecked Sendable {
         }
     }
 
-    private static func write(
+    /// Writes a small file beside its place, renames it and waits until it is on disk.
+    package static func write(_ text: String, to path: String) throws(CheckpointError) {
+        let contents = Array(text.utf8)
+        let writer = try CheckpointWriter(
+            .file(path: path, header: contents, size: contents.count), replacing: true)
+        try writer.commit(flush: true)
+    }
+
+    /// Writes all of `bytes` at `offset` of an open file; `path` is asked for where that fails.
+    package static func write(
         _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, offset: Int, path: () -> String
     ) throws(CheckpointError) {
         var done = 0

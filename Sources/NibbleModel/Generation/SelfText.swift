@@ -32,6 +32,11 @@ public struct SelfText: Sendable {
         self.seed = seed
     }
 
+    /// Tokens of all sequences, BOS not counted: what is drawn.
+    package func tokenCount(_ tokenizer: Tokenizer) -> Int {
+        sequenceCount * (sequenceLength - (tokenizer.addsBeginning ? 1 : 0))
+    }
+
     /// The tokens of all sequences without BOS, as ``TokenSequences`` takes them; written to `path` first where they are
     /// not there.
     ///

@@ -33,8 +33,8 @@ struct BlockAttention {
     }
 }
 
-/// The rotary angles of the last layout that asked for them, for passes that go through a model a part at a time: they
-/// take longer than a small block.
+/// The rotary angles of the last layout that asked for them: one pass after the other has the same, and to compute them
+/// takes longer than a small block.
 final class AngleCache: Sendable {
     private let last = Mutex<(layout: PanelLayout, angles: LayerAngles)?>(nil)
 

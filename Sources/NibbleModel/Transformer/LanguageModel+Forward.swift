@@ -24,9 +24,7 @@ extension LanguageModel {
         let layout = compute.layout(sequences: sequences.count, length: length)
         // Nothing is continued, so that one cache serves all layers in turn.
         let cache = cache(sequences: sequences.count, positions: length)
-        let angles = angles { frequencies in
-            compute.rotaryAngles(layout: layout, frequencies: frequencies, isInterleaved: isInterleaved)
-        }
+        let angles = angles(layout)
         return try residual(
             sequences, layout: layout, tape: tape, recomputes: recomputes, inspect: inspect, observe: observe
         ) {
@@ -136,6 +134,15 @@ extension LanguageModel {
     }
 
     // MARK: - Parts
+
+    /// Angles of sequences that begin at position 0.
+    func angles(_ layout: PanelLayout) -> LayerAngles {
+        angleCache.angles(layout) {
+            angles {
+                compute.rotaryAngles(layout: layout, frequencies: $0, isInterleaved: isInterleaved)
+            }
+        }
+    }
 
     /// Angles of global and of sliding layers.
     func angles(_ make: (_ frequencies: [Float]) -> RotaryAngles) -> LayerAngles {

@@ -63,11 +63,7 @@ extension LanguageModel {
         return BlockAttention(
             cache: cache(sequences: layout.sequences, positions: layout.length),
             place: .batch(first: 0, start: 0),
-            angles: angleCache.angles(layout) {
-                angles {
-                    compute.rotaryAngles(layout: layout, frequencies: $0, isInterleaved: isInterleaved)
-                }
-            })
+            angles: angles(layout))
     }
 
     /// The same model with other matrices in some places.

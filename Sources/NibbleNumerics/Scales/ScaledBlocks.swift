@@ -171,3 +171,8 @@ public struct ScaledBlocks: Sendable, Hashable {
             "\(values) values have \(scales) scales, expected one for \(Self.blockSize)")
     }
 }
+
+extension WeightFormat {
+    /// Its blocks, where these have scales that can be given; nil where they have not.
+    public var scaledBlocks: ScaledBlocks? { ggmlType.flatMap(ScaledBlocks.init) }
+}

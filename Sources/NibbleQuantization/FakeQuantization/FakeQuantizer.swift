@@ -31,7 +31,7 @@ public struct FakeQuantizer: Sendable {
         self.codec = codec
         self.columns = columns
         self.rowBytes = rowBytes
-        scaledBlocks = config.scales == .learned ? format.ggmlType.flatMap(ScaledBlocks.init) : nil
+        scaledBlocks = config.scales == .learned ? format.scaledBlocks : nil
         precondition(
             config.scales == .recomputed || scaledBlocks != nil,
             "scales of \(format) cannot be learned, those of \(ScaledBlocks.types) can")

@@ -19,7 +19,7 @@ public struct PlannedTensor: Sendable {
     public internal(set) var source: TensorSource
 
     /// Elements of a row.
-    var columns: Int { shape.last ?? 1 }
+    package var columns: Int { shape.last ?? 1 }
 
     /// ``shape`` with the rows that the source has: padding of the vocabulary among them.
     var sourceShape: [Int] { shape.count == 2 ? source.shape : shape }

@@ -25,20 +25,9 @@ package enum ProcessMemory {
         sysconf(Int32(_SC_PHYS_PAGES)) * sysconf(Int32(_SC_PAGESIZE))
     }
 
-    /// Memory that this process holds now, mapped files not counted; 0 where the system does not tell.
-    package static var anonymousBytes: Int {
-        #if os(Linux)
-            status("RssAnon:") ?? 0
-        #else
-            0
-        #endif
-    }
-
     #if os(Linux)
-        private static var highWaterMark: Int? { status("VmHWM:") }
-
-        /// A line of `/proc/self/status`, in kB in the file; nil where that is not there.
-        private static func status(_ name: String) -> Int? {
+        /// VmHWM, in kB in the file; nil where `/proc` is not there.
+        private static var highWaterMark: Int? {
             let file = open("/proc/self/status", O_RDONLY)
             guard file >= 0 else { return nil }
             defer { close(file) }
@@ -46,7 +35,7 @@ package enum ProcessMemory {
             let count = bytes.withUnsafeMutableBytes { read(file, $0.baseAddress, $0.count) }
             guard count > 0 else { return nil }
             let text = String(decoding: bytes[..<count], as: UTF8.self)
-            guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix(name) }) else {
+            guard let line = text.split(separator: "\n").first(where: { $0.hasPrefix("VmHWM:") }) else {
                 return nil
             }
             return line.split(whereSeparator: { !$0.isNumber }).first.flatMap { Int($0) }.map { $0 * 1024 }

@@ -108,6 +108,13 @@ public struct TokenSequences: Sendable {
         return (taken.map(sequence), rest)
     }
 
+    /// SHA-256 in hexadecimal of the tokens of some sequences in order, 32 bits each.
+    package static func digest(of sequences: [[Int32]]) -> String {
+        var hash = SHA256()
+        for sequence in sequences { sequence.withUnsafeBytes { hash.update($0) } }
+        return hash.hex
+    }
+
     /// SHA-256 in hexadecimal of the sequence length and the number of sequences (64 bits each, little-endian) and
     /// the tokens of all sequences in order (32 bits each): tells whether a run goes on with the same text.
     ///

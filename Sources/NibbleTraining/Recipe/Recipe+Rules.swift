@@ -1,4 +1,5 @@
 internal import NibbleCalibration
+internal import NibbleNumerics
 internal import NibbleQuantization
 internal import NibbleTensor
 
@@ -34,7 +35,7 @@ extension Recipe {
             statement: "`quantization.type` is q4_0, q5_0 or q8_0 where `quantization.scales` is learned."
         ) { recipe in
             let type = recipe.quantization.type
-            guard recipe.quantization.scales == .learned, !type.format.learnsScales else { return nil }
+            guard recipe.quantization.scales == .learned, type.format.scaledBlocks == nil else { return nil }
             return (
                 "quantization.scales is learned, but quantization.type is \(type.rawValue), expected q4_0, q5_0"
                     + " or q8_0",
@@ -74,7 +75,7 @@ extension Recipe {
             guard recipe.calibration.method == .gptq else { return nil }
             let quantization = recipe.quantization
             let problem: String? =
-                if !quantization.type.format.learnsScales {
+                if quantization.type.format.scaledBlocks == nil {
                     "quantization.type is \(quantization.type.rawValue), expected q4_0, q5_0 or q8_0"
                 } else if quantization.scales == .recomputed {
                     "quantization.scales is recomputed"

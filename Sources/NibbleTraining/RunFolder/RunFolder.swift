@@ -46,24 +46,16 @@ final class RunFolder {
     ///   `CheckpointError` where another process has it, or it cannot be written.
     static func create(path: String, identity: RunIdentity, recipeYAML: String) throws -> RunFolder {
         let path = FilePath.trimmingSlashes(path)
-        if mkdir(path, 0o755) != 0, errno != EEXIST {
-            throw CheckpointError.system("cannot create the folder", path: path)
-        }
-        guard FilePath.isFolder(path) else {
-            throw CheckpointError(.inputOutput, path: path, "is no folder", advice: "choose another place")
-        }
+        try FilePath.makeFolder(path)
         try checkUnused(path)
         let lock = try FolderLock(path: FilePath.join(path, Name.lock))
         // Another process may have made its run between the look and the lock.
         try checkUnused(path)
         removeLeftovers(path)
-        try write(recipeYAML, to: FilePath.join(path, Name.recipe))
-        let checkpoints = FilePath.join(path, Name.checkpoints)
-        if mkdir(checkpoints, 0o755) != 0, errno != EEXIST {
-            throw CheckpointError.system("cannot create the folder", path: checkpoints)
-        }
+        try CheckpointWriter.write(recipeYAML, to: FilePath.join(path, Name.recipe))
+        try FilePath.makeFolder(FilePath.join(path, Name.checkpoints))
         // Last, because it is what makes the folder a run.
-        try write(identity.json, to: FilePath.join(path, Name.identity))
+        try CheckpointWriter.write(identity.json, to: FilePath.join(path, Name.identity))
         return RunFolder(path: path, identity: identity, lock: lock)
     }
 
@@ -160,14 +152,6 @@ final class RunFolder {
             throw TrainingError(
                 .mismatch, path, "is not empty and holds no run (\(shown))", advice: "choose another folder")
         }
-    }
-
-    /// Writes a small file beside its place, renames it and waits until it is on disk.
-    static func write(_ text: String, to path: String) throws(CheckpointError) {
-        let contents = Array(text.utf8)
-        let writer = try CheckpointWriter(
-            .file(path: path, header: contents, size: contents.count), replacing: true)
-        try writer.commit(flush: true)
     }
 
     /// Whether `name` is that of a file which ``CheckpointWriter`` did not come to rename.

@@ -123,11 +123,12 @@ public final class TrainedMatrix: @unchecked Sendable {
     /// Takes rows that calibration encoded: learned scales become theirs, masters what they are decoded to.
     ///
     /// - Parameter keepsMasters: whether masters stay, each the nearest code of which is its own.
-    func take(_ rows: Memory, keepingMasters keepsMasters: Bool = false, _ compute: Compute) {
-        let bytes = UnsafeRawBufferPointer(rows.bytes)
+    func take(
+        _ bytes: UnsafeRawBufferPointer, keepingMasters keepsMasters: Bool = false, _ compute: Compute
+    ) {
         precondition(bytes.count == encoded.bytes.count, "\(bytes.count) bytes for \(encoded.bytes.count)")
         encoded.bytes.copyMemory(from: bytes)
-        compute.forEachRows(of: self.rows) { range in
+        compute.forEachRows(of: rows) { range in
             let blocks = RawSpan(_unsafeBytes: self.blocks(range))
             if !keepsMasters {
                 var values = weights(range).mutableSpan

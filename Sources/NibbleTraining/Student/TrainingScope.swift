@@ -23,7 +23,7 @@ struct TrainingScope: Sendable {
         let quantization = recipe.quantization
         var parameters = recipe.train.parameters.union([.scales])
         let candidates = plan.tensors.filter { Self.learnsScales(of: $0.role, parameters) }
-        unlearnable = candidates.first { !$0.format.learnsScales }
+        unlearnable = candidates.first { $0.format.scaledBlocks == nil }
         var obstacle: String?
         if let unlearnable {
             obstacle = "'\(unlearnable.name)' becomes \(unlearnable.format), whose scales cannot be learned"
@@ -39,7 +39,7 @@ struct TrainingScope: Sendable {
         if !learns { parameters.remove(.scales) }
         self.parameters = parameters
         self.obstacle =
-            quantization.scales == .automatic && quantization.type.format.learnsScales ? obstacle : nil
+            quantization.scales == .automatic && quantization.type.format.scaledBlocks != nil ? obstacle : nil
         var config = FakeQuantizeConfig()
         config.gradient = quantization.gradient
         if learns { config.scales = .learned }
@@ -71,9 +71,4 @@ struct TrainingScope: Sendable {
         guard role.part == .weight, parameters.contains(.scales) else { return false }
         return role.isVocabulary ? parameters.contains(.embedding) : role.isLinear
     }
-}
-
-extension WeightFormat {
-    /// Whether the scales of its blocks can be learned.
-    var learnsScales: Bool { ggmlType.flatMap(ScaledBlocks.init) != nil }
 }

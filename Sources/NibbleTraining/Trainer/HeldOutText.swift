@@ -1,6 +1,7 @@
 internal import NibbleCheckpoint
 internal import NibbleEvaluation
 internal import NibbleModel
+internal import NibbleTokenizer
 
 /// Sequences that are not trained on, and what a student makes of them.
 struct HeldOutText: Sendable {
@@ -10,9 +11,7 @@ struct HeldOutText: Sendable {
 
     init(_ sequences: [[Int32]]) {
         self.sequences = sequences
-        var hash = SHA256()
-        for sequence in sequences { sequence.withUnsafeBytes { hash.update($0) } }
-        digest = hash.hex
+        digest = TokenSequences.digest(of: sequences)
     }
 
     /// Perplexity and divergence of the second half of every sequence.

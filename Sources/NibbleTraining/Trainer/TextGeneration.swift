@@ -34,9 +34,7 @@ struct TextGeneration {
         guard let limit = request.selfSequences else { return [] }
         let path = FilePath.trimmingSlashes(request.output)
         if !request.resumes || !FilePath.exists(FilePath.join(path, RunFolder.Name.identity)) {
-            if mkdir(path, 0o755) != 0, errno != EEXIST {
-                throw CheckpointError.system("cannot create the folder", path: path)
-            }
+            try FilePath.makeFolder(path)
             try RunFolder.checkUnused(path)
         }
         let lock = try FolderLock(path: FilePath.join(path, RunFolder.Name.lock))
@@ -45,7 +43,7 @@ struct TextGeneration {
         let text = SelfText(
             teacherDigest: teacherDigest, sequenceCount: sequences(limit: limit),
             sequenceLength: train.sequenceLength, seed: train.seed)
-        let total = text.sequenceCount * (train.sequenceLength - (tokenizer.addsBeginning ? 1 : 0))
+        let total = text.tokenCount(tokenizer)
         do {
             return try text.tokens(
                 path: FilePath.join(path, RunFolder.Name.selfText), teacher: teacher, tokenizer: tokenizer,

@@ -38,7 +38,9 @@ extension TrainingRun {
                 continue
             }
             let isNearest = result.matrices.first { $0.name == matrix.name }?.methods.last == .nearest
-            matrix.take(rows, keepingMasters: isNearest, student.compute)
+            withExtendedLifetime(rows.file) {
+                matrix.take(rows.bytes, keepingMasters: isNearest, student.compute)
+            }
         }
         remember(result)
         notes += result.notes
@@ -67,15 +69,10 @@ extension TrainingRun {
 
     /// What ran on each matrix that is quantized; all else but what `result` says is rounded to nearest.
     private func record(_ result: CalibrationResult) -> Provenance.Calibration {
-        let found = Dictionary(result.matrices.map { ($0.name, $0.summary) }, uniquingKeysWith: { $1 })
         let trained = Set(student.matrices.map(\.name))
         let quantized = student.plan.tensors.filter {
             $0.format.isQuantized && ($0.format != $0.source.format || trained.contains($0.name))
         }
-        return .init(
-            tokens: result.tokens, textDigest: result.tokens > 0 ? session.folder.identity.textDigest : nil,
-            methods: quantized.map {
-                .init(tensor: $0.name, methods: found[$0.name] ?? CalibrationResult.Method.nearest.rawValue)
-            })
+        return result.record(of: quantized, textDigest: session.folder.identity.textDigest)
     }
 }

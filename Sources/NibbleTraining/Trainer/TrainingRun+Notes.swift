@@ -8,9 +8,7 @@ internal import NibbleQuantization
 extension TrainingRun {
     /// Of a teacher that is quantized, or was.
     func noteTeacher() {
-        let quantized = student.checkpoint.tensors.filter { $0.entry.type.isQuantized }
-        if !quantized.isEmpty {
-            let types = Set(quantized.map { $0.entry.type.description }).sorted().joined(separator: ", ")
+        if let types = student.checkpoint.quantizedTypes {
             notes.append(
                 "the teacher is quantized itself (\(types)): what it lost already is not won back; "
                     + "an unquantized checkpoint is the better teacher")

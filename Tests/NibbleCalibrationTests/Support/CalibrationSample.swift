@@ -56,7 +56,9 @@ enum CalibrationSample {
             isCancelled: isCancelled)
         for matrix in student.matrices {
             let tensor = try #require(student.plan[matrix.role])
-            if let rows = try found.rows(of: tensor) { matrix.take(rows, student.compute) }
+            if let rows = try found.rows(of: tensor) {
+                withExtendedLifetime(rows.file) { matrix.take(rows.bytes, student.compute) }
+            }
         }
         return found.result
     }

@@ -69,7 +69,7 @@ extension RunFolder {
                 .missing, path: checkpointPath(step), "cannot be marked as the best: it does not exist",
                 advice: "save the step first")
         }
-        try Self.write(BestCheckpoint(step: step, value: value).json, to: bestPath)
+        try CheckpointWriter.write(BestCheckpoint(step: step, value: value).json, to: bestPath)
     }
 
     /// The best checkpoint so far; nil where none was marked.
