@@ -16,7 +16,7 @@ extension LearnedScales {
         let (first, firstScale) = (rows.lowerBound * matrix.columns, rows.lowerBound * perRow)
         var weights = matrix.weights(rows).mutableSpan
         let scales = values(rows)
-        let before = Array(scales)
+        let before = stored(rows)
         var codes = [Int8](repeating: 0, count: count)
         var sums = [Float](repeating: 0, count: before.count)
         var codeSpan = codes.mutableSpan
@@ -42,8 +42,7 @@ extension LearnedScales {
         }
         for index in before.indices { scales[index] = Self.bounded(scales[index], before: before[index]) }
         codec.hold(
-            &weights, codes: codes.span, from: before.span, to: UnsafeBufferPointer(scales).span,
-            level: compute.level)
+            &weights, codes: codes.span, from: before.span, to: stored(rows).span, level: compute.level)
     }
 
     /// A scale after a step, kept on its side of zero; NaN stays NaN, which encoding reports.

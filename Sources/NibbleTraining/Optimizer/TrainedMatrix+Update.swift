@@ -43,7 +43,7 @@ extension TrainedMatrix {
     /// - Precondition: scales are learned.
     func holdCodes(_ range: Range<Int>, level: KernelLevel) throws(CheckpointError) {
         guard let scales else { preconditionFailure("'\(name)' learns no scales") }
-        let own = scales.values(range)
+        let own = scales.stored(range)
         for index in 0..<range.count * columns {
             let place = range.lowerBound * columns + index
             let scale = own[index / ScaledBlocks.blockSize]

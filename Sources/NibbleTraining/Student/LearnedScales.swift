@@ -2,7 +2,8 @@ internal import NibbleNumerics
 internal import NibbleTensor
 
 // @unchecked: as TrainedMatrix.
-/// The scales of a matrix's blocks where they are learned: F32 masters, of which the blocks hold the halves.
+/// The scales of a matrix's blocks where they are learned: F32 masters, of which the blocks hold the nearest portable
+/// scales (`ScaledBlocks.portable`).
 ///
 /// A scale keeps its sign, and a magnitude of at least `ScaledBlocks.smallestScale`: a step that would carry it to zero
 /// or beyond ends there. Beyond zero all codes would turn around at once, and at zero no gradient reaches it. A block of
@@ -25,7 +26,10 @@ final class LearnedScales: @unchecked Sendable {
         secondMoments = Memory(byteCount: rows * perRow * 4)
     }
 
-    /// The scales of some rows.
+    /// What the blocks of some rows hold.
+    func stored(_ rows: Range<Int>) -> [Float] { values(rows).map(ScaledBlocks.portable) }
+
+    /// The masters of some rows.
     func values(_ rows: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
         masters.floats(rows, of: perRow)
     }

@@ -83,8 +83,8 @@ public final class TrainedMatrix: @unchecked Sendable {
     /// The masters, `[rows, columns]`.
     package var values: UnsafeBufferPointer<Float> { UnsafeBufferPointer(weights(0..<rows)) }
 
-    /// The learned scales, `[rows, columns / 32]`; nil where they are recomputed.
-    public var learnedScales: [Float]? { scales.map { Array($0.values(0..<rows)) } }
+    /// The learned scales as the blocks hold them, `[rows, columns / 32]`; nil where they are recomputed.
+    public var learnedScales: [Float]? { scales.map { $0.stored(0..<rows) } }
 
     /// Scales that are learned.
     var scaleCount: Int { rows * quantizer.scalesPerRow }
@@ -114,7 +114,7 @@ public final class TrainedMatrix: @unchecked Sendable {
                 return try quantizer.encode(values.span, into: &blocks, level: level)
             }
             try scales.codec.encode(
-                values.span, scales: scales.values(range).span, into: &blocks, level: level)
+                values.span, scales: scales.stored(range).span, into: &blocks, level: level)
         } catch {
             throw fault(error, in: range)
         }
