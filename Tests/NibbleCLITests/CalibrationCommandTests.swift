@@ -162,47 +162,6 @@ struct CalibrationCommandTests {
         #expect(types.contains("another formats ("), "\(types)")
     }
 
-    @Test("What cannot be is an error that says why")
-    func errors() throws {
-        let short = try error(command("out.gguf", ["--sequences", "1000"]))
-        #expect(short.contains("1000 to calibrate on and 16 to measure on need 65024 tokens"), "\(short)")
-        let type = try error(command("out.gguf", ["--type", "q4_k_m"]))
-        #expect(type.contains("q4_k_m cannot be calibrated yet, q4_0, q5_0, q8_0 can"), "\(type)")
-        let memory = try error(command("out.gguf", ["--memory", "10M"]))
-        #expect(memory.contains("10.0 MB may be used; raise --memory"), "\(memory)")
-        for (options, problem) in [
-            (["--method", "gptq+magic"], "'magic' is no method; there are all, nearest"),
-            (["--method", "yaqa"], "yaqa is for gptq, which is missing: gptq+yaqa"),
-            (["--method", "gptq+yaqa"], "yaqa needs the gradients of guidedquant"),
-            (["--quality", "best", "--sequences", "3"], "--quality says how many sequences"),
-            (["--sequence-length", "1"], "--sequence-length is 1, expected 2 to 1000000"),
-        ] {
-            let result = try CommandLineTool.run(command("out.gguf", options))
-            #expect(result.status == 64 && result.errors.contains(problem), "\(result.errors)")
-        }
-        let needy = try CommandLineTool.run([
-            "convert", Fixtures.path("hub/gemma3-text"), "-o", runs.path("out.gguf"), "--sequences", "3",
-        ])
-        #expect(needy.errors.contains("--sequences is for a calibration: name a text with --calibrate TEXT"))
-        #expect(try runs.folder.names == ["text.txt"])
-    }
-
-    @Test("A weight that is not a number is named by tensor, row and column")
-    func damaged() throws {
-        let folder = runs.path("damaged")
-        try FileManager.default.copyItem(atPath: Fixtures.path("hub/gemma3-text"), toPath: folder)
-        let path = folder + "/model.safetensors"
-        let name = "model.layers.3.mlp.up_proj.weight"
-        let entry = try #require(try SafetensorsFile(path: path).tensors.first { $0.name == name })
-        var bytes = try contents(path)
-        let place = entry.range.lowerBound + 2 * (entry.columns * 5 + 7)
-        bytes.replaceSubrange(place..<place + 2, with: [0xC0, 0x7F])
-        try Data(bytes).write(to: URL(fileURLWithPath: path))
-        let text = try error(command("out.gguf", model: folder))
-        #expect(text.contains("tensor '\(name)', row 5, column 7: is NaN"), "\(text)")
-        #expect(try !runs.folder.names.contains("out.gguf"))
-    }
-
     @Test("A dry run says memory, scratch and time, and writes nothing")
     func dryRun() throws {
         let plan = try json(try runs.run(command("out.gguf", ["--dry-run", "--json"])))

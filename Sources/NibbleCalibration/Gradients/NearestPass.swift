@@ -60,10 +60,8 @@ struct NearestPass {
         let block = try matrices.round(layer, of: reference)
         try forEachBatch { batch throws(CheckpointError) in
             let stream = block.model.advance(try streams.read(level: layer, batch), through: layer)
-            guard stream.isFinite else {
-                throw ModelError.nonFinite(
-                    layer: layer, layerCount: reference.configuration.layerCount, path: reference.path
-                ).checkpointError
+            try matrices.check(stream, outOf: layer, of: block.model, sequence: batch.lowerBound) {
+                () throws(CheckpointError) in try streams.read(level: layer, batch)
             }
             try streams.write(stream, level: layer + 1, first: batch.lowerBound)
         }

@@ -107,6 +107,10 @@ struct RoundingPass {
         var tokens = 0
         try streams.look(at: group, of: layer, quantized: quantized) {
             index, x, lost throws(CheckpointError) in
+            try matrices.check(x, of: group, layer: layer, in: reference, sequence: index)
+            if let lost {
+                try matrices.check(lost, of: group, layer: layer, in: quantized, sequence: index)
+            }
             try tick(share / Double(streams.count))
             guard index < calibrating else { return }
             tokens += x.layout.tokens

@@ -46,17 +46,34 @@ public final class Tensor: @unchecked Sendable {
     /// Sets every value, of padding too.
     public func fill(_ value: Float) { values.update(repeating: value, count: panelCount * layout.panels) }
 
+    /// A value of a token.
+    public struct Element: Equatable, Sendable {
+        public var sequence: Int
+        public var position: Int
+        public var feature: Int
+        public var value: Float
+    }
+
     /// Whether all values of all tokens are finite; padding is not looked at.
-    public var isFinite: Bool {
+    public var isFinite: Bool { firstNonFinite == nil }
+
+    /// The first value that is NaN or infinite, in the order of memory; padding is not looked at.
+    public var firstNonFinite: Element? {
         for panel in 0..<layout.panels {
-            let first = panel % layout.panelsPerSequence * layout.width
+            let (sequence, place) = panel.quotientAndRemainder(dividingBy: layout.panelsPerSequence)
+            let first = place * layout.width
             let lanes = min(layout.width, layout.length - first)
             let start = self.panel(panel)
             for feature in 0..<features {
-                for lane in 0..<lanes where !start[feature * layout.width + lane].isFinite { return false }
+                for lane in 0..<lanes {
+                    let value = start[feature * layout.width + lane]
+                    guard !value.isFinite else { continue }
+                    return Element(
+                        sequence: sequence, position: first + lane, feature: feature, value: value)
+                }
             }
         }
-        return true
+        return nil
     }
 }
 
