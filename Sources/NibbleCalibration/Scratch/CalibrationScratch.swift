@@ -77,8 +77,13 @@ package final class CalibrationScratch {
     func file(_ name: Name) -> String { FilePath.join(path, name.rawValue) }
 
     /// Removes what a calibration puts into the folder, and the folder where nothing else is in it.
+    ///
+    /// Killed within, it leaves a folder that the same calibration can begin in: the journal goes before what it speaks
+    /// of, and what the folder is of goes last.
     package static func remove(_ path: String) {
-        for name in Name.allCases { unlink(FilePath.join(path, name.rawValue)) }
+        let last: [Name] = [.identity, .lock]
+        let others = Name.allCases.filter { $0 != .journal && !last.contains($0) }
+        for name in [.journal] + others + last { unlink(FilePath.join(path, name.rawValue)) }
         rmdir(path)
     }
 }
