@@ -117,6 +117,8 @@ extension JSONValue.Member {
             String(value.serialized(pretty: false).filter { $0 != "\"" })
         }
         let (mine, other) = (text(value), found[name].map(text) ?? "missing")
-        return mine == other ? nil : "another \(name) (\(other), now \(mine))"
+        // Members of several things have names in the plural.
+        let article = name.hasSuffix("s") ? "other" : "another"
+        return mine == other ? nil : "\(article) \(name) (\(other), now \(mine))"
     }
 }

@@ -155,7 +155,9 @@ struct TeacherCacheTests {
         }
         #expect(error?.code == .inconsistent)
         #expect(error?.path == path)
-        #expect(error?.problem.hasPrefix("was made for another \(name) (") == true, "\(error?.problem ?? "")")
+        let article = name == "blocks" ? "other" : "another"
+        #expect(
+            error?.problem.hasPrefix("was made for \(article) \(name) (") == true, "\(error?.problem ?? "")")
         #expect(error?.problem.contains(" and ") == false)
         // The same of one that was begun.
         try folder.write(try Self.whole.get().prefix(2_000), to: "begun.part")
