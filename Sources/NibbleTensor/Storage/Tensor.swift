@@ -48,9 +48,13 @@ public final class Tensor: @unchecked Sendable {
 
     /// A value of a token.
     public struct Element: Equatable, Sendable {
+        /// Which sequence of the layout.
         public var sequence: Int
+        /// The token's position in it.
         public var position: Int
+        /// The feature.
         public var feature: Int
+        /// What is there.
         public var value: Float
     }
 
