@@ -67,7 +67,7 @@ struct CoordinateDescentTests {
         hessian.withUnsafeBufferPointer { hessian in
             guard let hessian = hessian.baseAddress else { return }
             let descent = CoordinateDescent(
-                hessian: hessian, columns: columns, damping: 0, codec: blocks)
+                hessian: hessian, columns: columns, damping: 0, codec: blocks, level: .best)
             rounded.values.withUnsafeMutableBufferPointer { values in
                 rounded.scales.withUnsafeMutableBufferPointer { scales in
                     errors.withUnsafeBufferPointer { errors in

@@ -128,7 +128,7 @@ struct GPTAQTests {
                 Issue.record("nothing is lost")
                 return
             }
-            gptq.correct(3..<matrix.rows, of: $0, lost: outputs, share: share)
+            gptq.correct(3..<matrix.rows, of: $0, lost: outputs, share: share, level: .best)
         }
         let mean = (0..<n).reduce(Float(0)) { $0 + hessian.floats[$1 * n + $1] } / Float(n)
         #expect(matrix.values[..<(3 * n)].elementsEqual(weights[..<(3 * n)]))

@@ -144,9 +144,7 @@ struct CalibrationMemory {
         let outputs =
             differentiates && options.yaqa && form.bands > 0
             ? OutputGradients.byteCount(bands) + largest + size / max(form.bands, 1) : 0
-        let height = max(
-            Compute.rowsAtATime, MatrixRounding.height(rows: bands.map(\.count).max() ?? 0))
-        let pieces = 16 * height * compute.workers.count * tensor.columns
+        let pieces = 16 * MatrixRounding.mostRows * compute.workers.count * tensor.columns
         // The products with what is lost, where that is still there; then the factor in its place.
         return size + max(lost + square, square + outputs + pieces)
     }

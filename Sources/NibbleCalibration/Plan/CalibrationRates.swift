@@ -49,7 +49,7 @@ package struct CalibrationRates: Sendable {
                 Compute.addProduct(
                     left.floats + rows.lowerBound * width, stride: width, right.floats, stride: width,
                     into: sum.floats + rows.lowerBound * width, stride: width, rows: rows.count,
-                    columns: width, depth: width)
+                    columns: width, depth: width, level: compute.level)
             }
         }
         (encoding, rounding) = Self.codecRates(compute)

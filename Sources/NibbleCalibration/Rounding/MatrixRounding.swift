@@ -49,12 +49,12 @@ struct MatrixRounding {
             return .missing("what is lost before it is no finite number")
         }
         let result = Memory(byteCount: 4 * matrix.rows * columns)
-        compute.forEachRows(in: 0..<matrix.rows, height: Self.correctedRows) { rows in
+        forEachRows(in: 0..<matrix.rows) { rows in
             let start = rows.lowerBound * columns
             Compute.addProduct(
                 matrix.weights.floats + start, stride: columns, losses.floats, stride: columns,
                 into: result.floats + start, stride: columns, rows: rows.count, columns: columns,
-                depth: columns)
+                depth: columns, level: compute.level)
         }
         return .outputs(result)
     }
@@ -85,7 +85,7 @@ struct MatrixRounding {
             try roundByOutputs(matrix, by: rounding, try outputs(), &result)
         } else {
             if hasFeedback { result.miss(.yaqa, CalibrationForm.reason) }
-            try round(0..<matrix.rows, height: Compute.rowsAtATime, of: matrix, by: rounding)
+            try round(0..<matrix.rows, of: matrix, by: rounding)
         }
         if options.coordinateDescent { result.methods.append(.coordinateDescent) }
         return result
@@ -98,8 +98,9 @@ struct MatrixRounding {
     ) {
         switch lost {
         case .outputs(let lost):
-            compute.forEachRows(in: 0..<matrix.rows, height: Self.correctedRows) { rows in
-                rounding.correct(rows, of: matrix, lost: lost, share: options.gptaq)
+            forEachRows(in: 0..<matrix.rows) { rows in
+                rounding.correct(
+                    rows, of: matrix, lost: lost, share: options.gptaq, level: compute.level)
             }
             result.methods.append(.gptaq)
         case .missing(let reason): result.miss(.gptaq, reason)
@@ -119,14 +120,13 @@ struct MatrixRounding {
             }
             switch yaqa {
             case .success(let yaqa):
-                let height = Self.height(rows: band.count)
                 try yaqa.round(matrix) { rows throws(CheckpointError) in
-                    try round(rows, height: height, of: matrix, by: rounding)
+                    try round(rows, of: matrix, by: rounding)
                     try tick(Double(rows.count) / Double(matrix.rows))
                 }
             case .failure(let failure):
                 failures.append(failure.ofOutputs)
-                try round(band, height: Compute.rowsAtATime, of: matrix, by: rounding)
+                try round(band, of: matrix, by: rounding)
             }
         }
         if failures.count < hessians.count { result.methods.append(.yaqa) }
@@ -138,18 +138,27 @@ struct MatrixRounding {
         }
     }
 
-    /// Rows that a thread rounds at a time where rows of a band take over each other's errors: a quarter of a piece, in
-    /// fours.
-    static func height(rows: Int) -> Int { max(4, YAQARounding.height(rows: rows) / 16 * 4) }
+    /// Rows that a thread works on at a time, of `rows` that all threads share: for all of them it reads matrices of inputs
+    /// by inputs.
+    static func height(rows: Int, threads: Int) -> Int {
+        min(mostRows, (rows + 4 * threads - 1) / (4 * threads) * 4)
+    }
 
-    /// Rows that a thread corrects at a time: for all of them it reads three matrices of inputs by inputs.
-    private static let correctedRows = 128
+    /// What that is at most.
+    static let mostRows = 128
 
-    /// Rounds and encodes some rows of a matrix, `height` at a time.
+    private func forEachRows<Failure: Error>(
+        in rows: Range<Int>, _ body: (Range<Int>) throws(Failure) -> Void
+    ) throws(Failure) {
+        try compute.forEachRows(
+            in: rows, height: Self.height(rows: rows.count, threads: compute.workers.count), body)
+    }
+
+    /// Rounds and encodes some rows of a matrix.
     private func round(
-        _ rows: Range<Int>, height: Int, of matrix: CalibratedMatrix, by rounding: GPTQRounding
+        _ rows: Range<Int>, of matrix: CalibratedMatrix, by rounding: GPTQRounding
     ) throws(CheckpointError) {
-        try compute.forEachRows(in: rows, height: height) { rows throws(CheckpointError) in
+        try forEachRows(in: rows) { rows throws(CheckpointError) in
             do throws(CodecError) {
                 try rounding.round(rows, of: matrix, options, level: compute.level)
             } catch {

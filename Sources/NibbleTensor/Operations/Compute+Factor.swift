@@ -34,11 +34,12 @@ extension Compute {
                 var (column, first) = (0, 0)
                 while first + column + 1 <= pair { (column, first) = (column + 1, first + column + 1) }
                 let (rows, others) = (range(pair - first), range(column))
-                cblas_sgemm(
-                    CblasRowMajor, CblasNoTrans, CblasTrans, blasint(rows.count), blasint(others.count),
-                    blasint(columns.count), -1, a + rows.lowerBound * size + columns.lowerBound,
-                    blasint(size), a + others.lowerBound * size + columns.lowerBound, blasint(size), 1,
-                    a + rows.lowerBound * size + others.lowerBound, blasint(size))
+                FloatProduct(
+                    a: .rows(a + rows.lowerBound * size + columns.lowerBound, stride: size),
+                    b: .transposed(a + others.lowerBound * size + columns.lowerBound, stride: size),
+                    factor: -1, rows: rows.count, columns: others.count, depth: columns.count
+                ).add(
+                    to: a + rows.lowerBound * size + others.lowerBound, stride: size, level: levelNumber)
             }
         }
         return true

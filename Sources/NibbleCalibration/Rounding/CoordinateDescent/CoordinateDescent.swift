@@ -19,12 +19,16 @@ struct CoordinateDescent {
     /// What is added to its diagonal.
     let damping: Float
     let codec: ScaledBlocks
+    let level: KernelLevel
 
     /// Times that all blocks have their turn.
     static let sweeps = 2
     /// Times that scale and codes of a block change in its turn.
     private static let turns = 2
     private static let width = ScaledBlocks.blockSize
+
+    /// Columns whose changes are passed on together: each block to those of its stripe, a stripe to all others.
+    private static let stripe = 256
 
     /// Lowers the errors of `rows` rows.
     ///
@@ -37,44 +41,60 @@ struct CoordinateDescent {
         scales: UnsafeMutablePointer<Float>
     ) {
         let width = Self.width
-        let memory = Memory(byteCount: (rows * (columns + width) + width * width + BlockDescent.scratch) * 4)
+        let memory = Memory(
+            byteCount: (rows * (columns + Self.stripe) + width * width + BlockDescent.scratch) * 4)
         let gradients = memory.floats
         let changes = gradients + rows * columns
-        let square = changes + rows * width
+        let square = changes + rows * Self.stripe
         let scratch = square + width * width
-        Compute.addProduct(
-            errors, stride: columns, hessian, stride: columns, into: gradients, stride: columns,
-            rows: rows, columns: columns, depth: columns)
+        addProduct(errors, stride: columns, 0..<columns, to: gradients, 0..<columns, rows: rows)
         for index in 0..<rows * columns { gradients[index] += damping * errors[index] }
         let perRow = columns / width
         for _ in 0..<Self.sweeps {
-            for block in 0..<perRow {
-                let first = block * width
-                copySquare(first, into: square)
-                for row in 0..<rows {
-                    let own = values + row * columns + first
-                    let change = changes + row * width
-                    var turn = BlockDescent(
-                        square: square, codec: codec, scale: scales[row * perRow + block], values: own,
-                        gradient: gradients + row * columns + first, scratch: scratch)
-                    turn.decode(into: change)
-                    for _ in 0..<Self.turns where turn.scale != 0 {
-                        turn.chooseScale()
-                        turn.chooseCodes()
+            for start in stride(from: 0, to: columns, by: Self.stripe) {
+                let stripe = start..<min(start + Self.stripe, columns)
+                for first in stride(from: start, to: stripe.upperBound, by: width) {
+                    let block = first / width
+                    copySquare(first, into: square)
+                    for row in 0..<rows {
+                        let own = values + row * columns + first
+                        let change = changes + row * Self.stripe + first - start
+                        var turn = BlockDescent(
+                            square: square, codec: codec, scale: scales[row * perRow + block], values: own,
+                            gradient: gradients + row * columns + first, scratch: scratch)
+                        turn.decode(into: change)
+                        for _ in 0..<Self.turns where turn.scale != 0 {
+                            turn.chooseScale()
+                            turn.chooseCodes()
+                        }
+                        turn.decode(into: own)
+                        scales[row * perRow + block] = turn.scale
+                        for column in 0..<width {
+                            change[column] = own[column] - change[column]
+                            gradients[row * columns + first + column] += damping * change[column]
+                        }
                     }
-                    turn.decode(into: own)
-                    scales[row * perRow + block] = turn.scale
-                    for column in 0..<width {
-                        change[column] = own[column] - change[column]
-                        gradients[row * columns + first + column] += damping * change[column]
-                    }
+                    addProduct(
+                        changes + first - start, stride: Self.stripe, first..<first + width, to: gradients,
+                        stripe, rows: rows)
                 }
-                Compute.addProduct(
-                    changes, stride: width, hessian + first * columns, stride: columns, into: gradients,
-                    stride: columns, rows: rows, columns: columns, depth: width)
+                for others in [0..<start, stripe.upperBound..<columns] {
+                    addProduct(changes, stride: Self.stripe, stripe, to: gradients, others, rows: rows)
+                }
             }
         }
         withExtendedLifetime(memory) {}
+    }
+
+    /// Adds what errors of some columns are to the gradients of others.
+    private func addProduct(
+        _ errors: UnsafePointer<Float>, stride: Int, _ columns: Range<Int>,
+        to gradients: UnsafeMutablePointer<Float>, _ others: Range<Int>, rows: Int
+    ) {
+        Compute.addProduct(
+            errors, stride: stride, hessian + columns.lowerBound * self.columns + others.lowerBound,
+            stride: self.columns, into: gradients + others.lowerBound, stride: self.columns, rows: rows,
+            columns: others.count, depth: columns.count, level: level)
     }
 
     private func copySquare(_ first: Int, into square: UnsafeMutablePointer<Float>) {

@@ -1,3 +1,4 @@
+internal import NibbleNumerics
 internal import NibbleTensor
 
 /// Weights that make up for what rounding lost before their matrix (GPTAQ, Li et al. 2025, arXiv 2504.02692).
@@ -11,7 +12,9 @@ extension GPTQRounding {
     /// dampen it, block after block.
     ///
     /// - Parameter lost: W C, `[rows of the matrix][columns]`, all finite.
-    func correct(_ rows: Range<Int>, of matrix: CalibratedMatrix, lost: Memory, share: Float) {
+    func correct(
+        _ rows: Range<Int>, of matrix: CalibratedMatrix, lost: Memory, share: Float, level: KernelLevel
+    ) {
         let memory = Memory(byteCount: rows.count * columns * 4)
         let sorted = memory.floats
         let outputs = lost.floats + rows.lowerBound * columns
@@ -23,12 +26,12 @@ extension GPTQRounding {
         }
         // A = F D Fᵀ, F the factors with ones on the diagonal and D the squares of the roots.
         Compute.divideByUnitUpper(
-            sorted, rows: rows.count, factors.floats, size: columns, isTransposed: true)
+            sorted, rows: rows.count, factors.floats, size: columns, isTransposed: true, level: level)
         for row in 0..<rows.count {
             for (index, root) in roots.enumerated() { sorted[row * columns + index] /= root * root }
         }
         Compute.divideByUnitUpper(
-            sorted, rows: rows.count, factors.floats, size: columns, isTransposed: false)
+            sorted, rows: rows.count, factors.floats, size: columns, isTransposed: false, level: level)
         for row in 0..<rows.count {
             for (index, place) in order.enumerated() {
                 weights[row * columns + place] += share * sorted[row * columns + index]

@@ -110,7 +110,7 @@ struct GPTQRounding {
                 Compute.addProduct(
                     errors.floats, stride: columns, factors.floats + stripe, stride: columns,
                     into: taken.floats, stride: Self.stripe, rows: rows.count, columns: end - stripe,
-                    depth: stripe)
+                    depth: stripe, level: level)
             }
             for first in stride(from: stripe, to: end, by: width) {
                 let places = order[first..<first + width]
@@ -127,7 +127,7 @@ struct GPTQRounding {
                     Compute.addProduct(
                         errors.floats + stripe, stride: columns, factors.floats + stripe * columns + first,
                         stride: columns, into: start, stride: width, rows: rows.count, columns: width,
-                        depth: first - stripe)
+                        depth: first - stripe, level: level)
                 }
                 if options.scales == .importance {
                     try block.searchScales(importance[first..<first + width], level: level)
@@ -146,23 +146,26 @@ struct GPTQRounding {
             }
         }
         withExtendedLifetime(taken) {}
-        if options.coordinateDescent { descend(rows, of: matrix, errors: errors) }
+        if options.coordinateDescent { descend(rows, of: matrix, errors: errors, level: level) }
     }
 
     /// Goes on with coordinate descent.
     ///
     /// - Parameter errors: original less rounded weights, in the order of rounding.
-    private func descend(_ rows: Range<Int>, of matrix: CalibratedMatrix, errors: Memory) {
+    private func descend(
+        _ rows: Range<Int>, of matrix: CalibratedMatrix, errors: Memory, level: KernelLevel
+    ) {
         let own = Memory(byteCount: rows.count * columns * 4)
         for row in 0..<rows.count {
             for (index, place) in order.enumerated() {
                 own.floats[row * columns + place] = -errors.floats[row * columns + index]
             }
         }
-        CoordinateDescent(hessian: hessian.floats, columns: columns, damping: added, codec: matrix.codec)
-            .descend(
-                rows: rows.count, errors: own.floats,
-                values: matrix.weights.floats + rows.lowerBound * columns,
-                scales: matrix.scales.floats + rows.lowerBound * matrix.scalesPerRow)
+        CoordinateDescent(
+            hessian: hessian.floats, columns: columns, damping: added, codec: matrix.codec, level: level
+        ).descend(
+            rows: rows.count, errors: own.floats,
+            values: matrix.weights.floats + rows.lowerBound * columns,
+            scales: matrix.scales.floats + rows.lowerBound * matrix.scalesPerRow)
     }
 }

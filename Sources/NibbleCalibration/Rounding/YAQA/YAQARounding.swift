@@ -22,7 +22,7 @@ struct YAQARounding {
 
     /// Rows of a piece of a matrix of `rows`: so few that hardly any pair of rows is in one piece, and so many that the
     /// factors, which are read for each piece, are not what it waits for.
-    static func height(rows: Int) -> Int { max(16, rows / 20 / 16 * 16) }
+    static func height(rows: Int) -> Int { max(16, rows / 40 / 16 * 16) }
 
     /// What is added to the diagonal of G, as a share of its mean.
     static let damping: Float = 0.05
@@ -84,7 +84,7 @@ struct YAQARounding {
                     Compute.addTransposedProduct(
                         taken.floats, stride: piece.count, errors.floats + stripe.lowerBound,
                         stride: columns, into: own + stripe.lowerBound, stride: columns,
-                        rows: piece.count, columns: stripe.count, depth: first)
+                        rows: piece.count, columns: stripe.count, depth: first, level: compute.level)
                 }
                 withExtendedLifetime(taken) {}
             }

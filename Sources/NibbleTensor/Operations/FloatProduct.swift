@@ -1,0 +1,122 @@
+internal import CKernels
+
+/// A product of F32 matrices on one thread, `[rows][depth]` times `[depth][columns]`, in whatever order their elements lie.
+///
+/// A library that does not know the processor takes the widest instructions that it does know. This has those of the
+/// level, in a loop over parts that fit the caches (Goto and van de Geijn 2008, "Anatomy of high-performance matrix
+/// multiplication"): both operands are copied into the order in which the kernel reads them. Sums run over `depth` in
+/// its order.
+struct FloatProduct {
+    /// A matrix whose element (i, j) lies at `start + i * row + j * column`.
+    struct Operand {
+        let start: UnsafePointer<Float>
+        let row: Int
+        let column: Int
+
+        /// Rows one after the other, `stride` floats apart.
+        static func rows(_ start: UnsafePointer<Float>, stride: Int) -> Operand {
+            Operand(start: start, row: stride, column: 1)
+        }
+
+        /// The transpose of a matrix whose rows are `stride` floats apart.
+        static func transposed(_ start: UnsafePointer<Float>, stride: Int) -> Operand {
+            Operand(start: start, row: 1, column: stride)
+        }
+    }
+
+    let a: Operand
+    let b: Operand
+    /// What the product is multiplied with.
+    var factor: Float = 1
+    let rows: Int
+    let columns: Int
+    let depth: Int
+
+    /// Columns of b that are copied together, in panels of ``width``.
+    private static let columnsAtATime = 512
+    private static let width = 32
+    /// Terms of a sum that are copied together: a panel of them fits the nearest cache, all panels the next.
+    private static let depthAtATime = 256
+    /// Rows of a that are copied together: whole tiles of the kernels.
+    private static let rowsAtATime = 96
+    /// Between two rows of the copy of a: so that they do not compete for the same places of the cache.
+    private static let rowStride = depthAtATime + 16
+
+    /// y += factor a b; rows of y are `stride` floats apart.
+    func add(to y: UnsafeMutablePointer<Float>, stride: Int, level: Int32) {
+        guard rows > 0, columns > 0, depth > 0 else { return }
+        let widest = (min(columns, Self.columnsAtATime) + Self.width - 1) / Self.width * Self.width
+        let panels = widest * min(depth, Self.depthAtATime)
+        let tile = min(rows, Self.rowsAtATime) * Self.rowStride
+        let edge = min(rows, Self.rowsAtATime) * Self.width
+        let scratch = UnsafeMutableRawPointer.allocate(byteCount: (panels + tile + edge) * 4, alignment: 64)
+        defer { scratch.deallocate() }
+        let copy = scratch.bindMemory(to: Float.self, capacity: panels + tile + edge)
+        let parts = (b: copy, a: copy + panels, edge: copy + panels + tile)
+        for first in Swift.stride(from: 0, to: columns, by: Self.columnsAtATime) {
+            let own = first..<min(first + Self.columnsAtATime, columns)
+            for start in Swift.stride(from: 0, to: depth, by: Self.depthAtATime) {
+                let terms = start..<min(start + Self.depthAtATime, depth)
+                packPanels(own, terms, into: parts.b)
+                for top in Swift.stride(from: 0, to: rows, by: Self.rowsAtATime) {
+                    let range = top..<min(top + Self.rowsAtATime, rows)
+                    packRows(range, terms, into: parts.a)
+                    for column in Swift.stride(from: own.lowerBound, to: own.upperBound, by: Self.width) {
+                        let panel = parts.b + (column - first) * terms.count
+                        let target = y + range.lowerBound * stride + column
+                        let isWhole = column + Self.width <= own.upperBound
+                        nibble_f32_rows_product(
+                            parts.a, Self.rowStride, range.count, terms.count, panel, Self.width,
+                            isWhole ? target : parts.edge, isWhole ? stride : Self.width, isWhole ? 1 : 0,
+                            level)
+                        guard !isWhole else { continue }
+                        for row in 0..<range.count {
+                            for lane in 0..<own.upperBound - column {
+                                target[row * stride + lane] += parts.edge[row * Self.width + lane]
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// Copies columns of b as panels, `[panel][terms][32]`; what is beyond the last column is 0.
+    private func packPanels(
+        _ columns: Range<Int>, _ terms: Range<Int>, into target: UnsafeMutablePointer<Float>
+    ) {
+        var panel = target
+        for first in stride(from: columns.lowerBound, to: columns.upperBound, by: Self.width) {
+            let count = min(Self.width, columns.upperBound - first)
+            if b.column == 1, count == Self.width {
+                for (index, term) in terms.enumerated() {
+                    (panel + index * Self.width).update(
+                        from: b.start + term * b.row + first, count: Self.width)
+                }
+            } else {
+                if count < Self.width { panel.update(repeating: 0, count: terms.count * Self.width) }
+                for lane in 0..<count {
+                    let source = b.start + terms.lowerBound * b.row + (first + lane) * b.column
+                    for index in 0..<terms.count { panel[index * Self.width + lane] = source[index * b.row] }
+                }
+            }
+            panel += terms.count * Self.width
+        }
+    }
+
+    /// Copies rows of a, times the factor, ``rowStride`` floats apart.
+    private func packRows(_ rows: Range<Int>, _ terms: Range<Int>, into target: UnsafeMutablePointer<Float>) {
+        if a.column == 1 {
+            for (index, row) in rows.enumerated() {
+                let source = a.start + row * a.row + terms.lowerBound
+                let own = target + index * Self.rowStride
+                for term in 0..<terms.count { own[term] = factor * source[term] }
+            }
+            return
+        }
+        for (index, term) in terms.enumerated() {
+            let source = a.start + rows.lowerBound * a.row + term * a.column
+            for row in 0..<rows.count { target[row * Self.rowStride + index] = factor * source[row * a.row] }
+        }
+    }
+}
