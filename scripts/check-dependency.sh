@@ -34,7 +34,7 @@ awk -v folder="$work/user/Sources" '
     inside { text = text $0 "\n" }
 ' "$root/README.md"
 programs=("$work/user/Sources"/Readme*)
-[[ ${#programs[@]} == 3 ]] || { echo "check-dependency.sh: README.md has ${#programs[@]} programs, expected 3" >&2; exit 1; }
+[[ ${#programs[@]} == 4 ]] || { echo "check-dependency.sh: README.md has ${#programs[@]} programs, expected 4" >&2; exit 1; }
 
 cat >"$work/user/Package.swift" <<MANIFEST
 // swift-tools-version: 6.2
@@ -43,7 +43,7 @@ import PackageDescription
 let package = Package(
     name: "user",
     dependencies: [.package(url: "file://$work/nibble", from: "9.9.9")],
-    targets: ["User", "Readme1", "Readme2", "Readme3"].map {
+    targets: ["User", "Readme1", "Readme2", "Readme3", "Readme4"].map {
         .executableTarget(name: \$0, dependencies: [.product(name: "Nibble", package: "nibble")])
     },
     swiftLanguageModes: [.v6]
@@ -85,7 +85,8 @@ cat "$root/README.md" "$root"/docs/design/*.md >wiki.train.txt
 "$products/User"
 "$products/Readme1"
 "$products/Readme2" | tail -n 1
-"$products/Readme3" >numbers.txt
+"$products/Readme3" | tail -n 1
+"$products/Readme4" >numbers.txt
 # The last console block of the README is what the last program prints.
 awk '/^```console$/ { inside = 1; text = ""; next } /^```$/ { inside = 0 } inside { text = text $0 "\n" }
     END { printf "%s", text }' "$root/README.md" | diff - numbers.txt

@@ -41,7 +41,8 @@ struct CalibrationReport {
             ["time", Text.time(estimate.seconds) + ", about"],
         ]
         facts += estimate.restrictions.map { ["for lack of memory", $0] }
-        return Text.table(facts) + "\n\n" + written.planTable
+        // Last, where a terminal shows it: the table has a line for each tensor.
+        return written.planTable + "\n\n" + Text.table(facts)
     }
 
     func planJSON(_ estimate: CalibrationEstimate) -> String {
