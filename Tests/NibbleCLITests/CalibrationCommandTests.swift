@@ -9,30 +9,10 @@ struct CalibrationCommandTests {
 
     init() throws { runs = try QATRuns() }
 
-    /// Of Gemma 3 with 8 blocks: sequences of 64 tokens, 16 to calibrate on and 4 held out, unless `more` says otherwise.
-    private func command(
-        _ output: String, model: String = Fixtures.path("hub/gemma3-text"), _ more: [String] = []
-    ) -> [String] {
-        [
-            "convert", model, "-o", runs.path(output), "--quiet", "--sequence-length", "64",
-            "--calibrate", runs.text,
-        ] + (more.contains("--sequences") ? [] : ["--sequences", "16"]) + more
-    }
-
-    private func json(_ result: CommandLineTool.Result) throws -> [String: Any] {
-        try #require(try QATRuns.json(result.output)["calibration"] as? [String: Any])
-    }
-
-    private func error(_ command: [String]) throws -> String {
-        let result = try CommandLineTool.run(command)
-        #expect(result.status == 1, "\(result)")
-        return result.errors
-    }
-
     @Test("Weights diverge less than rounded ones, as the summary, the file and a comparison say")
     func gains() throws {
-        let result = try runs.run(command("out.gguf", ["--json"]))
-        let report = try json(result)
+        let result = try runs.run(runs.calibration("out.gguf", ["--json"]))
+        let report = try runs.calibrationReport(result)
         let heldOut = try #require(report["held_out"] as? [String: Any])
         func figure(_ state: String, _ name: String) throws -> Double {
             try #require((heldOut[state] as? [String: Any])?[name] as? Double)
@@ -68,7 +48,7 @@ struct CalibrationCommandTests {
     @Test("Threads change no byte", arguments: [["--memory", "1G"], ["--memory", "1G", "--type", "q8_0"]])
     func threads(options: [String]) throws {
         for threads in [1, 2, 4] {
-            try runs.run(command("\(threads).gguf", options + ["--threads", "\(threads)"]))
+            try runs.run(runs.calibration("\(threads).gguf", options + ["--threads", "\(threads)"]))
         }
         let first = try contents(runs.path("1.gguf"))
         #expect(try contents(runs.path("2.gguf")) == first && contents(runs.path("4.gguf")) == first)
@@ -78,13 +58,13 @@ struct CalibrationCommandTests {
     func killed() throws {
         let more = ["--sequences", "48", "--threads", "1"]
         let start = ContinuousClock.now
-        try runs.run(command("whole.gguf", more))
+        try runs.run(runs.calibration("whole.gguf", more))
         let duration = start.duration(to: .now) / .seconds(1)
         var random = SeededGenerator(seed: 7)
         // Kills, and those of them that left something to go on with.
         var (kills, partial) = (0, 0)
         for round in 0..<60 where kills < 10 || partial == 0 {
-            let process = CommandLineTool.process(command("out.gguf", more + ["--force"]))
+            let process = CommandLineTool.process(runs.calibration("out.gguf", more + ["--force"]))
             process.standardOutput = FileHandle.nullDevice
             process.standardError = FileHandle.nullDevice
             try process.run()
@@ -102,8 +82,8 @@ struct CalibrationCommandTests {
         }
         #expect(kills >= 10 && partial > 0, "\(kills), \(partial)")
         let done = stepsDone("out.gguf")
-        let last = try runs.run(command("out.gguf", more + ["--force", "--json"]))
-        #expect(try json(last)["resumed_steps"] as? Int == done)
+        let last = try runs.run(runs.calibration("out.gguf", more + ["--force", "--json"]))
+        #expect(try runs.calibrationReport(last)["resumed_steps"] as? Int == done)
         #expect(try contents(runs.path("out.gguf")) == contents(runs.path("whole.gguf")))
         #expect(try runs.folder.names == ["out.gguf", "text.txt", "whole.gguf"])
     }
@@ -116,7 +96,7 @@ struct CalibrationCommandTests {
 
     @Test("Ctrl-C says how to go on, and leaves no output")
     func interrupted() throws {
-        let process = CommandLineTool.process(command("out.gguf", ["--sequences", "100"]))
+        let process = CommandLineTool.process(runs.calibration("out.gguf", ["--sequences", "100"]))
         let errors = Pipe()
         process.standardError = errors
         try process.run()
@@ -137,10 +117,10 @@ struct CalibrationCommandTests {
         try runs.folder.write([1], to: "scratch/photo.jpg")
         let more = ["--scratch", runs.path("scratch")]
         #expect(
-            try error(command("out.gguf", more)).contains(
+            try runs.error(runs.calibration("out.gguf", more)).contains(
                 "scratch: is not empty and holds no calibration (photo.jpg); choose another folder"))
         try FileManager.default.removeItem(atPath: runs.path("scratch"))
-        let process = CommandLineTool.process(command("out.gguf", more + ["--sequences", "100"]))
+        let process = CommandLineTool.process(runs.calibration("out.gguf", more + ["--sequences", "100"]))
         process.standardError = FileHandle.nullDevice
         try process.run()
         while !FileManager.default.fileExists(atPath: runs.path("scratch/journal.jsonl")) {
@@ -148,43 +128,46 @@ struct CalibrationCommandTests {
         }
         // It holds the folder, and does not come to its end however long the next takes.
         kill(process.processIdentifier, SIGSTOP)
-        let busy = try error(command("out.gguf", more + ["--sequences", "100"]))
+        let busy = try runs.error(runs.calibration("out.gguf", more + ["--sequences", "100"]))
         #expect(busy.contains("scratch: is in use by process \(process.processIdentifier)"), "\(busy)")
         kill(process.processIdentifier, SIGKILL)
         process.waitUntilExit()
-        let other = try error(command("out.gguf", more + ["--sequences", "99"]))
+        let other = try runs.error(runs.calibration("out.gguf", more + ["--sequences", "99"]))
         #expect(other.contains("scratch: was begun with other settings ("), "\(other)")
         #expect(other.contains("100 sequences") && other.contains("99 sequences"))
         let level = try CommandLineTool.run(
-            command("out.gguf", more + ["--sequences", "100"]), environment: ["NIBBLE_KERNELS": "scalar"])
+            runs.calibration("out.gguf", more + ["--sequences", "100"]),
+            environment: ["NIBBLE_KERNELS": "scalar"])
         #expect(level.status == 1 && level.errors.contains("another arithmetic ("), "\(level.errors)")
-        let types = try error(command("out.gguf", more + ["--sequences", "100", "--type", "q8_0"]))
+        let types = try runs.error(
+            runs.calibration("out.gguf", more + ["--sequences", "100", "--type", "q8_0"]))
         #expect(types.contains("other formats ("), "\(types)")
     }
 
     @Test("A dry run says memory, scratch and time, and writes nothing")
     func dryRun() throws {
-        let plan = try json(try runs.run(command("out.gguf", ["--dry-run", "--json"])))
+        let plan = try runs.calibrationReport(
+            try runs.run(runs.calibration("out.gguf", ["--dry-run", "--json"])))
         for name in ["memory_bytes", "scratch_bytes", "free_bytes"] {
             #expect(plan[name] as? Int ?? 0 > 0, "\(name)")
         }
         #expect(plan["seconds"] as? Double ?? 0 > 0)
         #expect((plan["restrictions"] as? [String])?.isEmpty == true)
-        let text = try runs.run(command("out.gguf", ["--dry-run"])).output
+        let text = try runs.run(runs.calibration("out.gguf", ["--dry-run"])).output
         #expect(text.contains("scratch") && text.contains("blk.0.attn_q.weight"))
         #expect(try runs.folder.names == ["text.txt"])
     }
 
     @Test("A model may write its text, and methods go by their names")
     func ownText() throws {
-        var own = command("own.gguf", ["--sequences", "4", "--method", "gptq"])
+        var own = runs.calibration("own.gguf", ["--sequences", "4", "--method", "gptq"])
         own[own.firstIndex(of: runs.text) ?? 0] = "self"
         try runs.run(own)
         let found = try ModelCheckpoint(path: runs.path("own.gguf")).provenance()
         let methods = try #require(found?.calibration).methods
         #expect(methods.count { $0.methods == "gptq" } == 56)
         #expect(try runs.folder.names == ["own.gguf", "text.txt"])
-        let nearest = command("nearest.gguf", ["--method", "nearest"])
+        let nearest = runs.calibration("nearest.gguf", ["--method", "nearest"])
         try runs.run(nearest)
         try runs.run(["convert", Fixtures.path("hub/gemma3-text"), "-o", runs.path("plain.gguf"), "--quiet"])
         let (left, right) = (
@@ -198,8 +181,8 @@ struct CalibrationCommandTests {
 
     @Test("A folder of F16 holds the weights of Q4_0, which plain rounding finds again")
     func folder() throws {
-        try runs.run(command("out.gguf", ["--embedding-type", "q8_0"]))
-        try runs.run(command("out", ["--type", "q4_0"]))
+        try runs.run(runs.calibration("out.gguf", ["--embedding-type", "q8_0"]))
+        try runs.run(runs.calibration("out", ["--type", "q4_0"]))
         try runs.run(["convert", runs.path("out"), "-o", runs.path("again.gguf"), "--quiet"])
         let (one, other) = (
             try ModelCheckpoint(path: runs.path("out.gguf")),
@@ -217,9 +200,9 @@ struct CalibrationCommandTests {
     func quantized() throws {
         let source = runs.path("q8.gguf")
         try runs.run(["convert", Fixtures.path("hub/llama3"), "-o", source, "--type", "q8_0", "--quiet"])
-        let plain = try runs.run(command("out.gguf", model: source))
+        let plain = try runs.run(runs.calibration("out.gguf", model: source))
         #expect(plain.errors.contains("warning: the source is quantized already (Q8_0)"), "\(plain.errors)")
-        let dithered = try runs.run(command("dithered.gguf", model: source, ["--dither", "3"]))
+        let dithered = try runs.run(runs.calibration("dithered.gguf", model: source, ["--dither", "3"]))
         #expect(!dithered.errors.contains("lie on ties"), "\(dithered.errors)")
         #expect(try contents(runs.path("out.gguf")) != contents(runs.path("dithered.gguf")))
     }

@@ -10,21 +10,6 @@ struct CalibrationFaultTests {
 
     init() throws { runs = try QATRuns() }
 
-    private func command(
-        _ output: String, model: String = Fixtures.path("hub/gemma3-text"), _ more: [String] = []
-    ) -> [String] {
-        [
-            "convert", model, "-o", runs.path(output), "--quiet", "--sequence-length", "64",
-            "--calibrate", runs.text,
-        ] + (more.contains("--sequences") ? [] : ["--sequences", "16"]) + more
-    }
-
-    private func error(_ command: [String]) throws -> String {
-        let result = try CommandLineTool.run(command)
-        #expect(result.status == 1, "\(result)")
-        return result.errors
-    }
-
     /// A copy of a folder of one shard in BF16 in which `change` sets values of a tensor.
     private func damaged(
         _ model: String, _ tensor: String, _ change: (_ row: Int, _ column: Int, _ value: Float) -> Float
@@ -48,11 +33,11 @@ struct CalibrationFaultTests {
 
     @Test("What cannot be is an error that says why")
     func errors() throws {
-        let short = try error(command("out.gguf", ["--sequences", "1000"]))
+        let short = try runs.error(runs.calibration("out.gguf", ["--sequences", "1000"]))
         #expect(short.contains("1000 to calibrate on and 16 to measure on need 65024 tokens"), "\(short)")
-        let type = try error(command("out.gguf", ["--type", "q4_k_m"]))
+        let type = try runs.error(runs.calibration("out.gguf", ["--type", "q4_k_m"]))
         #expect(type.contains("q4_k_m cannot be calibrated yet, q4_0, q5_0, q8_0 can"), "\(type)")
-        let memory = try error(command("out.gguf", ["--memory", "10M"]))
+        let memory = try runs.error(runs.calibration("out.gguf", ["--memory", "10M"]))
         #expect(memory.contains("10.0 MB may be used; raise --memory"), "\(memory)")
         for (options, problem) in [
             (["--method", "gptq+magic"], "'magic' is no method; there are all, nearest"),
@@ -61,7 +46,7 @@ struct CalibrationFaultTests {
             (["--quality", "best", "--sequences", "3"], "--quality says how many sequences"),
             (["--sequence-length", "1"], "--sequence-length is 1, expected 2 to 1000000"),
         ] {
-            let result = try CommandLineTool.run(command("out.gguf", options))
+            let result = try CommandLineTool.run(runs.calibration("out.gguf", options))
             #expect(result.status == 64 && result.errors.contains(problem), "\(result.errors)")
         }
         let needy = try CommandLineTool.run([
@@ -75,7 +60,7 @@ struct CalibrationFaultTests {
     func weight() throws {
         let name = "model.layers.3.mlp.up_proj.weight"
         let folder = try damaged("gemma3-text", name) { $0 == 5 && $1 == 7 ? .nan : $2 }
-        let text = try error(command("out.gguf", model: folder))
+        let text = try runs.error(runs.calibration("out.gguf", model: folder))
         #expect(text.contains("tensor '\(name)', row 5, column 7: is NaN"), "\(text)")
         #expect(try !runs.folder.names.contains("out.gguf"))
     }
@@ -87,7 +72,7 @@ struct CalibrationFaultTests {
         let norm = try damaged("llama3", "model.layers.1.post_attention_layernorm.weight") {
             $1 == 9 ? 3e38 : $2
         }
-        let infinite = try error(command("out.gguf", model: norm, method))
+        let infinite = try runs.error(runs.calibration("out.gguf", model: norm, method))
         #expect(
             infinite.contains(
                 "tensor 'model.layers.1.mlp.gate_proj.weight': its input is infinite at token "),
@@ -96,7 +81,8 @@ struct CalibrationFaultTests {
             infinite.contains(" of sequence 0 of the calibration text, column 9; weights or norms before it"))
         // The scores of the first token with itself are one score, whatever it is.
         let scores = try damaged("llama3", "model.layers.0.input_layernorm.weight") { $2 * 1e25 }
-        let undefined = try error(command("out.gguf", model: scores, method + ["--scratch", runs.path("b")]))
+        let undefined = try runs.error(
+            runs.calibration("out.gguf", model: scores, method + ["--scratch", runs.path("b")]))
         #expect(
             undefined.contains(
                 "tensor 'model.layers.0.self_attn.o_proj.weight': its input is NaN at token 1 of sequence 0"),
@@ -107,8 +93,8 @@ struct CalibrationFaultTests {
     @Test("Matrices whose input Hessian has no factor are rounded to nearest, which is said and counted")
     func factorless() throws {
         let folder = try damaged("llama3", "model.layers.1.input_layernorm.weight") { _, _, _ in 0 }
-        let result = try runs.run(command("out.gguf", model: folder, ["--json"]))
-        let report = try #require(try QATRuns.json(result.output)["calibration"] as? [String: Any])
+        let result = try runs.run(runs.calibration("out.gguf", model: folder, ["--json"]))
+        let report = try runs.calibrationReport(result)
         let methods = try #require(report["methods"] as? [String: String])
         let names = ["q", "k", "v"].map { "blk.1.attn_\($0).weight" }
         let nearest = "nearest, no gptq: its inputs are all zero"
@@ -123,9 +109,9 @@ struct CalibrationFaultTests {
 
     @Test("A scratch folder that fills up is an error, from which the same command goes on to the same bytes")
     func full() throws {
-        let whole = command("whole.gguf")
+        let whole = runs.calibration("whole.gguf")
         try runs.run(whole)
-        let more = command("out.gguf", ["--scratch", runs.path("scratch")])
+        let more = runs.calibration("out.gguf", ["--scratch", runs.path("scratch")])
         // In blocks of 1024 bytes: a file that would grow beyond is refused as one on a full disk is.
         let limited = try CommandLineTool.shell(
             "trap '' XFSZ; ulimit -f 400; exec \"$NIBBLE\" \"$@\"", more)
