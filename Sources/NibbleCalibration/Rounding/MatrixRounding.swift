@@ -138,20 +138,16 @@ struct MatrixRounding {
         }
     }
 
-    /// Rows that a thread works on at a time, of `rows` that all threads share: for all of them it reads matrices of inputs
-    /// by inputs.
-    static func height(rows: Int, threads: Int) -> Int {
-        min(mostRows, (rows + 4 * threads - 1) / (4 * threads) * 4)
-    }
-
-    /// What that is at most.
+    /// Rows that a thread works on at a time, at most: for all of them it reads matrices of inputs by inputs.
     static let mostRows = 128
 
+    /// Calls `body` with the shares of all threads, in fours of rows.
     private func forEachRows<Failure: Error>(
         in rows: Range<Int>, _ body: (Range<Int>) throws(Failure) -> Void
     ) throws(Failure) {
-        try compute.forEachRows(
-            in: rows, height: Self.height(rows: rows.count, threads: compute.workers.count), body)
+        let fours = 4 * compute.workers.count
+        let share = (rows.count + fours - 1) / fours * 4
+        try compute.forEachRows(in: rows, height: min(Self.mostRows, share), body)
     }
 
     /// Rounds and encodes some rows of a matrix.

@@ -32,27 +32,16 @@ extension Compute {
         }
     }
 
-    /// y += a b, row by row: `[rows][depth]` times `[depth][columns]`, with what lies between two rows of each.
+    /// y += a b, or aᵀ b where a is transposed: `[rows][depth]`, or `[depth][rows]`, times `[depth][columns]`, with what lies
+    /// between two rows of each.
     package static func addProduct(
-        _ a: UnsafePointer<Float>, stride aStride: Int, _ b: UnsafePointer<Float>, stride bStride: Int,
-        into y: UnsafeMutablePointer<Float>, stride yStride: Int, rows: Int, columns: Int, depth: Int,
-        level: KernelLevel
+        _ a: UnsafePointer<Float>, stride aStride: Int, isTransposed: Bool = false, _ b: UnsafePointer<Float>,
+        stride bStride: Int, into y: UnsafeMutablePointer<Float>, stride yStride: Int, rows: Int,
+        columns: Int, depth: Int, level: KernelLevel
     ) {
         FloatProduct(
-            a: .rows(a, stride: aStride), b: .rows(b, stride: bStride), rows: rows, columns: columns,
-            depth: depth
-        ).add(to: y, stride: yStride, level: level.number)
-    }
-
-    /// y += aᵀ b: `[depth][rows]` transposed times `[depth][columns]`, with what lies between two rows of each.
-    package static func addTransposedProduct(
-        _ a: UnsafePointer<Float>, stride aStride: Int, _ b: UnsafePointer<Float>, stride bStride: Int,
-        into y: UnsafeMutablePointer<Float>, stride yStride: Int, rows: Int, columns: Int, depth: Int,
-        level: KernelLevel
-    ) {
-        FloatProduct(
-            a: .transposed(a, stride: aStride), b: .rows(b, stride: bStride), rows: rows, columns: columns,
-            depth: depth
+            a: isTransposed ? .transposed(a, stride: aStride) : .rows(a, stride: aStride),
+            b: .rows(b, stride: bStride), rows: rows, columns: columns, depth: depth
         ).add(to: y, stride: yStride, level: level.number)
     }
 

@@ -42,6 +42,10 @@ struct FloatProduct {
     /// Between two rows of the copy of a: so that they do not compete for the same places of the cache.
     private static let rowStride = depthAtATime + 16
 
+    private typealias Parts = (
+        b: UnsafeMutablePointer<Float>, a: UnsafeMutablePointer<Float>, edge: UnsafeMutablePointer<Float>
+    )
+
     /// y += factor a b; rows of y are `stride` floats apart.
     func add(to y: UnsafeMutablePointer<Float>, stride: Int, level: Int32) {
         guard rows > 0, columns > 0, depth > 0 else { return }
@@ -52,7 +56,7 @@ struct FloatProduct {
         let scratch = UnsafeMutableRawPointer.allocate(byteCount: (panels + tile + edge) * 4, alignment: 64)
         defer { scratch.deallocate() }
         let copy = scratch.bindMemory(to: Float.self, capacity: panels + tile + edge)
-        let parts = (b: copy, a: copy + panels, edge: copy + panels + tile)
+        let parts: Parts = (b: copy, a: copy + panels, edge: copy + panels + tile)
         for first in Swift.stride(from: 0, to: columns, by: Self.columnsAtATime) {
             let own = first..<min(first + Self.columnsAtATime, columns)
             for start in Swift.stride(from: 0, to: depth, by: Self.depthAtATime) {
@@ -61,21 +65,31 @@ struct FloatProduct {
                 for top in Swift.stride(from: 0, to: rows, by: Self.rowsAtATime) {
                     let range = top..<min(top + Self.rowsAtATime, rows)
                     packRows(range, terms, into: parts.a)
-                    for column in Swift.stride(from: own.lowerBound, to: own.upperBound, by: Self.width) {
-                        let panel = parts.b + (column - first) * terms.count
-                        let target = y + range.lowerBound * stride + column
-                        let isWhole = column + Self.width <= own.upperBound
-                        nibble_f32_rows_product(
-                            parts.a, Self.rowStride, range.count, terms.count, panel, Self.width,
-                            isWhole ? target : parts.edge, isWhole ? stride : Self.width, isWhole ? 1 : 0,
-                            level)
-                        guard !isWhole else { continue }
-                        for row in 0..<range.count {
-                            for lane in 0..<own.upperBound - column {
-                                target[row * stride + lane] += parts.edge[row * Self.width + lane]
-                            }
-                        }
-                    }
+                    multiply(range, own, terms.count, parts, to: y, stride: stride, level: level)
+                }
+            }
+        }
+    }
+
+    /// Adds the product of what was copied; `parts.edge` has room for a panel of the product.
+    private func multiply(
+        _ rows: Range<Int>, _ columns: Range<Int>, _ terms: Int, _ parts: Parts,
+        to y: UnsafeMutablePointer<Float>, stride: Int, level: Int32
+    ) {
+        for column in Swift.stride(from: columns.lowerBound, to: columns.upperBound, by: Self.width) {
+            let panel = parts.b + (column - columns.lowerBound) * terms
+            let target = y + rows.lowerBound * stride + column
+            guard column + Self.width > columns.upperBound else {
+                nibble_f32_rows_product(
+                    parts.a, Self.rowStride, rows.count, terms, panel, Self.width, target, stride, 1, level)
+                continue
+            }
+            nibble_f32_rows_product(
+                parts.a, Self.rowStride, rows.count, terms, panel, Self.width, parts.edge, Self.width, 0,
+                level)
+            for row in 0..<rows.count {
+                for lane in 0..<columns.upperBound - column {
+                    target[row * stride + lane] += parts.edge[row * Self.width + lane]
                 }
             }
         }

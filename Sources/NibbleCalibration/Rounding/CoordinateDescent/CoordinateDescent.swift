@@ -46,37 +46,19 @@ struct CoordinateDescent {
         let gradients = memory.floats
         let changes = gradients + rows * columns
         let square = changes + rows * Self.stripe
-        let scratch = square + width * width
         addProduct(errors, stride: columns, 0..<columns, to: gradients, 0..<columns, rows: rows)
         for index in 0..<rows * columns { gradients[index] += damping * errors[index] }
-        let perRow = columns / width
         for _ in 0..<Self.sweeps {
             for start in stride(from: 0, to: columns, by: Self.stripe) {
                 let stripe = start..<min(start + Self.stripe, columns)
                 for first in stride(from: start, to: stripe.upperBound, by: width) {
-                    let block = first / width
+                    let own = changes + first - start
                     copySquare(first, into: square)
-                    for row in 0..<rows {
-                        let own = values + row * columns + first
-                        let change = changes + row * Self.stripe + first - start
-                        var turn = BlockDescent(
-                            square: square, codec: codec, scale: scales[row * perRow + block], values: own,
-                            gradient: gradients + row * columns + first, scratch: scratch)
-                        turn.decode(into: change)
-                        for _ in 0..<Self.turns where turn.scale != 0 {
-                            turn.chooseScale()
-                            turn.chooseCodes()
-                        }
-                        turn.decode(into: own)
-                        scales[row * perRow + block] = turn.scale
-                        for column in 0..<width {
-                            change[column] = own[column] - change[column]
-                            gradients[row * columns + first + column] += damping * change[column]
-                        }
-                    }
+                    turn(
+                        of: first, rows: rows, square: square, gradients: gradients, values: values,
+                        scales: scales, changes: own)
                     addProduct(
-                        changes + first - start, stride: Self.stripe, first..<first + width, to: gradients,
-                        stripe, rows: rows)
+                        own, stride: Self.stripe, first..<first + width, to: gradients, stripe, rows: rows)
                 }
                 for others in [0..<start, stripe.upperBound..<columns] {
                     addProduct(changes, stride: Self.stripe, stripe, to: gradients, others, rows: rows)
@@ -84,6 +66,38 @@ struct CoordinateDescent {
             }
         }
         withExtendedLifetime(memory) {}
+    }
+
+    /// Changes scales and codes of the blocks that begin at a column.
+    ///
+    /// - Parameters:
+    ///   - square: what the block's columns have of A; behind it is room for `BlockDescent`.
+    ///   - changes: receives what was added to the decoded weights, rows ``stripe`` apart.
+    private func turn(
+        of first: Int, rows: Int, square: UnsafeMutablePointer<Float>, gradients: UnsafeMutablePointer<Float>,
+        values: UnsafeMutablePointer<Float>, scales: UnsafeMutablePointer<Float>,
+        changes: UnsafeMutablePointer<Float>
+    ) {
+        let width = Self.width
+        for row in 0..<rows {
+            let scale = scales + (row * columns + first) / width
+            let (own, gradient) = (values + row * columns + first, gradients + row * columns + first)
+            let change = changes + row * Self.stripe
+            var turn = BlockDescent(
+                square: square, codec: codec, scale: scale.pointee, values: own, gradient: gradient,
+                scratch: square + width * width)
+            turn.decode(into: change)
+            for _ in 0..<Self.turns where turn.scale != 0 {
+                turn.chooseScale()
+                turn.chooseCodes()
+            }
+            turn.decode(into: own)
+            scale.pointee = turn.scale
+            for column in 0..<width {
+                change[column] = own[column] - change[column]
+                gradient[column] += damping * change[column]
+            }
+        }
     }
 
     /// Adds what errors of some columns are to the gradients of others.

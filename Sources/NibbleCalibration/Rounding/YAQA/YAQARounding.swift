@@ -81,8 +81,9 @@ struct YAQARounding {
             if first > 0 {
                 let taken = taken(first, piece.count)
                 compute.forEachRows(in: 0..<columns, height: Self.stripe) { stripe in
-                    Compute.addTransposedProduct(
-                        taken.floats, stride: piece.count, errors.floats + stripe.lowerBound,
+                    Compute.addProduct(
+                        taken.floats, stride: piece.count, isTransposed: true,
+                        errors.floats + stripe.lowerBound,
                         stride: columns, into: own + stripe.lowerBound, stride: columns,
                         rows: piece.count, columns: stripe.count, depth: first, level: compute.level)
                 }
