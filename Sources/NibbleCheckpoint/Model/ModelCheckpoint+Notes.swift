@@ -1,13 +1,15 @@
-import NibbleNumerics
+internal import NibbleNumerics
 
-// Where the parts of a hub folder contradict each other in what matters.
 extension ModelCheckpoint {
     /// The types of the tensors that are quantized already, in words: `Q4_K, Q6_K`; nil where none is.
     package var quantizedTypes: String? {
         let types = Set(tensors.map(\.entry.type).filter(\.isQuantized).map(\.description))
         return types.isEmpty ? nil : types.sorted().joined(separator: ", ")
     }
+}
 
+// Where the parts of a hub folder contradict each other in what matters.
+extension ModelCheckpoint {
     /// Notes what config.json says otherwise than the tensors.
     ///
     /// - Throws: ``CheckpointError`` where rows are left out that belong to tokens.
