@@ -3,7 +3,7 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-Usage: scripts/measure-memory.sh [--output FILE] [--] COMMAND [ARGUMENT]...
+Usage: scripts/measure-memory.sh [--output FILE] [--disk FOLDER] [--] COMMAND [ARGUMENT]...
 
 Runs COMMAND and reads /proc/PID/status every 10 ms. At the end prints, on
 stderr or to FILE:
@@ -14,6 +14,8 @@ stderr or to FILE:
                       takes these back whenever it needs memory.
   resident_peak_kib   most of everything at one moment (VmHWM), as counted by
                       the kernel itself
+  disk_peak_kib       with --disk: most space that files in FOLDER took, read
+                      every second. FOLDER need not exist yet.
   samples             how often it looked
   wall_seconds        how long COMMAND ran
   status              its exit status, which is also this script's
@@ -23,6 +25,7 @@ END
 }
 
 output=
+folder=
 while (($#)); do
     case $1 in
         -h | --help)
@@ -35,6 +38,14 @@ while (($#)); do
                 exit 64
             }
             output=$2
+            shift 2
+            ;;
+        --disk)
+            (($# >= 2)) || {
+                printf 'measure-memory.sh: --disk needs a folder\n' >&2
+                exit 64
+            }
+            folder=$2
             shift 2
             ;;
         --)
@@ -72,6 +83,7 @@ fi
 anonymous=0
 file=0
 resident=0
+disk=0
 samples=0
 
 # sample PID: false once the process has ended. While it changes from the shell
@@ -90,6 +102,13 @@ sample() {
     $alive
 }
 
+# sample_disk: files may go while du looks, which is no fault of the command.
+sample_disk() {
+    local used
+    read -r used _ < <(du -s --block-size=1K -- "$folder" 2>/dev/null) || return 0
+    ((used <= disk)) || disk=$used
+}
+
 start=${EPOCHREALTIME/[^0-9]/}
 # Background commands would otherwise read from /dev/null.
 "$program" "$@" <&0 {report}>&- &
@@ -101,6 +120,7 @@ trap 'kill -TERM "$pid" 2>/dev/null || true' INT TERM
 exec {silence}<> <(:)
 while sample "$pid"; do
     samples=$((samples + 1))
+    [[ -z $folder ]] || ((samples % 100)) || sample_disk
     read -r -t 0.01 -u "$silence" || true
 done 2>/dev/null
 
@@ -112,6 +132,7 @@ elapsed=$((${EPOCHREALTIME/[^0-9]/} - start))
     printf 'anonymous_peak_kib=%d\n' "$anonymous"
     printf 'file_peak_kib=%d\n' "$file"
     printf 'resident_peak_kib=%d\n' "$resident"
+    [[ -z $folder ]] || printf 'disk_peak_kib=%d\n' "$disk"
     printf 'samples=%d\n' "$samples"
     printf 'wall_seconds=%d.%03d\n' $((elapsed / 1000000)) $((elapsed / 1000 % 1000))
     printf 'status=%d\n' "$status"
