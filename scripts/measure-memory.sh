@@ -3,7 +3,7 @@ set -euo pipefail
 
 usage() {
     cat <<'END'
-Usage: scripts/measure-memory.sh [--output FILE] [--disk FOLDER] [--] COMMAND [ARGUMENT]...
+Usage: scripts/measure-memory.sh [--output FILE] [--disk FOLDER] [--limit SIZE] [--] COMMAND [ARGUMENT]...
 
 Runs COMMAND and reads /proc/PID/status every 10 ms. At the end prints, on
 stderr or to FILE:
@@ -20,12 +20,19 @@ stderr or to FILE:
   wall_seconds        how long COMMAND ran
   status              its exit status, which is also this script's
 
+--limit SIZE (as 6G) holds COMMAND and its pages of files to SIZE: it runs in a
+control group of its own, which takes root. At the end also prints
+
+  group_peak_kib      most memory that the group held, pages of files included;
+                      the kernel takes these back when the limit is reached
+
 Only the process itself is measured, not its children. Linux only.
 END
 }
 
 output=
 folder=
+limit=
 while (($#)); do
     case $1 in
         -h | --help)
@@ -46,6 +53,14 @@ while (($#)); do
                 exit 64
             }
             folder=$2
+            shift 2
+            ;;
+        --limit)
+            (($# >= 2)) || {
+                printf 'measure-memory.sh: --limit needs a size\n' >&2
+                exit 64
+            }
+            limit=$2
             shift 2
             ;;
         --)
@@ -73,6 +88,32 @@ if ! program=$(type -P -- "$1"); then
     exit 127
 fi
 shift
+# With --limit the control group that COMMAND runs in, of version 1 or 2.
+group=
+if [[ -n $limit ]]; then
+    if [[ -d /sys/fs/cgroup/memory ]]; then
+        group=/sys/fs/cgroup/memory/measure-memory.$$
+        group_limit=memory.limit_in_bytes
+        group_peak=memory.max_usage_in_bytes
+    else
+        group=/sys/fs/cgroup/measure-memory.$$
+        group_limit=memory.max
+        group_peak=memory.peak
+    fi
+    if ! mkdir "$group" 2>/dev/null; then
+        printf 'measure-memory.sh: no control group can be made at %s; --limit takes root\n' "$group" >&2
+        exit 77
+    fi
+    trap 'rmdir "$group" 2>/dev/null || true' EXIT
+    if [[ ! -e $group/$group_limit ]]; then
+        printf 'measure-memory.sh: %s has no memory controller; --limit needs one\n' "$group" >&2
+        exit 69
+    fi
+    if ! printf '%s\n' "$limit" 2>/dev/null >"$group/$group_limit"; then
+        printf "measure-memory.sh: a control group cannot be held to '%s'; give a size as 6G\n" "$limit" >&2
+        exit 64
+    fi
+fi
 # Opened first: a report that cannot be written should fail before the work.
 if [[ -n $output ]]; then
     exec {report}>"$output"
@@ -111,7 +152,10 @@ sample_disk() {
 
 start=${EPOCHREALTIME/[^0-9]/}
 # Background commands would otherwise read from /dev/null.
-"$program" "$@" <&0 {report}>&- &
+(
+    [[ -z $group ]] || printf '%s\n' "$BASHPID" >"$group/cgroup.procs"
+    exec "$program" "$@"
+) <&0 {report}>&- &
 pid=$!
 trap 'kill -TERM "$pid" 2>/dev/null || true' INT TERM
 
@@ -133,6 +177,7 @@ elapsed=$((${EPOCHREALTIME/[^0-9]/} - start))
     printf 'file_peak_kib=%d\n' "$file"
     printf 'resident_peak_kib=%d\n' "$resident"
     [[ -z $folder ]] || printf 'disk_peak_kib=%d\n' "$disk"
+    [[ -z $group ]] || printf 'group_peak_kib=%d\n' $(($(<"$group/$group_peak") / 1024))
     printf 'samples=%d\n' "$samples"
     printf 'wall_seconds=%d.%03d\n' $((elapsed / 1000000)) $((elapsed / 1000 % 1000))
     printf 'status=%d\n' "$status"
