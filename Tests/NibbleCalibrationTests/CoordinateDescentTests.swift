@@ -1,4 +1,5 @@
 import NibbleNumerics
+import NibbleTensor
 import NibbleTestSupport
 import Testing
 
@@ -62,20 +63,19 @@ struct CoordinateDescentTests {
     }
 
     private static func refine(_ rounded: inout Rounded, _ blocks: ScaledBlocks, _ a: [Double]) {
-        let hessian = a.map { Float($0) }
+        let memory = Memory(byteCount: 4 * columns * columns)
+        for (index, value) in a.enumerated() { memory.floats[index] = Float(value) }
+        let hessian = FloatPanels(
+            taking: memory, rows: columns, columns: columns, compute: Compute(threads: 1))
         let errors = (0..<rows).flatMap { rounded.errors($0).map { Float($0) } }
-        hessian.withUnsafeBufferPointer { hessian in
-            guard let hessian = hessian.baseAddress else { return }
-            let descent = CoordinateDescent(
-                hessian: hessian, columns: columns, damping: 0, codec: blocks, level: .best)
-            rounded.values.withUnsafeMutableBufferPointer { values in
-                rounded.scales.withUnsafeMutableBufferPointer { scales in
-                    errors.withUnsafeBufferPointer { errors in
-                        guard let e = errors.baseAddress, let v = values.baseAddress,
-                            let s = scales.baseAddress
-                        else { return }
-                        descent.descend(rows: rows, errors: e, values: v, scales: s)
-                    }
+        let descent = CoordinateDescent(
+            hessian: hessian, columns: columns, damping: 0, codec: blocks, level: .best)
+        rounded.values.withUnsafeMutableBufferPointer { values in
+            rounded.scales.withUnsafeMutableBufferPointer { scales in
+                errors.withUnsafeBufferPointer { errors in
+                    guard let e = errors.baseAddress, let v = values.baseAddress, let s = scales.baseAddress
+                    else { return }
+                    descent.descend(rows: rows, errors: e, values: v, scales: s)
                 }
             }
         }

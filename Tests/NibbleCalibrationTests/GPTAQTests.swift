@@ -120,6 +120,7 @@ struct GPTAQTests {
             }
         }
         let weights = Array(matrix.values)
+        let sums = (0..<n * n).map { hessian.floats[$0] }
         let gptq = try GPTQRounding(hessian, columns: n, compute: Self.compute)
         try CalibrationSample.change(matrix) {
             let rounding = MatrixRounding(
@@ -130,7 +131,7 @@ struct GPTAQTests {
             }
             gptq.correct(3..<matrix.rows, of: $0, lost: outputs, share: share, level: .best)
         }
-        let mean = (0..<n).reduce(Float(0)) { $0 + hessian.floats[$1 * n + $1] } / Float(n)
+        let mean = (0..<n).reduce(Float(0)) { $0 + sums[$1 * n + $1] } / Float(n)
         #expect(matrix.values[..<(3 * n)].elementsEqual(weights[..<(3 * n)]))
         for row in [3, 4, matrix.rows - 1] {
             let change = (0..<n).map { Double(matrix.values[row * n + $0] - weights[row * n + $0]) }
@@ -138,7 +139,7 @@ struct GPTAQTests {
                 // (W' - W) (A + d) = share W C
                 var (left, right) = (change[column] * Double(gptq.damping * mean), 0.0)
                 for index in 0..<n {
-                    left += change[index] * Double(hessian.floats[index * n + column])
+                    left += change[index] * Double(sums[index * n + column])
                     right += Double(share * weights[row * n + index] * lost.floats[index * n + column])
                 }
                 #expect(abs(left - right) < 1e-3, "row \(row), column \(column): \(left), \(right)")

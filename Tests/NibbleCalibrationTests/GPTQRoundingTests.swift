@@ -180,13 +180,15 @@ struct GPTQRoundingTests {
         // Two features that are as one, or that a Hessian with errors makes more alike than one is to itself: with
         // eigenvalues of 1 + c and 1 - c, and a mean of 1.
         let n = 64
-        let hessian = Memory(byteCount: n * n * 4)
-        for column in 0..<n { hessian.floats[column * n + column] = 1 }
-        (hessian.floats[1], hessian.floats[n]) = (correlation, correlation)
-        #expect(try GPTQRounding(hessian, columns: n, compute: Self.compute).damping == damping)
-        (hessian.floats[1], hessian.floats[n]) = (2.5, 2.5)
+        func hessian(_ correlation: Float) -> Memory {
+            let hessian = Memory(byteCount: n * n * 4)
+            for column in 0..<n { hessian.floats[column * n + column] = 1 }
+            (hessian.floats[1], hessian.floats[n]) = (correlation, correlation)
+            return hessian
+        }
+        #expect(try GPTQRounding(hessian(correlation), columns: n, compute: Self.compute).damping == damping)
         #expect(throws: HessianFailure.indefinite) {
-            try GPTQRounding(hessian, columns: n, compute: Self.compute)
+            try GPTQRounding(hessian(2.5), columns: n, compute: Self.compute)
         }
     }
 

@@ -4,8 +4,8 @@ internal import CKernels
 ///
 /// A library that does not know the processor takes the widest instructions that it does know. This has those of the
 /// level, in a loop over parts that fit the caches (Goto and van de Geijn 2008, "Anatomy of high-performance matrix
-/// multiplication"): both operands are copied into the order in which the kernel reads them. Sums run over `depth` in
-/// its order.
+/// multiplication"): operands are copied into the order in which the kernel reads them, but for ``FloatPanels``, which have
+/// it. Sums run over `depth` in its order.
 struct FloatProduct {
     /// A matrix whose element (i, j) lies at `start + i * row + j * column`.
     struct Operand {
@@ -24,8 +24,25 @@ struct FloatProduct {
         }
     }
 
+    /// The second operand.
+    enum Right {
+        case matrix(Operand)
+        /// A part of a matrix in panels that begins at a row and, with whole panels, at a column.
+        case panels(FloatPanels, row: Int, column: Int)
+        /// The transpose of a part of a matrix in panels, which begins at that row and column.
+        case transposedPanels(FloatPanels, row: Int, column: Int)
+
+        static func rows(_ start: UnsafePointer<Float>, stride: Int) -> Right {
+            .matrix(.rows(start, stride: stride))
+        }
+
+        static func transposed(_ start: UnsafePointer<Float>, stride: Int) -> Right {
+            .matrix(.transposed(start, stride: stride))
+        }
+    }
+
     let a: Operand
-    let b: Operand
+    let b: Right
     /// What the product is multiplied with.
     var factor: Float = 1
     let rows: Int
@@ -34,11 +51,13 @@ struct FloatProduct {
 
     /// Columns of b that are copied together, in panels of ``width``.
     private static let columnsAtATime = 512
-    private static let width = 32
+    private static let width = FloatPanels.width
     /// Terms of a sum that are copied together: a panel of them fits the nearest cache, all panels the next.
-    private static let depthAtATime = 256
+    private static let depthAtATime = FloatPanels.blockRows
     /// Rows of a that are copied together: whole tiles of the kernels.
     private static let rowsAtATime = 96
+    /// The same where b is in panels: these come from memory for each copy.
+    private static let rowsAgainstPanels = 128
     /// Between two rows of the copy of a: so that they do not compete for the same places of the cache.
     private static let rowStride = depthAtATime + 16
 
@@ -49,6 +68,10 @@ struct FloatProduct {
     /// y += factor a b; rows of y are `stride` floats apart.
     func add(to y: UnsafeMutablePointer<Float>, stride: Int, level: Int32) {
         guard rows > 0, columns > 0, depth > 0 else { return }
+        if case .panels(let panels, let row, let column) = b {
+            add(panels, row: row, column: column, to: y, stride: stride, level: level)
+            return
+        }
         let widest = (min(columns, Self.columnsAtATime) + Self.width - 1) / Self.width * Self.width
         let panels = widest * min(depth, Self.depthAtATime)
         let tile = min(rows, Self.rowsAtATime) * Self.rowStride
@@ -69,6 +92,34 @@ struct FloatProduct {
                 }
             }
         }
+    }
+
+    /// Adds the product with panels, where they are.
+    private func add(
+        _ panels: FloatPanels, row: Int, column: Int, to y: UnsafeMutablePointer<Float>, stride: Int,
+        level: Int32
+    ) {
+        precondition(
+            column.isMultiple(of: Self.width) && columns.isMultiple(of: Self.width),
+            "columns \(column)..<\(column + columns)")
+        let tile = Memory(byteCount: 4 * min(rows, Self.rowsAgainstPanels) * Self.rowStride)
+        var start = 0
+        while start < depth {
+            let rest = Self.depthAtATime - (row + start) % Self.depthAtATime
+            let terms = start..<min(start + rest, depth)
+            for top in Swift.stride(from: 0, to: rows, by: Self.rowsAgainstPanels) {
+                let range = top..<min(top + Self.rowsAgainstPanels, rows)
+                packRows(range, terms, into: tile.floats)
+                for first in Swift.stride(from: 0, to: columns, by: Self.width) {
+                    nibble_f32_rows_product(
+                        tile.floats, Self.rowStride, range.count, terms.count,
+                        panels.place(row: row + start, column: column + first), Self.width,
+                        y + top * stride + first, stride, 1, level)
+                }
+            }
+            start = terms.upperBound
+        }
+        withExtendedLifetime(tile) {}
     }
 
     /// Adds the product of what was copied; `parts.edge` has room for a panel of the product.
@@ -98,6 +149,23 @@ struct FloatProduct {
     /// Copies columns of b as panels, `[panel][terms][32]`; what is beyond the last column is 0.
     private func packPanels(
         _ columns: Range<Int>, _ terms: Range<Int>, into target: UnsafeMutablePointer<Float>
+    ) {
+        switch b {
+        case .matrix(let b): packPanels(b, columns, terms, into: target)
+        case .transposedPanels(let panels, let row, let column):
+            for lane in 0..<columns.count {
+                let own = target + lane / Self.width * Self.width * terms.count + lane % Self.width
+                for (index, term) in terms.enumerated() {
+                    own[index * Self.width] =
+                        panels.place(row: row + columns.lowerBound + lane, column: column + term).pointee
+                }
+            }
+        case .panels: preconditionFailure("panels are not copied")
+        }
+    }
+
+    private func packPanels(
+        _ b: Operand, _ columns: Range<Int>, _ terms: Range<Int>, into target: UnsafeMutablePointer<Float>
     ) {
         var panel = target
         for first in stride(from: columns.lowerBound, to: columns.upperBound, by: Self.width) {

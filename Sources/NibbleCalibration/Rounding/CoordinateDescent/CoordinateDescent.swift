@@ -13,8 +13,8 @@ internal import NibbleTensor
 /// The error never grows. Each block keeps a weight with its extreme code, so that plain rounding finds it again
 /// (`ScaledBlocks.anchor`).
 struct CoordinateDescent {
-    /// A, `[columns][columns]`.
-    let hessian: UnsafePointer<Float>
+    /// A, symmetric.
+    let hessian: FloatPanels
     let columns: Int
     /// What is added to its diagonal.
     let damping: Float
@@ -106,16 +106,15 @@ struct CoordinateDescent {
         to gradients: UnsafeMutablePointer<Float>, _ others: Range<Int>, rows: Int
     ) {
         Compute.addProduct(
-            errors, stride: stride, hessian + columns.lowerBound * self.columns + others.lowerBound,
-            stride: self.columns, into: gradients + others.lowerBound, stride: self.columns, rows: rows,
+            errors, stride: stride, hessian, row: columns.lowerBound, column: others.lowerBound,
+            into: gradients + others.lowerBound, stride: self.columns, rows: rows,
             columns: others.count, depth: columns.count, level: level)
     }
 
     private func copySquare(_ first: Int, into square: UnsafeMutablePointer<Float>) {
         for row in 0..<Self.width {
-            for column in 0..<Self.width {
-                square[row * Self.width + column] = hessian[(first + row) * columns + first + column]
-            }
+            (square + row * Self.width).update(
+                from: hessian.place(row: first + row, column: first), count: Self.width)
             square[row * Self.width + row] += damping
         }
     }

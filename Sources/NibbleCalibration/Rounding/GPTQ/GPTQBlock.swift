@@ -51,23 +51,23 @@ struct GPTQBlock {
     /// Rounds column by column, each value after the errors before it in the block.
     ///
     /// - Parameters:
-    ///   - factors: Rᵢⱼ / Rⱼⱼ of the block.
+    ///   - factors: Rᵢⱼ / Rⱼⱼ of the block, `[32][32]`.
     ///   - errors: receives the errors of the weights.
     mutating func round(
-        factors: UnsafePointer<Float>, stride: Int, errors: UnsafeMutablePointer<Float>, errorStride: Int,
+        factors: UnsafePointer<Float>, errors: UnsafeMutablePointer<Float>, errorStride: Int,
         level: KernelLevel
     ) {
         for row in scales.indices {
             let start = row * Self.width
             let targets = Array(values[start..<start + Self.width])
             var tries = 0
-            round(row, factors: factors, stride: stride, errors: errors + row * errorStride)
+            round(row, factors: factors, errors: errors + row * errorStride)
             // Feedback may leave a block without its extreme code. With the scale that has it, it is rounded again; after
             // some tries that scale is taken as it is.
             while anchor(row, level: level), tries < Self.mostTries {
                 tries += 1
                 for column in 0..<Self.width { values[start + column] = targets[column] }
-                round(row, factors: factors, stride: stride, errors: errors + row * errorStride)
+                round(row, factors: factors, errors: errors + row * errorStride)
             }
             measure(row, errors: errors + row * errorStride)
         }
@@ -85,7 +85,7 @@ struct GPTQBlock {
     private static let mostTries = 3
 
     private mutating func round(
-        _ row: Int, factors: UnsafePointer<Float>, stride: Int, errors: UnsafeMutablePointer<Float>
+        _ row: Int, factors: UnsafePointer<Float>, errors: UnsafeMutablePointer<Float>
     ) {
         let start = row * Self.width
         let stored = scales[row]
@@ -94,7 +94,7 @@ struct GPTQBlock {
             let error = weights[start + column] - stored * Float(code)
             errors[column] = error
             for later in column + 1..<max(Self.width, column + 1) {
-                values[start + later] += error * factors[column * stride + later]
+                values[start + later] += error * factors[column * Self.width + later]
             }
         }
     }

@@ -26,12 +26,12 @@ extension GPTQRounding {
         }
         // A = F D Fᵀ, F the factors with ones on the diagonal and D the squares of the roots.
         Compute.divideByUnitUpper(
-            sorted, rows: rows.count, factors.floats, size: columns, isTransposed: true, level: level)
+            sorted, rows: rows.count, factors, size: columns, isTransposed: true, level: level)
         for row in 0..<rows.count {
             for (index, root) in roots.enumerated() { sorted[row * columns + index] /= root * root }
         }
         Compute.divideByUnitUpper(
-            sorted, rows: rows.count, factors.floats, size: columns, isTransposed: false, level: level)
+            sorted, rows: rows.count, factors, size: columns, isTransposed: false, level: level)
         for row in 0..<rows.count {
             for (index, place) in order.enumerated() {
                 weights[row * columns + place] += share * sorted[row * columns + index]

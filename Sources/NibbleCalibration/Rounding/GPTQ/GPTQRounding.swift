@@ -19,12 +19,12 @@ struct GPTQRounding {
     /// The columns in the order in which they are rounded: blocks, and columns within each, by falling mean square. What
     /// matters most is rounded while most others can still make up for it.
     let order: [Int]
-    /// A, `[columns][columns]`.
-    private let hessian: Memory
+    /// A.
+    private let hessian: FloatPanels
     /// What was added to its diagonal.
     private let added: Float
-    /// Rᵢⱼ / Rⱼⱼ for i < j in that order, `[columns][columns]`.
-    let factors: Memory
+    /// Rᵢⱼ / Rⱼⱼ for i < j in that order.
+    let factors: FloatPanels
     /// Rⱼⱼ in that order.
     let roots: [Float]
 
@@ -37,7 +37,7 @@ struct GPTQRounding {
     /// The one of ``dampings`` that was added.
     let damping: Float
 
-    /// - Parameter hessian: A, `[columns][columns]`.
+    /// - Parameter hessian: A, `[columns][columns]`, which is taken over.
     init(_ hessian: Memory, columns: Int, compute: Compute) throws(HessianFailure) {
         self.columns = columns
         let squares = (0..<columns).map { hessian.floats[$0 * columns + $0] }
@@ -62,10 +62,8 @@ struct GPTQRounding {
         }
         guard let damping else { throw .indefinite }
         self.damping = damping
-        self.hessian = hessian
         added = damping * mean
         self.order = order
-        factors = memory
         importance = order.map { squares[$0] / mean }
         let roots = (0..<columns).map { values[$0 * columns + $0] }
         self.roots = roots
@@ -76,6 +74,8 @@ struct GPTQRounding {
                 for column in row + 1..<max(columns, row + 1) { own[column] *= inverses[column] }
             }
         }
+        factors = FloatPanels(taking: memory, rows: columns, columns: columns, compute: compute)
+        self.hessian = FloatPanels(taking: hessian, rows: columns, columns: columns, compute: compute)
     }
 
     private static func order(_ squares: [Float]) -> [Int] {
@@ -108,7 +108,7 @@ struct GPTQRounding {
             if stripe > 0 {
                 taken.floats.update(repeating: 0, count: rows.count * Self.stripe)
                 Compute.addProduct(
-                    errors.floats, stride: columns, factors.floats + stripe, stride: columns,
+                    errors.floats, stride: columns, factors, row: 0, column: stripe,
                     into: taken.floats, stride: Self.stripe, rows: rows.count, columns: end - stripe,
                     depth: stripe, level: level)
             }
@@ -125,8 +125,8 @@ struct GPTQRounding {
                     }
                     guard first > stripe else { return }
                     Compute.addProduct(
-                        errors.floats + stripe, stride: columns, factors.floats + stripe * columns + first,
-                        stride: columns, into: start, stride: width, rows: rows.count, columns: width,
+                        errors.floats + stripe, stride: columns, factors, row: stripe, column: first,
+                        into: start, stride: width, rows: rows.count, columns: width,
                         depth: first - stripe, level: level)
                 }
                 if options.scales == .importance {
@@ -135,7 +135,7 @@ struct GPTQRounding {
                     block.chooseScales()
                 }
                 block.round(
-                    factors: factors.floats + first * columns + first, stride: columns,
+                    factors: factors.place(row: first, column: first),
                     errors: errors.floats + first, errorStride: columns, level: level)
                 let index = order[first] / width
                 for row in 0..<rows.count {
@@ -162,7 +162,7 @@ struct GPTQRounding {
             }
         }
         CoordinateDescent(
-            hessian: hessian.floats, columns: columns, damping: added, codec: matrix.codec, level: level
+            hessian: hessian, columns: columns, damping: added, codec: matrix.codec, level: level
         ).descend(
             rows: rows.count, errors: own.floats,
             values: matrix.weights.floats + rows.lowerBound * columns,
