@@ -479,7 +479,9 @@ def main():
 
     shape = SHAPES[arguments.shape]
     if arguments.layers:
-        shape = dataclasses.replace(shape, layers=arguments.layers)
+        # GGUF has no key for a scale of attention of its own: llama.cpp knows 27B's by its 62 layers.
+        scalar = shape.query_scalar if arguments.layers == shape.layers else None
+        shape = dataclasses.replace(shape, layers=arguments.layers, query_scalar=scalar)
     shard_bytes = arguments.shard_size or shape.shard_bytes
     folder = arguments.folder
     description = f"shape {arguments.shape}, seed {arguments.seed}, shards of {shard_bytes}"
