@@ -4,10 +4,13 @@ set -euo pipefail
 ROOT=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." && pwd)
 # shellcheck source=scripts/lib/common.sh
 source "$ROOT/scripts/lib/common.sh"
+# shellcheck source=scripts/lib/packages.sh
+source "$ROOT/scripts/lib/packages.sh"
 
 usage() {
     cat <<'END_OF_USAGE'
-Usage: scripts/fetch-text.sh [FOLDER] [--training] [--text FILE]
+Usage: scripts/fetch-text.sh [FOLDER] [--training | --evaluation | --mixture]
+       scripts/fetch-text.sh --text FILE
 
 Brings a text to measure perplexity on: 219 kB, some 48,000 tokens, of English
 prose from The Debian Administrator's Handbook, as plain UTF-8. It is made of
@@ -18,10 +21,19 @@ What is in FOLDER already is not fetched again. Prints on stdout text=PATH,
 sha256=DIGEST and licence=NAME; progress goes to stderr. Another version of the
 package gives another text and thus another digest.
 
-  --training   another text, to train on: the paragraphs of the Debian Reference,
-               from the package debian-reference-en
-  --text FILE  use this file instead; only its path and digest are printed
-  --help       print this
+  --training    another text, to train on: the paragraphs of the Debian Reference,
+                from the package debian-reference-en
+  --evaluation  evaluation texts of eleven kinds, from handbook to verse, each of
+                some 40 to 60 thousand tokens: FOLDER/evaluation/KIND/DOCUMENT.txt.
+                Prints evaluation=PATH. 110 MB are downloaded
+  --mixture     text to calibrate and train on, of other packages: 30 MB,
+                FOLDER/mixture/PACKAGE.txt. No 13 words in a row of it are in any
+                evaluation text. Prints mixture=PATH. 170 MB are downloaded
+  --text FILE   use this file instead; only its path and digest are printed
+  --help        print this
+
+What the texts of --evaluation and --mixture were made of, and under which
+licences they are, is in FOLDER/evaluation.md and FOLDER/mixture.md.
 
 Environment:
   NIBBLE_CACHE  FOLDER is $NIBBLE_CACHE/texts by default; NIBBLE_CACHE itself
@@ -37,6 +49,7 @@ licence="GPL-2.0-or-later or CC-BY-SA-3.0"
 folder=
 own=
 training=false
+set=
 while (($#)); do
     case $1 in
         --text)
@@ -45,6 +58,10 @@ while (($#)); do
             shift
             ;;
         --training) training=true ;;
+        --evaluation | --mixture)
+            [[ -z $set ]] || misuse "--evaluation and --mixture are two runs"
+            set=${1#--}
+            ;;
         -h | --help)
             usage
             exit 0
@@ -67,6 +84,14 @@ if [[ -n $own ]]; then
     exit 0
 fi
 
+if [[ -n $set ]]; then
+    $training && misuse "--$set and --training are two runs"
+    # shellcheck source=scripts/lib/text_sets.sh
+    source "$ROOT/scripts/lib/text_sets.sh"
+    fetch_set "$set" "${folder:-$NIBBLE_CACHE/texts}"
+    exit 0
+fi
+
 title="The Debian Administrator's Handbook"
 if $training; then
     package=debian-reference-en
@@ -83,40 +108,23 @@ lock "$folder/.fetch-$package.lock"
 
 # MARK: The package
 
-# download_package: into $download. As root, apt-get would give the download to a
-# user that cannot write there, and warn about it.
-download_package() {
-    (cd -- "$download" && apt-get download --quiet --quiet -o APT::Sandbox::User=root "$package") >&2
-}
-
 # extract: prints the text of the unpacked package.
 extract() {
     if $training; then
         # Paragraphs, a line each; tables and drawings are left out.
-        gzip --decompress --stdout "$download/content/usr/share/debian-reference/debian-reference.en.txt.gz" |
+        gzip --decompress --stdout "$download/content/$package/usr/share/debian-reference/debian-reference.en.txt.gz" |
             sed 's/\xc2\xa0/ /g' | awk 'BEGIN { RS = ""; ORS = "\n\n" } !/[|]/ { gsub(/[ \t\n]+/, " "); if (length($0) > 80) print }'
     else
-        python3 "$ROOT/scripts/lib/handbook_text.py" "$download/content/$pages" "$bytes"
+        python3 "$ROOT/scripts/lib/handbook_text.py" "$download/content/$package/$pages" "$bytes"
     fi
 }
 
 fetch() {
-    local tool
-    for tool in apt-get dpkg-deb python3; do
-        command -v "$tool" >/dev/null || die "$tool is needed; or name a text of your own with --text FILE."
-    done
     download=$(mktemp -d -- "$folder/.download-$package.XXXXXX")
     trap 'rm -rf -- "$download"' EXIT
-    log "Downloading the package $package"
-    if ! download_package; then
-        # The lists of packages may be absent or old.
-        run_apt update || true
-        download_package ||
-            die "$package could not be downloaded: name a text of your own with --text FILE."
-    fi
-    dpkg-deb --extract "$download/$package"_*.deb "$download/content" || die "the package could not be unpacked."
+    unpack_packages "$download/content" "name a text of your own with --text FILE" "$package"
     extract >"$download/text" || die "the text could not be extracted."
-    cp -- "$download/content/usr/share/doc/$package/copyright" "$download/copyright"
+    cp -- "$download/content/$package/usr/share/doc/$package/copyright" "$download/copyright"
     # Same file system: each file appears whole or not at all.
     mv -f -- "$download/copyright" "$copyright"
     mv -f -- "$download/text" "$text"
