@@ -9,9 +9,15 @@ struct CompareCommand: ParsableCommand {
             One row a model, from one pass over the texts. "recovered" is the share of the first model's loss in \
             perplexity that a later one wins back: name the plain quantization first.
 
+            Texts of several documents give intervals over documents beside the errors over tokens, which take tokens \
+            for independent measurements. Several texts also give each text, their average and the worst one.
+
             EXAMPLES
               nibble compare gemma.bf16.gguf gemma.q4_0.gguf gemma.q4_0-imatrix.gguf gemma.qat.gguf --text wiki.test.raw
               nibble compare gemma-3-270m gemma.q4_0.gguf --text a.txt b.txt --chunks 40 --markdown
+              Kinds of text, each a folder of documents, at two contexts:
+                nibble compare gemma.bf16.gguf gemma.q4_0.gguf --text code=evaluation/code verse=evaluation/verse \
+                    --context 512 4096
             """
     )
 
@@ -22,6 +28,12 @@ struct CompareCommand: ParsableCommand {
     var models: [String]
 
     @OptionGroup var options: EvaluationOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Measure divergence from this model as well, as from a trained one before it was rounded.",
+            valueName: "model"))
+    var alsoAgainst: String?
 
     @Flag(help: "Print the result as JSON.")
     var json = false
@@ -36,10 +48,20 @@ struct CompareCommand: ParsableCommand {
 
     func run() throws {
         try Session.run { session in
-            let evaluator = try Evaluator(options.request(models: [base] + models, session))
-            let evaluation = try options.run(evaluator, session)
-            let report = ComparisonReport(evaluation, warnings: evaluator.notes.map(\.description))
-            try StandardOutput.print(json ? report.json : markdown ? report.markdown : report.text)
+            var reports: [ComparisonReport] = []
+            for context in options.context where !session.isInterrupted {
+                var request = options.request(models: [base] + models, context: context, session)
+                request.secondBase = alsoAgainst
+                let evaluator = try Evaluator(request)
+                let evaluation = try options.run(evaluator, session)
+                let report = ComparisonReport(evaluation, warnings: evaluator.notes.map(\.description))
+                reports.append(report)
+                guard !json else { continue }
+                let title = options.context.count > 1 ? "\(context) tokens of context\n\n" : ""
+                let space = reports.count > 1 ? "\n\n" : ""
+                try StandardOutput.print(space + title + (markdown ? report.markdown : report.text))
+            }
+            if json { try StandardOutput.print(ComparisonReport.json(reports)) }
             try session.endIfInterrupted()
         }
     }

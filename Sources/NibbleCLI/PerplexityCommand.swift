@@ -54,6 +54,10 @@ struct PerplexityCommand: ParsableCommand {
             throw ValidationError(
                 "--logits brings its text along: leave out --text, --base, --stride and --save-logits")
         }
+        if options.context.count > 1 {
+            throw ValidationError(
+                "--context is given \(options.context.count) times; `nibble compare` takes several")
+        }
         if logits == nil, options.text.isEmpty { throw ValidationError("name a text with --text FILE") }
         if saveLogits != nil, base != nil || stride != nil || options.text.count > 1 {
             throw ValidationError("--save-logits takes one --text, without --base and --stride")
@@ -62,7 +66,8 @@ struct PerplexityCommand: ParsableCommand {
 
     func run() throws {
         try Session.run { session in
-            var request = options.request(models: (base.map { [$0] } ?? []) + [model], session)
+            var request = options.request(
+                models: (base.map { [$0] } ?? []) + [model], context: options.context[0], session)
             request.stride = stride
             request.logits = logits
             request.savedLogits = saveLogits

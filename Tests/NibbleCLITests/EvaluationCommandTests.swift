@@ -164,6 +164,112 @@ struct EvaluationCommandTests {
         #expect(lines[4].contains("3 chunks of 32 tokens"))
     }
 
+    /// Two kinds of text, one of four documents and one of three.
+    private func kinds() throws -> [String] {
+        try folder.makeFolder("prose")
+        let bytes = try contents(text)
+        for part in 0..<4 {
+            try folder.write(bytes[part * 500..<(part + 1) * 500], to: "prose/\(part).txt")
+        }
+        let lines = (0..<3).map {
+            "{\"text\": \"\(String(repeating: "let x\($0) = \($0) + y ", count: 40))\"}\n"
+        }
+        return ["prose=\(folder.file("prose"))", try folder.write(lines.joined().utf8, to: "code.jsonl")]
+    }
+
+    @Test("Texts of documents have intervals, each text a row, their average and the worst")
+    func documents() throws {
+        let (quantized, texts) = (try quantized(), try kinds())
+        let result = try CommandLineTool.run(
+            ["compare", model, quantized, quantized, "--text"] + texts + ["-c", "32", "--quiet"])
+        try #require(result.status == 0, "\(result.errors)")
+        let lines = lines(result.output)
+        #expect(lines.contains("95 % intervals over 7 documents, by paired bootstrap:"))
+        #expect(lines.contains { $0.hasPrefix("KLD of tokens ") && $0.hasSuffix("above 0.1 nats") })
+        #expect(lines.contains { $0.hasPrefix("prose ") && $0.contains("  4  ") })
+        #expect(lines.contains { $0.hasPrefix(folder.file("code.jsonl")) && $0.contains("  3  ") })
+        #expect(lines.contains { $0.hasPrefix("average of texts ") && $0.contains(" to ") })
+        #expect(lines.contains { $0.hasPrefix("worst ") })
+        #expect(!result.output.contains("no intervals"))
+
+        let json = try json(
+            CommandLineTool.run(
+                ["compare", model, quantized, quantized, "--text"] + texts + [
+                    "-c", "32", "--quiet", "--json",
+                ]))
+        #expect(json["documents"]?.integer == 7)
+        let second = try #require(json["models"]?.elements?[1])
+        let interval = (second["intervals"]?["kl_divergence"]?.elements ?? []).compactMap(\.real)
+        try #require(interval.count == 2)
+        let mean = try #require(second["kl_divergence"]?["value"]?.real)
+        #expect(interval[0] < mean && mean < interval[1])
+        #expect(second["intervals"]?["recovered"] == .null)
+        // A model beside itself wins back nothing, of which there is no doubt.
+        let third = try #require(json["models"]?.elements?[2])
+        #expect(third["recovered"]?.real == 0)
+        #expect(third["intervals"]?["kl_divergence_less_first"] == .null)
+        let parts = try #require(json["by_text"]?.elements)
+        #expect(parts.compactMap { $0["name"]?.text } == ["prose", folder.file("code.jsonl")])
+        #expect(parts.compactMap { $0["documents"]?.integer } == [4, 3])
+        let means = parts.compactMap { $0["models"]?.elements?[1]["kl_divergence"]?["value"]?.real }
+        try #require(means.count == 2)
+        let average = try #require(second["text_average"])
+        let value = try #require(average["kl_divergence"]?.real)
+        #expect(abs(value - (means[0] + means[1]) / 2) < 1e-12)
+        #expect(average["worst_kl_divergence"]?["value"]?.real == means.max())
+    }
+
+    @Test("A text of one document among several says that there are no intervals")
+    func oneDocument() throws {
+        let result = try CommandLineTool.run(
+            ["compare", model, try quantized(), "--text", text, try kinds()[0], "-c", "32", "--quiet"])
+        #expect(result.status == 0, "\(result.errors)")
+        #expect(
+            result.output.contains("no intervals over documents: they take two in each text and 5 in all"))
+        #expect(result.output.contains("\(text) is one document"))
+    }
+
+    @Test("Against a second model divergences are those of a comparison with it")
+    func second() throws {
+        let (quantized, texts) = (try quantized(), try kinds())
+        func compare(_ arguments: String...) throws -> JSONValue {
+            try json(
+                CommandLineTool.run(
+                    ["compare"] + arguments + ["-c", "32", "--quiet", "--json", "--text"] + texts))
+        }
+        let both = try compare(model, quantized, "--also-against", quantized)
+        let turned = try compare(quantized, model)
+        #expect(both["second_base"]?.text == "q4_0.gguf")
+        let models = try #require(both["models"]?.elements)
+        try #require(models.count == 2)
+        let expected = try #require(turned["models"]?.elements?[1]["kl_divergence"])
+        #expect(models[0]["kl_divergence_from_second"] == expected)
+        #expect(models[0]["kl_divergence"] == .null && models[1]["kl_divergence_from_second"] == .null)
+        #expect(
+            models[0]["intervals"]?["kl_divergence_from_second"]
+                == turned["models"]?.elements?[1]["intervals"]?["kl_divergence"])
+        // A model that is none of the others has a row.
+        let third = try compare(model, quantized, "--also-against", try copy(of: quantized))
+        #expect(third["models"]?.elements?.count == 3)
+        #expect(third["models"]?.elements?[1]["kl_divergence_from_second"]?["value"]?.real == 0)
+    }
+
+    private func copy(of path: String) throws -> String {
+        try folder.write(contents(path), to: "copy.gguf")
+    }
+
+    @Test("Several contexts are one comparison after the other")
+    func contexts() throws {
+        let quantized = try quantized()
+        let arguments = ["compare", model, quantized, "--text", text, "--context", "32", "64", "--quiet"]
+        let result = try CommandLineTool.run(arguments)
+        let lines = lines(result.output)
+        #expect(lines.count(where: { $0.hasSuffix(" tokens of context") }) == 2)
+        #expect(lines.first == "32 tokens of context" && lines.contains("64 tokens of context"))
+        let json = try json(CommandLineTool.run(arguments + ["--json"]))
+        #expect(json["contexts"]?.elements?.compactMap { $0["context"]?.integer } == [32, 64])
+    }
+
     @Test("JSON of a comparison has the models in order, nulls where the base has no figure")
     func compareJSON() throws {
         let quantized = try quantized()
@@ -200,6 +306,7 @@ struct EvaluationCommandTests {
             (["perplexity", "MODEL", "--text", "TEXT", "--save-logits", "a", "--base", "MODEL"], "--base"),
             (["perplexity", "MODEL", "--text", "TEXT", "--save-logits", "a", "--stride", "4"], "--stride"),
             (["perplexity", "MODEL", "--text", "TEXT", "--context", "0"], "--context"),
+            (["perplexity", "MODEL", "--text", "TEXT", "--context", "32", "64"], "compare"),
             (["perplexity", "MODEL", "--text", "TEXT", "--chunks", "0"], "--chunks"),
             (["perplexity", "MODEL", "--text", "TEXT", "--threads", "0"], "--threads"),
             (["perplexity", "MODEL", "--text", "TEXT", "--precision", "f8"], "precision"),
@@ -218,7 +325,8 @@ struct EvaluationCommandTests {
         arguments: [
             (["perplexity", "missing.gguf", "--text", "TEXT"], "missing.gguf"),
             (["perplexity", "MODEL", "--text", "missing.txt"], "missing.txt"),
-            (["perplexity", "MODEL", "--text", "FOLDER"], "is a folder"),
+            (["perplexity", "MODEL", "--text", "FOLDER"], "is in a folder of text"),
+            (["compare", "MODEL", "MODEL", "--text", "kind=missing.txt"], "missing.txt"),
             (["perplexity", "MODEL", "--text", "EMPTY"], "tokens"),
             (["perplexity", "MODEL", "--text", "TEXT", "-c", "2000"], "smaller context"),
             (["perplexity", "MODEL", "--text", "TEXT", "-c", "2"], "larger context"),

@@ -30,6 +30,7 @@ struct EvaluationReportTests {
     private func result(_ texts: [Evaluation.Text], hasBase: Bool = false) -> Evaluation {
         Evaluation(
             models: [.init(path: "m.gguf", bytes: 1000, bitsPerWeight: 4.5)], hasBase: hasBase,
+            secondBase: nil,
             precision: "f32",
             threads: 2, texts: texts, elapsed: .seconds(4))
     }
@@ -41,7 +42,8 @@ struct EvaluationReportTests {
         .init(
             name: name, tokenCount: tokens, context: 512, stride: nil, chunksPlanned: planned,
             chunksDone: done,
-            estimates: [try estimate(values)], divergences: [divergence])
+            estimates: [try estimate(values)], divergences: [divergence], secondDivergences: [],
+            documents: [.init(name: name, sums: [DocumentSums()], secondSums: [])])
     }
 
     private func object(_ json: String) throws -> [String: Any] {
@@ -121,7 +123,7 @@ struct EvaluationReportTests {
                 .init(path: "bf16", bytes: 536_000_000, bitsPerWeight: 16),
                 .init(path: "q4_0", bytes: 151_000_000, bitsPerWeight: 4.5),
                 .init(path: "qat|q4_0", bytes: 151_000_000, bitsPerWeight: 4.5),
-            ], hasBase: true, precision: "f32", threads: 2,
+            ], hasBase: true, secondBase: nil, precision: "f32", threads: 2,
             texts: [
                 .init(
                     name: "a.txt", tokenCount: 2048, context: 512, stride: nil, chunksPlanned: 4,
@@ -129,6 +131,9 @@ struct EvaluationReportTests {
                     estimates: [try estimate([1, 1, 1]), PerplexityEstimate(), PerplexityEstimate()],
                     divergences: [
                         DivergenceStatistics(), try statistics(nll: 2), try statistics(nll: 1.5),
+                    ], secondDivergences: [],
+                    documents: [
+                        .init(name: "a.txt", sums: Array(repeating: DocumentSums(), count: 3), secondSums: [])
                     ])
             ], elapsed: .seconds(75))
     }
@@ -160,7 +165,7 @@ struct EvaluationReportTests {
 
     @Test("A comparison as JSON")
     func comparisonJSON() throws {
-        let json = try object(ComparisonReport(try comparison(done: 3)).json)
+        let json = try object(ComparisonReport.json([ComparisonReport(try comparison(done: 3))]))
         let models = try #require(json["models"] as? [[String: Any]])
         #expect(models.count == 3)
         #expect(models[0]["difference"] is NSNull)

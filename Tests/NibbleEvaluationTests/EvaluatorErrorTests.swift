@@ -47,14 +47,14 @@ struct EvaluatorErrorTests {
         try expect(request([hubFile("qwen3")], texts: [path]), .invalidRequest, path, "has 0 tokens")
     }
 
-    @Test("A text that is missing, or a folder")
+    @Test("A text that is missing, or a folder without any")
     func noText() throws {
         let folder = try TemporaryFolder()
         let missing = folder.file("none.txt")
         try expect(
             request([hubFile("llama3")], texts: [missing]), .inputOutput, missing, "No such file")
         try expect(
-            request([hubFile("llama3")], texts: [folder.path]), .inputOutput, folder.path, "is a folder")
+            request([hubFile("llama3")], texts: [folder.path]), .invalidRequest, folder.path, "holds no text")
     }
 
     @Test("A model that is missing")

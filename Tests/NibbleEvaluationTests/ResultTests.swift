@@ -27,7 +27,7 @@ struct ResultTests {
     ) -> Evaluation {
         Evaluation(
             models: models.map { .init(path: "folder/" + $0, bytes: 300, bitsPerWeight: 4.5) },
-            hasBase: hasBase,
+            hasBase: hasBase, secondBase: nil,
             precision: "f32", threads: 2, texts: texts, elapsed: .seconds(seconds))
     }
 
@@ -37,7 +37,8 @@ struct ResultTests {
     ) -> Evaluation.Text {
         .init(
             name: name, tokenCount: 2000, context: 512, stride: nil, chunksPlanned: planned, chunksDone: done,
-            estimates: estimates, divergences: divergences)
+            estimates: estimates, divergences: divergences, secondDivergences: [],
+            documents: [.init(name: name, sums: estimates.map { _ in DocumentSums() }, secondSums: [])])
     }
 
     @Test("Texts are pooled token by token, and an interrupted run says how far it came")

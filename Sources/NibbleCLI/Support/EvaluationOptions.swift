@@ -6,12 +6,18 @@ struct EvaluationOptions: ParsableArguments {
     @Option(
         name: .shortAndLong, parsing: .upToNextOption,
         help: ArgumentHelp(
-            "Text files or pipes, of any bytes, - for standard input; each is cut on its own.",
+            "Text files or pipes, of any bytes, - for standard input; folders and .jsonl files of documents; NAME=PATH.",
+            discussion: """
+                Each text is cut in chunks on its own. The files of a folder are documents of one text, and so are the \
+                lines of a .jsonl file ({"text": "..."}): intervals are measured over documents.
+                """,
             valueName: "file"))
     var text: [String] = []
 
-    @Option(name: .shortAndLong, help: ArgumentHelp("Tokens of a chunk.", valueName: "n"))
-    var context = 512
+    @Option(
+        name: .shortAndLong, parsing: .upToNextOption,
+        help: ArgumentHelp("Tokens of a chunk; `compare` takes several.", valueName: "n"))
+    var context: [Int] = [512]
 
     @Option(help: ArgumentHelp("Evaluate this many chunks of each text at most.", valueName: "n"))
     var chunks: Int?
@@ -32,11 +38,13 @@ struct EvaluationOptions: ParsableArguments {
     var quiet = false
 
     func validate() throws {
-        guard context > 0 else { throw ValidationError("--context is \(context), expected 1 or more") }
+        for context in context where context < 1 {
+            throw ValidationError("--context is \(context), expected 1 or more")
+        }
         if let chunks, chunks < 1 { throw ValidationError("--chunks is \(chunks), expected 1 or more") }
     }
 
-    func request(models: [String], _ session: Session) -> EvaluationRequest {
+    func request(models: [String], context: Int, _ session: Session) -> EvaluationRequest {
         var request = EvaluationRequest(
             models: models, texts: text, threads: threads.count(session))
         request.context = context

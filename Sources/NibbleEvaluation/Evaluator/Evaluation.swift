@@ -4,6 +4,8 @@ public struct Evaluation: Sendable {
     public let models: [Model]
     /// Whether divergences were measured: from the first of several models, or from recorded logits.
     public let hasBase: Bool
+    /// The place in ``models`` of a second base of divergences.
+    public let secondBase: Int?
     /// How the models were computed: `f32`, `bf16`.
     public let precision: String
     /// Threads used.
@@ -41,6 +43,20 @@ public struct Evaluation: Sendable {
         public internal(set) var estimates: [PerplexityEstimate]
         /// Divergence of each model from the base; empty statistics for the base itself.
         public internal(set) var divergences: [DivergenceStatistics]
+        /// Divergence of each model from the second base; empty statistics for that itself, none without one.
+        public internal(set) var secondDivergences: [DivergenceStatistics]
+        /// The documents that it is made of, those of which nothing was scored included.
+        public internal(set) var documents: [Document]
+    }
+
+    /// A document of a text.
+    public struct Document: Sendable {
+        /// Its path, for a line of a `.jsonl` file with the number of the document.
+        public let name: String
+        /// What each model made of its scored tokens.
+        public internal(set) var sums: [DocumentSums]
+        /// The same beside the second base; none without one.
+        public internal(set) var secondSums: [DocumentSums]
     }
 
     /// Chunks that were to be evaluated.
@@ -64,20 +80,37 @@ public struct Evaluation: Sendable {
         texts.reduce(into: DivergenceStatistics()) { $0.merge($1.divergences[model]) }
     }
 
+    /// Divergence of a model from the second base over the tokens of all texts; without tokens where there is none.
+    public func secondDivergence(model: Int) -> DivergenceStatistics {
+        texts.reduce(into: DivergenceStatistics()) { sum, text in
+            if model < text.secondDivergences.count { sum.merge(text.secondDivergences[model]) }
+        }
+    }
+
     /// A row for each model, the base first.
     public var rows: [ComparisonRow] {
         let base = pooled(model: 0)
         let others = models.indices.dropFirst().map(divergence)
         let first = others.first?.perplexities.difference.value
+        let intervals = intervals()
         return zip(names, models).enumerated().map { index, named in
             let (name, model) = named
             let statistics = index > 0 ? others[index - 1] : nil
+            let second = secondBase.flatMap { $0 == index ? nil : secondDivergence(model: index) }
             return ComparisonRow(
                 name: name, bytes: model.bytes, bitsPerWeight: model.bitsPerWeight,
                 perplexity: statistics?.perplexities.perplexity
                     ?? Estimate(base.perplexity, error: base.perplexityError), statistics: statistics,
-                percentiles: statistics?.divergencePercentiles, firstDifference: index > 1 ? first : nil)
+                percentiles: statistics?.divergencePercentiles, firstDifference: index > 1 ? first : nil,
+                secondDivergence: second?.meanDivergence, intervals: intervals?[index])
         }
+    }
+
+    /// What there is of one text.
+    public func restricted(toText index: Int) -> Evaluation {
+        var part = self
+        part.texts = [texts[index]]
+        return part
     }
 
     /// The last part of each path, or the whole paths where that does not tell the models apart.

@@ -14,7 +14,8 @@ internal import NibbleTokenizer
 public struct EvaluationRequest: Sendable {
     /// Paths of the models; the first is the base of divergences.
     public var models: [String]
-    /// Paths of the texts.
+    /// Paths of the texts, or `NAME=PATH`: a file, a folder whose files are documents of one text, or a `.jsonl` file
+    /// whose lines are.
     public var texts: [String]
     /// Tokens of a chunk.
     public var context = 512
@@ -28,6 +29,8 @@ public struct EvaluationRequest: Sendable {
     public var threads: Int
     /// The instruction level of the kernels.
     public var level = KernelLevel.best
+    /// A second model that divergences are measured from; it may be one of ``models``.
+    public var secondBase: String?
     /// A file of base logits to compare the model with, instead of a base model and texts.
     public var logits: String?
     /// Where to write the first model's logits.
@@ -40,6 +43,13 @@ public struct EvaluationRequest: Sendable {
         self.models = models
         self.texts = texts
         self.threads = threads
+    }
+}
+
+extension EvaluationRequest {
+    /// All models that are evaluated: the second base last, where it is none of the others.
+    var allModels: [String] {
+        models + (secondBase.map { models.contains($0) ? [] : [$0] } ?? [])
     }
 }
 
@@ -56,8 +66,8 @@ extension Evaluator {
         var models: [LanguageModel] = []
         var tokenizers: [Tokenizer] = []
         var notes: [CheckpointNote] = []
-        var files = request.texts
-        for path in request.models {
+        var files = request.texts.map { EvaluationText.parts($0).path }
+        for path in request.allModels {
             let checkpoint = try ModelCheckpoint(path: path)
             models.append(try LanguageModel(checkpoint, compute: compute))
             tokenizers.append(try Tokenizer(checkpoint))
@@ -73,16 +83,20 @@ extension Evaluator {
             self.notes = notes + self.notes
             return
         }
-        try MappedFile.checkStandardInput(request.texts)
-        var texts: [(name: String, tokens: [Int32])] = []
-        for path in request.texts {
-            let text = try EvaluationText(path: path)
-            texts.append((text.name, try Self.tokens(of: text, tokenizers, request.models)))
+        try MappedFile.checkStandardInput(request.texts.map { EvaluationText.parts($0).path })
+        var texts: [TokenizedText] = []
+        for argument in request.texts {
+            let text = try EvaluationText(argument)
+            texts.append(
+                TokenizedText(
+                    name: text.name, tokens: try Self.tokens(of: text, tokenizers, request.allModels),
+                    documents: text.documents.map(\.name)))
         }
         try self.init(
-            models, texts: texts, context: request.context, stride: request.stride,
+            models, tokenized: texts, context: request.context, stride: request.stride,
             chunkLimit: request.chunkLimit, bos: bos, logitsPath: request.savedLogits,
             replacesLogits: request.replacesLogits)
+        secondBase = request.secondBase.flatMap(request.allModels.lastIndex)
         self.notes = notes + self.notes
     }
 
@@ -103,10 +117,11 @@ extension Evaluator {
     /// The tokens of a text, which must be the same for all models.
     private static func tokens(
         of text: EvaluationText, _ tokenizers: [Tokenizer], _ paths: [String]
-    ) throws(CheckpointError) -> [Int32] {
-        let tokens = try text.tokens(tokenizers[0], path: paths[0])
+    ) throws(CheckpointError) -> EvaluationText.Tokens {
+        let found = try text.tokens(tokenizers[0], path: paths[0])
+        let tokens = found.tokens
         for (tokenizer, path) in zip(tokenizers, paths).dropFirst() {
-            let others = try text.tokens(tokenizer, path: path)
+            let others = try text.tokens(tokenizer, path: path).tokens
             guard others != tokens else { continue }
             let index =
                 zip(tokens, others).enumerated().first { $1.0 != $1.1 }?.offset
@@ -116,6 +131,6 @@ extension Evaluator {
                 "cuts \(text.name) into other tokens than \(paths[0]) does, from token \(index) on",
                 advice: "compare models of one tokenizer")
         }
-        return tokens
+        return found
     }
 }

@@ -15,8 +15,12 @@ public final class Evaluator {
     public let models: [LanguageModel]
     /// The texts, cut in chunks.
     public let plans: [(name: String, plan: ChunkPlan)]
+    /// The documents of each text, and which of them each chunk belongs to.
+    private let documents: [(names: [String], places: DocumentPlaces)]
     /// What the user should know of models and texts before relying on the figures.
     public internal(set) var notes: [CheckpointNote] = []
+    /// The place in ``models`` of a second base, which divergences are measured from as well.
+    var secondBase: Int?
     /// Where base logits are read from instead of a base model.
     private let recorded: LogitsFileReader?
     /// Where the first model's logits are written.
@@ -41,10 +45,31 @@ public final class Evaluator {
     ///   - logitsPath: where to write the first model's logits; for a single text.
     /// - Throws: ``CheckpointError`` where a text is too short, the context too long for a model, or vocabularies
     ///   differ in size.
-    public init(
+    public convenience init(
         _ models: [LanguageModel], texts: [(name: String, tokens: [Int32])], context: Int = 512,
         stride: Int? = nil,
         chunkLimit: Int? = nil, bos: Int32?, logitsPath: String? = nil, replacesLogits: Bool = false
+    ) throws(CheckpointError) {
+        try self.init(
+            models,
+            tokenized: texts.map { name, tokens in
+                TokenizedText(name: name, tokens: .init(tokens: tokens, starts: [0]), documents: [name])
+            }, context: context, stride: stride, chunkLimit: chunkLimit, bos: bos, logitsPath: logitsPath,
+            replacesLogits: replacesLogits)
+    }
+
+    /// A text and its documents, in tokens.
+    struct TokenizedText {
+        var name: String
+        var tokens: EvaluationText.Tokens
+        /// Names of the documents.
+        var documents: [String]
+    }
+
+    /// Cuts texts of documents.
+    init(
+        _ models: [LanguageModel], tokenized texts: [TokenizedText], context: Int, stride: Int?,
+        chunkLimit: Int?, bos: Int32?, logitsPath: String?, replacesLogits: Bool
     ) throws(CheckpointError) {
         precondition(!models.isEmpty && !texts.isEmpty, "nothing to evaluate")
         self.models = models
@@ -53,13 +78,14 @@ public final class Evaluator {
         for text in texts {
             do throws(EvaluationError) {
                 let plan = try ChunkPlan(
-                    tokens: text.tokens, context: context, stride: stride, limit: chunkLimit, bos: bos)
+                    tokens: text.tokens.tokens, context: context, stride: stride, limit: chunkLimit, bos: bos)
                 plans.append((text.name, plan))
             } catch {
                 throw error.checkpointError(path: text.name)
             }
         }
         self.plans = plans
+        documents = texts.map { ($0.documents, DocumentPlaces(starts: $0.tokens.starts)) }
         recorded = nil
         if let logitsPath {
             guard plans.count == 1 else {
@@ -96,6 +122,7 @@ public final class Evaluator {
                 ChunkPlan(cut: Array(sequences.joined()), context: sequences[0].count, bos: nil)
             )
         ]
+        documents = [([name], DocumentPlaces(starts: [0]))]
         recorded = nil
         recorder = nil
         try check(context: sequences[0].count)
@@ -115,6 +142,7 @@ public final class Evaluator {
         }
         do throws(EvaluationError) {
             plans = [(logits.path, try logits.plan(bos: bos, limit: chunkLimit))]
+            documents = [([logits.path], DocumentPlaces(starts: [0]))]
         } catch {
             throw error.checkpointError(path: logits.path)
         }
@@ -164,9 +192,10 @@ public final class Evaluator {
                     return evaluation
                 }
                 let chunks = first..<min(first + size, plan.count)
-                let tokens = try evaluate(plan, chunks)
+                let found = try evaluate(plan, chunks)
                 do throws(EvaluationError) {
-                    try add(tokens, to: &evaluation.texts[index])
+                    try add(found, to: &evaluation.texts[index])
+                    add(found, of: chunks, plan, documents[index].places, to: &evaluation.texts[index])
                 } catch {
                     throw error.checkpointError(path: name)
                 }
@@ -186,21 +215,32 @@ public final class Evaluator {
                 let bits = Double($0.weightBytes) * 8 / Double($0.parameterCount)
                 return .init(path: $0.path, bytes: $0.weightBytes, bitsPerWeight: bits)
             },
-            hasBase: hasBase, precision: models[0].compute.precision.rawValue,
+            hasBase: hasBase, secondBase: secondBase, precision: models[0].compute.precision.rawValue,
             threads: models[0].compute.workers.count,
-            texts: plans.map { name, plan in
-                Evaluation.Text(
+            texts: zip(plans, documents).map { named, documents in
+                let (name, plan) = named
+                return Evaluation.Text(
                     name: name, tokenCount: plan.tokens.count, context: plan.window, stride: plan.stride,
                     chunksPlanned: plan.count,
                     estimates: Array(repeating: PerplexityEstimate(), count: models.count),
-                    divergences: Array(repeating: DivergenceStatistics(), count: models.count))
+                    divergences: Array(repeating: DivergenceStatistics(), count: models.count),
+                    secondDivergences: secondBase == nil
+                        ? [] : Array(repeating: DivergenceStatistics(), count: models.count),
+                    documents: documents.names.map {
+                        let sums = Array(repeating: DocumentSums(), count: models.count)
+                        return .init(name: $0, sums: sums, secondSums: secondBase == nil ? [] : sums)
+                    })
             })
     }
 
-    /// What all models make of some chunks: `[model][chunk][scored token]`.
-    private func evaluate(
-        _ plan: ChunkPlan, _ range: Range<Int>
-    ) throws(CheckpointError) -> [[[TokenDivergence]]] {
+    /// What all models make of the scored tokens of some chunks, `[model][chunk][token]`.
+    private struct Found {
+        var tokens: [[[TokenDivergence]]]
+        /// The same beside the second base, where there is one.
+        var second: [[[TokenDivergence]]]?
+    }
+
+    private func evaluate(_ plan: ChunkPlan, _ range: Range<Int>) throws(CheckpointError) -> Found {
         let chunks = range.map { plan[$0] }
         let base = try recordedLogits(plan, range)
         defer { if let recorded { for chunk in range { recorded.release(chunk: chunk) } } }
@@ -220,7 +260,24 @@ public final class Evaluator {
             throw error.checkpointError
         }
         try recorder?.write(pass.sources[0], sums: sums, chunks: range, compute: models[0].compute)
-        return divergences(pass.scores(sums), recorded: base, chunks: chunks)
+        var found = Found(tokens: divergences(pass.scores(sums), recorded: base, chunks: chunks))
+        if let secondBase {
+            let scores = pass.scores(from: secondBase, targets: chunks.map(\.targets))
+            found.second = models.indices.map { divergences(of: scores[$0], from: scores[secondBase]) }
+        }
+        return found
+    }
+
+    private func divergences(
+        of own: [[TokenScore]], from base: [[TokenScore]]
+    ) -> [[TokenDivergence]] {
+        zip(own, base).map { own, base in
+            zip(own, base).map { own, base in
+                TokenDivergence(
+                    nll: own.negativeLogLikelihood, baseNll: base.negativeLogLikelihood,
+                    divergence: own.divergence, sameTop: own.top == base.top)
+            }
+        }
     }
 
     private func finalStreams(_ chunks: Range<Int>) throws(CheckpointError) -> [Tensor]? {
@@ -266,13 +323,28 @@ public final class Evaluator {
         }
     }
 
-    private func add(
-        _ tokens: [[[TokenDivergence]]], to text: inout Evaluation.Text
-    ) throws(EvaluationError) {
+    private func add(_ found: Found, to text: inout Evaluation.Text) throws(EvaluationError) {
         for model in models.indices {
-            for token in tokens[model].joined() {
+            for token in found.tokens[model].joined() {
                 try text.estimates[model].add(token.nll)
                 if hasBase, recorded != nil || model > 0 { try text.divergences[model].add(token) }
+            }
+            guard let second = found.second, model != secondBase else { continue }
+            for token in second[model].joined() { try text.secondDivergences[model].add(token) }
+        }
+    }
+
+    /// Adds each chunk's tokens to the document that it belongs to.
+    private func add(
+        _ found: Found, of chunks: Range<Int>, _ plan: ChunkPlan, _ places: DocumentPlaces,
+        to text: inout Evaluation.Text
+    ) {
+        for (index, chunk) in chunks.enumerated() {
+            let document = places.document(ofChunk: chunk, of: plan)
+            for model in models.indices {
+                for token in found.tokens[model][index] { text.documents[document].sums[model].add(token) }
+                guard let second = found.second else { continue }
+                for token in second[model][index] { text.documents[document].secondSums[model].add(token) }
             }
         }
     }

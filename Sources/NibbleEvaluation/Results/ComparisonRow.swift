@@ -14,6 +14,10 @@ public struct ComparisonRow: Sendable, Equatable {
     let percentiles: Percentiles?
     /// What the first model that was compared lost; nil for that model itself.
     let firstDifference: Double?
+    /// Mean KL divergence from the second base, in nats; nil where there is none, and for that itself.
+    public let secondDivergence: Estimate?
+    /// Intervals over documents; nil where there are too few, see ``DocumentBootstrap``.
+    public let intervals: Evaluation.Intervals?
 
     /// Perplexity minus the base model's, with the error of paired measurements; nil for the base model.
     public var difference: Estimate? { statistics?.perplexities.difference }
@@ -25,6 +29,14 @@ public struct ComparisonRow: Sendable, Equatable {
     }
     /// Mean KL divergence from the base model, in nats.
     public var meanDivergence: Estimate? { statistics?.meanDivergence }
+    /// The KL divergence that half of the tokens exceed.
+    public var medianDivergence: Double? { percentiles?.median }
+    /// The KL divergence that one token in ten exceeds.
+    public var divergence90: Double? { percentiles?.value(at: 0.9) }
+    /// The KL divergence that one token in a thousand exceeds.
+    public var divergence999: Double? { percentiles?.value(at: 0.999) }
+    /// The share of tokens whose KL divergence is above ``DocumentSums/farDivergence``.
+    public var farShare: Double? { percentiles?.share(above: Float(DocumentSums.farDivergence)) }
     /// The KL divergence that one token in a hundred exceeds.
     public var divergence99: Double? { percentiles?.value(at: 0.99) }
     /// The largest KL divergence of a token.

@@ -21,6 +21,16 @@ public struct Percentiles: Sendable, Equatable {
         return Double((1 - share) * sorted[index] + share * sorted[min(index + 1, sorted.count - 1)])
     }
 
+    /// The share of values above `limit`; NaN without values. `O(log n)`
+    public func share(above limit: Float) -> Double {
+        var (first, end) = (0, sorted.count)
+        while first < end {
+            let middle = (first + end) / 2
+            if sorted[middle] > limit { end = middle } else { first = middle + 1 }
+        }
+        return Double(sorted.count - first) / Double(sorted.count)
+    }
+
     /// The smallest value; NaN without values.
     public var minimum: Double { value(at: 0) }
 

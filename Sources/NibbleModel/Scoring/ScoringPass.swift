@@ -72,12 +72,28 @@ public struct ScoringPass: Sendable {
     ///
     /// - Parameter sums: what ``sums(targets:)`` gave.
     public func scores(_ sums: VocabularySums) -> [[[TokenScore]]] {
-        sources.indices.map { source in
-            sequences.indices.map { sequence in
-                (0..<positions.count).map {
-                    sums.score(source: source, token: sequence * positions.count + $0)
-                }
-            }
+        sources.indices.map { scores(sums, place: $0) }
+    }
+
+    /// The scores of all sources, in their order, with divergences from another one than the first.
+    ///
+    /// - Parameters:
+    ///   - base: the source that divergences are measured from.
+    ///   - targets: as ``sums(targets:)`` has them, which was called before and found all logits finite.
+    public func scores(from base: Int, targets: [[Int32]]) -> [[[TokenScore]]] {
+        let order = [base] + sources.indices.filter { $0 != base }
+        guard
+            let sums = VocabularySums(
+                order.map { sources[$0] }, targets: targets.flatMap { $0 }, compute: compute)
+        else { preconditionFailure("logits are finite") }
+        return sources.indices.map { source in
+            scores(sums, place: order.firstIndex(of: source) ?? 0)
+        }
+    }
+
+    private func scores(_ sums: VocabularySums, place: Int) -> [[TokenScore]] {
+        sequences.indices.map { sequence in
+            (0..<positions.count).map { sums.score(source: place, token: sequence * positions.count + $0) }
         }
     }
 }

@@ -1,12 +1,14 @@
 internal import NibbleCheckpoint
 
 /// Takes the documents out of a file.
-struct TextDocuments {
+package struct TextDocuments {
     /// The field of a line of JSON that holds the text.
-    let textField: String
+    private let textField: String
+
+    package init(textField: String) { self.textField = textField }
 
     /// Calls `body` with the UTF-8 of each document: each line of a `.jsonl` file that is not blank, or the file.
-    func forEach(in path: String, _ body: (UnsafeRawBufferPointer) -> Void) throws {
+    package func forEach(in path: String, _ body: (UnsafeRawBufferPointer) -> Void) throws {
         let file = try MappedFile(text: path)
         guard file.count > 0 else {
             throw TextError(path, "is empty", advice: "leave it out, or check the path")

@@ -1,0 +1,108 @@
+internal import NibbleCheckpoint
+internal import NibbleTokenizer
+
+/// A text to evaluate models on: documents, one after the other.
+struct EvaluationText: Sendable {
+    /// The name to show: what the user calls it, else its path.
+    var name: String
+    /// Its documents.
+    var documents: [Document]
+
+    /// A part of a text that was written as a whole.
+    struct Document: Sendable {
+        /// Its path, for a line of a `.jsonl` file with the number of the line.
+        var name: String
+        /// Its bytes.
+        var bytes: [UInt8]
+    }
+
+    /// The tokens of a text, and where its documents begin.
+    struct Tokens: Sendable, Equatable {
+        var tokens: [Int32]
+        /// The first token of each document, nearly: a token may hold the end of one and the beginning of the next.
+        var starts: [Int]
+    }
+}
+
+extension EvaluationText {
+    /// Reads what `--text` names.
+    ///
+    /// - A file, or a pipe that is read to its end, `-` for standard input: one document of any bytes.
+    /// - A file whose name ends in `.jsonl`: a document in the field `text` of each line.
+    /// - A folder: all its texts, see `TextFiles`.
+    /// - `NAME=PATH`: the same under another name.
+    ///
+    /// - Throws: `CheckpointError` where one cannot be read, is no text, or holds none.
+    init(_ argument: String) throws(CheckpointError) {
+        let (name, path) = Self.parts(argument)
+        do {
+            documents = try TextFiles.list([path]).flatMap { file in try Self.documents(in: file) }
+        } catch let error as CheckpointError {
+            throw error
+        } catch let error as TextError {
+            throw CheckpointError(
+                .invalidRequest, path: error.subject, subject: error.line.map { "line \($0)" }, error.problem,
+                advice: error.advice)
+        } catch {
+            throw CheckpointError(.inputOutput, path: path, "\(error)")
+        }
+        self.name = name ?? (path == "-" ? "standard input" : path)
+    }
+
+    /// The name and the path in `NAME=PATH`; no name where there is a file of the whole name, or a path before the `=`.
+    static func parts(_ argument: String) -> (name: String?, path: String) {
+        guard let place = argument.firstIndex(of: "="), place > argument.startIndex,
+            !FilePath.exists(argument)
+        else { return (nil, argument) }
+        let name = String(argument[..<place])
+        guard !name.contains("/") else { return (nil, argument) }
+        return (name, String(argument[argument.index(after: place)...]))
+    }
+
+    private static func documents(in path: String) throws -> [Document] {
+        if path.lowercased().hasSuffix(".jsonl") {
+            var documents: [Document] = []
+            try TextDocuments(textField: "text").forEach(in: path) { text in
+                documents.append(Document(name: "\(path):\(documents.count + 1)", bytes: Array(text)))
+            }
+            return documents
+        }
+        let file = try MappedFile(text: path)
+        return withExtendedLifetime(file) { [Document(name: file.path, bytes: Array(file.bytes))] }
+    }
+
+    /// All documents as one text, as if their files were one: a document that does not end in a newline gets one before the
+    /// next. One newline at the very end is dropped, as llama.cpp drops it.
+    var bytes: [UInt8] {
+        var joined: [UInt8] = []
+        for document in documents {
+            if let last = joined.last, last != UInt8(ascii: "\n") { joined.append(UInt8(ascii: "\n")) }
+            joined += document.bytes
+        }
+        if joined.last == UInt8(ascii: "\n") { joined.removeLast() }
+        return joined
+    }
+
+    /// The tokens of the whole text, with BOS in front where the vocabulary adds one; special tokens are not
+    /// recognised in it.
+    ///
+    /// - Throws: ``CheckpointError`` where the vocabulary adds a token at the end, which llama-perplexity refuses
+    ///   too: it would stand in the middle of the text.
+    func tokens(_ tokenizer: Tokenizer, path: String) throws(CheckpointError) -> Tokens {
+        guard !tokenizer.addsEnd else {
+            throw CheckpointError(
+                .unsupported, path: path, subject: "tokenizer", "adds a token at the end of every text",
+                advice: "perplexity is not defined for it")
+        }
+        var starts = [0]
+        if documents.count > 1 {
+            for document in documents.dropLast() {
+                let count = tokenizer.encode(document.bytes, addingSpecial: false, parsingSpecial: false)
+                    .count
+                starts.append(starts[starts.count - 1] + count)
+            }
+        }
+        return Tokens(
+            tokens: tokenizer.encode(bytes, addingSpecial: true, parsingSpecial: false), starts: starts)
+    }
+}
