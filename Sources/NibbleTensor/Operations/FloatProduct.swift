@@ -102,24 +102,51 @@ struct FloatProduct {
         precondition(
             column.isMultiple(of: Self.width) && columns.isMultiple(of: Self.width),
             "columns \(column)..<\(column + columns)")
-        let tile = Memory(byteCount: 4 * min(rows, Self.rowsAgainstPanels) * Self.rowStride)
+        // Of few columns or terms a copy of a would take longer than it saves.
+        let readsOnce = columns <= 2 * Self.width || depth <= Self.width
+        if readsOnce, factor == 1, a.column == 1 {
+            forEachBlock(panels, row: row, column: column) { terms, panel, first in
+                nibble_f32_rows_product(
+                    a.start + terms.lowerBound, a.row, rows, terms.count, panel, Self.width, y + first,
+                    stride, 1, level)
+            }
+            return
+        }
+        let tileRows = min(rows, Self.rowsAgainstPanels)
+        let size = 4 * tileRows * Self.rowStride
+        let scratch = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+        defer { scratch.deallocate() }
+        let tile = scratch.bindMemory(to: Float.self, capacity: size / 4)
+        for top in Swift.stride(from: 0, to: rows, by: Self.rowsAgainstPanels) {
+            let range = top..<min(top + Self.rowsAgainstPanels, rows)
+            var packed = -1
+            forEachBlock(panels, row: row, column: column) { terms, panel, first in
+                if packed != terms.lowerBound {
+                    packRows(range, terms, into: tile)
+                    packed = terms.lowerBound
+                }
+                nibble_f32_rows_product(
+                    tile, Self.rowStride, range.count, terms.count, panel, Self.width,
+                    y + top * stride + first, stride, 1, level)
+            }
+        }
+    }
+
+    /// Calls `body` with each panel of each block of terms: the terms, where the panel lies, and its first column in the
+    /// product.
+    private func forEachBlock(
+        _ panels: FloatPanels, row: Int, column: Int,
+        _ body: (_ terms: Range<Int>, _ panel: UnsafePointer<Float>, _ first: Int) -> Void
+    ) {
         var start = 0
         while start < depth {
             let rest = Self.depthAtATime - (row + start) % Self.depthAtATime
             let terms = start..<min(start + rest, depth)
-            for top in Swift.stride(from: 0, to: rows, by: Self.rowsAgainstPanels) {
-                let range = top..<min(top + Self.rowsAgainstPanels, rows)
-                packRows(range, terms, into: tile.floats)
-                for first in Swift.stride(from: 0, to: columns, by: Self.width) {
-                    nibble_f32_rows_product(
-                        tile.floats, Self.rowStride, range.count, terms.count,
-                        panels.place(row: row + start, column: column + first), Self.width,
-                        y + top * stride + first, stride, 1, level)
-                }
+            for first in Swift.stride(from: 0, to: columns, by: Self.width) {
+                body(terms, UnsafePointer(panels.place(row: row + start, column: column + first)), first)
             }
             start = terms.upperBound
         }
-        withExtendedLifetime(tile) {}
     }
 
     /// Adds the product of what was copied; `parts.edge` has room for a panel of the product.
