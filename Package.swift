@@ -48,7 +48,7 @@ let package = Package(
             name: "NibbleEvaluation",
             dependencies: [
                 "CLibrary", "NibbleCheckpoint", "NibbleModel", "NibbleNumerics", "NibbleTensor",
-                "NibbleTokenizer",
+                "NibbleQuantization", "NibbleTokenizer",
             ]),
 
         // Floor 6: codes and scales chosen from data without training.

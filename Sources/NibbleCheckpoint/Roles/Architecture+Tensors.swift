@@ -87,6 +87,28 @@ extension Architecture {
 }
 
 extension ModelConfiguration {
+    /// The tensors of a checkpoint of this shape: those that every model of the architecture has, a head that is not tied,
+    /// the biases of Qwen 2, and the divisors of rotary frequencies that llama.cpp's converter computes for Llama 3.1.
+    package var roles: [TensorRole] {
+        var roles: [TensorRole] = []
+        for row in architecture.tensorTable {
+            switch row.kind {
+            case .output where tiesEmbeddings: continue
+            case .ropeFrequencies where llama3FrequencyFactors == nil: continue
+            case .ropeLongFactors, .ropeShortFactors: continue
+            default: break
+            }
+            let takesInput: Set<TensorRole.Kind> = [.attentionQuery, .attentionKey, .attentionValue]
+            let hasBias = architecture == .qwen2 && takesInput.contains(row.kind)
+            let parts: [TensorRole.Part] = hasBias ? [.weight, .bias] : [.weight]
+            let layers: [Int?] = row.hasLayers ? (0..<layerCount).map { $0 } : [nil]
+            for layer in layers {
+                roles += parts.map { TensorRole(row.kind, layer: layer, part: $0) }
+            }
+        }
+        return roles
+    }
+
     /// The shape that a tensor must have, slowest extent first; nil where the configuration does not say.
     public func shape(of role: TensorRole) -> [Int]? {
         if role.layer != nil, !hasUniformBlocks { return nil }

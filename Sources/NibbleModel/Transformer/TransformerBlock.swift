@@ -96,7 +96,7 @@ extension TransformerBlock {
 
 extension ModelConfiguration {
     /// Whether a layer attends to a sliding window only.
-    func isSliding(layer: Int) -> Bool {
+    package func isSliding(layer: Int) -> Bool {
         guard slidingWindow != nil, let slidingPattern else { return false }
         switch slidingPattern {
         case .period(let period): return layer % period != period - 1

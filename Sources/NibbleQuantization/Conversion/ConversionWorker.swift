@@ -166,6 +166,7 @@ final class ConversionWorker {
                 for (place, element) in run.enumerated() { values[place] = source[element] }
             case .stored(let entry): decode(entry, run, ditherSeed: job.ditherSeed, into: &target)
             case .encoded(let tensor): tensor.decode(run, into: &target, level: level)
+            case .described: preconditionFailure("\(job.name) has no values")
             }
             index += run.count
         }

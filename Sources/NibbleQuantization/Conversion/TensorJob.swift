@@ -68,7 +68,7 @@ public struct TensorJob: Sendable {
         case .stored: source.format == format && transform.isIdentity && ditherSeed == nil
         // Rows are encoded one by one, so that they can be moved as they are.
         case .encoded: source.format == format
-        case .computed: false
+        case .computed, .described: false
         }
     }
 

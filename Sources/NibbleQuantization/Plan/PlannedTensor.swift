@@ -28,7 +28,7 @@ public struct PlannedTensor: Sendable {
     func transform(to convention: ValueConvention, of model: ModelCheckpoint) -> ValueTransform {
         var own = model.source.scheme.convention(of: role, in: model.configuration)
         switch source {
-        case .stored: break
+        case .stored, .described: break
         // Values in memory are the model's.
         case .computed, .encoded: own.offset = 0
         }

@@ -22,14 +22,40 @@ extension QuantizationPlan {
         {
             tensors.append(try tensor(frequencies, .computed(factors), of: model))
         }
-        tensors.sort { ($0.role.layer ?? -1, $0.name) < ($1.role.layer ?? -1, $1.name) }
-        let targets = targets(for: tensors, in: model.configuration, usesImportance: usesImportance)
+        let resolved = resolve(tensors, of: model.configuration, usesImportance: usesImportance)
+        for tensor in model.tensors { try resolved[tensor.role]?.checkFit() }
+        return resolved
+    }
+
+    /// What every tensor of a model becomes that there is no checkpoint of, as if it were a hub folder of BF16.
+    ///
+    /// - Parameter usesImportance: as for a checkpoint.
+    public func resolve(
+        _ configuration: ModelConfiguration, usesImportance: Bool = false
+    ) -> ResolvedPlan {
+        var tensors: [PlannedTensor] = []
+        for role in configuration.roles {
+            guard let name = NamingScheme.gguf.name(of: role, in: configuration.architecture),
+                let shape = configuration.shape(of: role)
+            else { preconditionFailure("\(role) has neither name nor shape") }
+            let kept: WeightFormat = type.isGGUF ? .ggml(.f32) : .ggml(.bf16)
+            tensors.append(
+                PlannedTensor(
+                    role: role, name: name, shape: shape, kept: kept, format: kept,
+                    source: .described(shape: shape, format: .ggml(.bf16))))
+        }
+        return resolve(tensors, of: configuration, usesImportance: usesImportance)
+    }
+
+    private func resolve(
+        _ tensors: [PlannedTensor], of configuration: ModelConfiguration, usesImportance: Bool
+    ) -> ResolvedPlan {
+        var tensors = tensors.sorted { ($0.role.layer ?? -1, $0.name) < ($1.role.layer ?? -1, $1.name) }
+        let targets = targets(for: tensors, in: configuration, usesImportance: usesImportance)
         for (index, target) in targets.enumerated() {
             (tensors[index].format, tensors[index].reason) = target
         }
-        let resolved = ResolvedPlan(tensors, overrides: overrides)
-        for tensor in model.tensors { try resolved[tensor.role]?.checkFit() }
-        return resolved
+        return ResolvedPlan(tensors, overrides: overrides)
     }
 
     private func tensor(

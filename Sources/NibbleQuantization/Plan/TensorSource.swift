@@ -9,6 +9,8 @@ public enum TensorSource: Sendable {
     case computed([Float])
     /// A matrix that replaces the source's.
     case encoded(EncodedTensor)
+    /// Nothing: the tensor of a model that there is no checkpoint of. It can be planned with, not written.
+    case described(shape: [Int], format: WeightFormat)
 
     /// How values are stored.
     public var format: WeightFormat {
@@ -16,6 +18,7 @@ public enum TensorSource: Sendable {
         case .stored(let entry): .ggml(entry.type)
         case .computed: .ggml(.f32)
         case .encoded(let tensor): tensor.format
+        case .described(_, let format): format
         }
     }
 
@@ -25,6 +28,7 @@ public enum TensorSource: Sendable {
         case .stored(let entry): entry.shape
         case .computed(let values): [values.count]
         case .encoded(let tensor): [tensor.rows, tensor.columns]
+        case .described(let shape, _): shape
         }
     }
 
@@ -34,6 +38,8 @@ public enum TensorSource: Sendable {
         case .stored(let entry): entry.range.count
         case .computed(let values): values.count * 4
         case .encoded(let tensor): tensor.bytes.count
+        case .described(let shape, let format):
+            (format.byteCount(columns: shape.last ?? 1) ?? 0) * shape.dropLast().reduce(1, *)
         }
     }
 }

@@ -1,3 +1,5 @@
+internal import NibbleCheckpoint
+
 /// How a value of a recipe is read, checked, written and described.
 struct RecipeFormat<Value: Sendable>: Sendable {
     /// What is expected, as it goes after "expected": `an integer from 1 to 4096`.

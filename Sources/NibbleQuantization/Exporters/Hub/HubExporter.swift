@@ -88,7 +88,7 @@ struct HubExporter: CheckpointExporter {
         case .computed: return (planned.format, .defaultType)
         // What was not trained is to be quantized later as it would be from the source.
         case .stored where !request.replacements.isEmpty: return (planned.source.format.inFolder, .kept)
-        case .stored, .encoded: return (format, .defaultType)
+        case .stored, .encoded, .described: return (format, .defaultType)
         }
     }
 

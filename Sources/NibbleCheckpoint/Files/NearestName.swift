@@ -1,7 +1,7 @@
 /// The known name that an unknown one was probably meant to be.
-enum NearestName {
+package enum NearestName {
     /// `did you mean 'steps'?`, or nil where no name is near: a third of its length away at most.
-    static func advice(_ name: String, among names: [String]) -> String? {
+    package static func advice(_ name: String, among names: [String]) -> String? {
         // A long name is no misspelling of a short one.
         guard name.utf8.count <= 64 else { return nil }
         let ranked = names.map { (name: $0, distance: distance(Array(name.utf8), Array($0.utf8))) }
