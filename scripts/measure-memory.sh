@@ -39,28 +39,16 @@ while (($#)); do
             usage
             exit 0
             ;;
-        --output)
+        --output | --disk | --limit)
             (($# >= 2)) || {
-                printf 'measure-memory.sh: --output needs a file\n' >&2
+                printf 'measure-memory.sh: %s needs a value\n' "$1" >&2
                 exit 64
             }
-            output=$2
-            shift 2
-            ;;
-        --disk)
-            (($# >= 2)) || {
-                printf 'measure-memory.sh: --disk needs a folder\n' >&2
-                exit 64
-            }
-            folder=$2
-            shift 2
-            ;;
-        --limit)
-            (($# >= 2)) || {
-                printf 'measure-memory.sh: --limit needs a size\n' >&2
-                exit 64
-            }
-            limit=$2
+            case $1 in
+                --output) output=$2 ;;
+                --disk) folder=$2 ;;
+                --limit) limit=$2 ;;
+            esac
             shift 2
             ;;
         --)
