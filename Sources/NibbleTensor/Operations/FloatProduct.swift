@@ -105,47 +105,48 @@ struct FloatProduct {
         // Of few columns or terms a copy of a would take longer than it saves.
         let readsOnce = columns <= 2 * Self.width || depth <= Self.width
         if readsOnce, factor == 1, a.column == 1 {
-            forEachBlock(panels, row: row, column: column) { terms, panel, first in
-                nibble_f32_rows_product(
-                    a.start + terms.lowerBound, a.row, rows, terms.count, panel, Self.width, y + first,
-                    stride, 1, level)
+            forEachBlock(row) { terms in
+                multiply(
+                    a.start + terms.lowerBound, a.row, rows, terms.count, panels, row: row + terms.lowerBound,
+                    column: column, to: y, stride: stride, level: level)
             }
             return
         }
-        let tileRows = min(rows, Self.rowsAgainstPanels)
-        let size = 4 * tileRows * Self.rowStride
-        let scratch = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 64)
+        let size = min(rows, Self.rowsAgainstPanels) * Self.rowStride
+        let scratch = UnsafeMutableRawPointer.allocate(byteCount: 4 * size, alignment: 64)
         defer { scratch.deallocate() }
-        let tile = scratch.bindMemory(to: Float.self, capacity: size / 4)
+        let tile = scratch.bindMemory(to: Float.self, capacity: size)
         for top in Swift.stride(from: 0, to: rows, by: Self.rowsAgainstPanels) {
             let range = top..<min(top + Self.rowsAgainstPanels, rows)
-            var packed = -1
-            forEachBlock(panels, row: row, column: column) { terms, panel, first in
-                if packed != terms.lowerBound {
-                    packRows(range, terms, into: tile)
-                    packed = terms.lowerBound
-                }
-                nibble_f32_rows_product(
-                    tile, Self.rowStride, range.count, terms.count, panel, Self.width,
-                    y + top * stride + first, stride, 1, level)
+            forEachBlock(row) { terms in
+                packRows(range, terms, into: tile)
+                multiply(
+                    tile, Self.rowStride, range.count, terms.count, panels, row: row + terms.lowerBound,
+                    column: column, to: y + top * stride, stride: stride, level: level)
             }
         }
     }
 
-    /// Calls `body` with each panel of each block of terms: the terms, where the panel lies, and its first column in the
-    /// product.
-    private func forEachBlock(
-        _ panels: FloatPanels, row: Int, column: Int,
-        _ body: (_ terms: Range<Int>, _ panel: UnsafePointer<Float>, _ first: Int) -> Void
-    ) {
+    /// Calls `body` with the terms of each block of panels, which begin at a row of theirs.
+    private func forEachBlock(_ row: Int, _ body: (_ terms: Range<Int>) -> Void) {
         var start = 0
         while start < depth {
             let rest = Self.depthAtATime - (row + start) % Self.depthAtATime
             let terms = start..<min(start + rest, depth)
-            for first in Swift.stride(from: 0, to: columns, by: Self.width) {
-                body(terms, UnsafePointer(panels.place(row: row + start, column: column + first)), first)
-            }
+            body(terms)
             start = terms.upperBound
+        }
+    }
+
+    /// Adds the product of rows, `aStride` floats apart, with terms of one block of panels.
+    private func multiply(
+        _ a: UnsafePointer<Float>, _ aStride: Int, _ rows: Int, _ terms: Int, _ panels: FloatPanels,
+        row: Int, column: Int, to y: UnsafeMutablePointer<Float>, stride: Int, level: Int32
+    ) {
+        for first in Swift.stride(from: 0, to: columns, by: Self.width) {
+            nibble_f32_rows_product(
+                a, aStride, rows, terms, panels.place(row: row, column: column + first), Self.width,
+                y + first, stride, 1, level)
         }
     }
 
