@@ -9,7 +9,7 @@ public import NibbleQuantization
 ///     computation = batch (vocabulary + 2 width) 4        outputs = sequences vocabulary 4
 ///
 /// On devices computation takes about as much: that is an estimate.
-public struct MemoryPlan: Sendable {
+public struct InferenceMemory: Sendable {
     /// What the weights are stored as.
     public let type: QuantizationType
     /// The text model's weights.
@@ -17,7 +17,7 @@ public struct MemoryPlan: Sendable {
     /// A vision tower with its projector, which run from a file of their own (`mmproj`), as F16; 0 without.
     public let visionBytes: Int
     /// Keys and values.
-    public let cache: KeyValueCache
+    public let cache: KeyValueMemory
     /// The buffer that a batch is computed in.
     public let computeBytes: Int
     /// The logits that are handed out.
@@ -30,13 +30,13 @@ public struct MemoryPlan: Sendable {
     ///
     /// - Throws: ``CheckpointError`` where a tensor or the cache cannot be stored so.
     public init(
-        _ subject: MemorySubject, _ plan: QuantizationPlan, _ options: KeyValueCache.Options
+        _ subject: MemorySubject, _ plan: QuantizationPlan, _ options: KeyValueMemory.Options
     ) throws(CheckpointError) {
         type = plan.type
         weights = try WeightBytes(try subject.resolve(plan))
         visionBytes = 2 * subject.visionParameterCount
         let model = subject.configuration
-        cache = try KeyValueCache(model, options, path: subject.name)
+        cache = try KeyValueMemory(model, options, path: subject.name)
         computeBytes = 4 * options.batch * (model.vocabularySize + 2 * model.embeddingLength)
         outputBytes = 4 * options.sequences * model.vocabularySize
     }
@@ -44,25 +44,21 @@ public struct MemoryPlan: Sendable {
     /// The longest context of a sequence, in steps of 256 tokens up to the model's, with which all of it takes at most
     /// `bytes`; nil where none does.
     public static func longestContext(
-        _ subject: MemorySubject, _ plan: QuantizationPlan, _ options: KeyValueCache.Options,
+        _ subject: MemorySubject, _ plan: QuantizationPlan, _ options: KeyValueMemory.Options,
         within bytes: Int
     ) throws(CheckpointError) -> Int? {
-        let step = KeyValueCache.padding
+        let step = KeyValueMemory.padding
+        // Nothing but the cache depends on the context.
+        let any = try InferenceMemory(subject, plan, options)
+        let rest = any.total - any.cache.bytes
         var (fits, exceeds) = (0, subject.configuration.contextLength / step + 1)
         while exceeds - fits > 1 {
             let middle = (fits + exceeds) / 2
             var own = options
             own.context = middle * step * (options.isUnified ? 1 : options.sequences)
-            if try MemoryPlan(subject, plan, own).total <= bytes { fits = middle } else { exceeds = middle }
+            let cache = try KeyValueMemory(subject.configuration, own, path: subject.name)
+            if rest + cache.bytes <= bytes { fits = middle } else { exceeds = middle }
         }
         return fits > 0 ? fits * step : nil
-    }
-
-    /// How many blocks, from the last on, take at most `bytes` on a device, with their part of the cache and all of the
-    /// computation; the rest stays in the memory of the host (`-ngl`).
-    public func blocks(within bytes: Int, of layerCount: Int) -> Int {
-        let block = (weights.body + cache.bytes) / max(layerCount, 1)
-        let rest = bytes - computeBytes
-        return rest > 0 ? min(layerCount, rest / max(block, 1)) : 0
     }
 }

@@ -11,7 +11,7 @@ public import NibbleNumerics
 ///
 /// with n the context of a sequence, padded to 256; and as many streams of cells as sequences, or, unified, one stream that
 /// they share, where a window counts for each.
-public struct KeyValueCache: Sendable, Equatable {
+public struct KeyValueMemory: Sendable, Equatable {
     /// Cells of a layer that attends to all positions, for all sequences.
     public let cells: Int
     /// Cells of a layer with a sliding window, for all sequences; nil where there are none.
@@ -53,8 +53,8 @@ public struct KeyValueCache: Sendable, Equatable {
 
         /// Positions of a sequence, padded as llama.cpp does it.
         public var positions: Int {
-            let all = KeyValueCache.padded(context)
-            return isUnified ? all : KeyValueCache.padded(max(all / max(sequences, 1), 1))
+            let all = KeyValueMemory.padded(context)
+            return isUnified ? all : KeyValueMemory.padded(max(all / max(sequences, 1), 1))
         }
     }
 

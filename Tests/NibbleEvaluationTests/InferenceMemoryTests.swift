@@ -5,7 +5,7 @@ import NibbleQuantization
 import Testing
 
 @Suite("What a model takes in memory in llama.cpp")
-struct KeyValueCacheTests {
+struct InferenceMemoryTests {
     /// What llama.cpp of llama-cpp-python 0.3.36 printed for Gemma 3 270M: options, cells and MiB of the layers that see all
     /// positions, cells and MiB of those with a window, and MiB of the compute buffer.
     struct Printed: Sendable, CustomTestStringConvertible {
@@ -37,12 +37,12 @@ struct KeyValueCacheTests {
 
     @Test("is for Gemma 3 270M what llama.cpp printed", arguments: recorded)
     func gemma(printed: Printed) throws {
-        var options = KeyValueCache.Options(context: printed.context)
+        var options = KeyValueMemory.Options(context: printed.context)
         options.sequences = printed.sequences
         options.batch = printed.batch
         (options.keyType, options.valueType) = (printed.type, printed.type)
         options.isFull = printed.isFull
-        let plan = try MemoryPlan(MemorySubject("gemma-3-270m"), QuantizationPlan(.bf16), options)
+        let plan = try InferenceMemory(MemorySubject("gemma-3-270m"), QuantizationPlan(.bf16), options)
         let cache = plan.cache
         #expect(cache.layers == 3 && cache.slidingLayers == 15)
         // It prints the cells of a sequence.
@@ -57,7 +57,7 @@ struct KeyValueCacheTests {
     @Test("of weights is what the file has")
     func weights() throws {
         let subject = try MemorySubject("gemma-3-270m")
-        let plan = try MemoryPlan(subject, QuantizationPlan(.bf16), .init(context: 512))
+        let plan = try InferenceMemory(subject, QuantizationPlan(.bf16), .init(context: 512))
         // CPU_Mapped model buffer size = 511.46 MiB, with norms in F32.
         #expect(abs(Self.mebibytes(plan.weights.total) - 511.46) < 0.006, "\(plan.weights)")
         #expect(plan.weights.head == 0 && plan.weights.embedding == 262_144 * 640 * 2)
@@ -67,29 +67,29 @@ struct KeyValueCacheTests {
     func longest() throws {
         let subject = try MemorySubject("gemma-3-4b")
         let plan = QuantizationPlan(.q4_0)
-        let options = KeyValueCache.Options(context: 512)
+        let options = KeyValueMemory.Options(context: 512)
         let bytes = 6_000_000_000
-        let found = try #require(try MemoryPlan.longestContext(subject, plan, options, within: bytes))
+        let found = try #require(try InferenceMemory.longestContext(subject, plan, options, within: bytes))
         func total(_ context: Int) throws -> Int {
             var own = options
             own.context = context
-            return try MemoryPlan(subject, plan, own).total
+            return try InferenceMemory(subject, plan, own).total
         }
         #expect(try total(found) <= bytes)
         #expect(try found == 131_072 || total(found + 256) > bytes)
-        #expect(try MemoryPlan.longestContext(subject, plan, options, within: 1_000_000_000) == nil)
-        #expect(try MemoryPlan.longestContext(subject, plan, options, within: 1 << 40) == 131_072)
+        #expect(try InferenceMemory.longestContext(subject, plan, options, within: 1_000_000_000) == nil)
+        #expect(try InferenceMemory.longestContext(subject, plan, options, within: 1 << 40) == 131_072)
     }
 
     @Test("of a type that a position does not fill is an error")
     func type() throws {
-        var options = KeyValueCache.Options(context: 512)
+        var options = KeyValueMemory.Options(context: 512)
         options.keyType = .q4_k
         #expect(throws: Never.self) {
-            try MemoryPlan(MemorySubject("gemma-3-270m"), QuantizationPlan(.q4_0), options)
+            try InferenceMemory(MemorySubject("gemma-3-270m"), QuantizationPlan(.q4_0), options)
         }
         #expect(throws: CheckpointError.self) {
-            try MemoryPlan(MemorySubject("qwen2.5-0.5b"), QuantizationPlan(.q4_0), options)
+            try InferenceMemory(MemorySubject("qwen2.5-0.5b"), QuantizationPlan(.q4_0), options)
         }
     }
 }
