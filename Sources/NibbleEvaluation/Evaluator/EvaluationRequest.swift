@@ -47,6 +47,9 @@ public struct EvaluationRequest: Sendable {
 }
 
 extension EvaluationRequest {
+    /// Where the texts are.
+    var textPaths: [String] { texts.map { EvaluationText.parts($0).path } }
+
     /// All models that are evaluated: the second base last, where it is none of the others.
     var allModels: [String] {
         models + (secondBase.map { models.contains($0) ? [] : [$0] } ?? [])
@@ -66,7 +69,7 @@ extension Evaluator {
         var models: [LanguageModel] = []
         var tokenizers: [Tokenizer] = []
         var notes: [CheckpointNote] = []
-        var files = request.texts.map { EvaluationText.parts($0).path }
+        var files = request.textPaths
         for path in request.allModels {
             let checkpoint = try ModelCheckpoint(path: path)
             models.append(try LanguageModel(checkpoint, compute: compute))
@@ -83,14 +86,14 @@ extension Evaluator {
             self.notes = notes + self.notes
             return
         }
-        try MappedFile.checkStandardInput(request.texts.map { EvaluationText.parts($0).path })
+        try MappedFile.checkStandardInput(request.textPaths)
         var texts: [TokenizedText] = []
         for argument in request.texts {
             let text = try EvaluationText(argument)
             texts.append(
                 TokenizedText(
                     name: text.name, tokens: try Self.tokens(of: text, tokenizers, request.allModels),
-                    documents: text.documents.map(\.name)))
+                    documents: text.documents.map(\.name), starts: text.starts(tokenizers[0])))
         }
         try self.init(
             models, tokenized: texts, context: request.context, stride: request.stride,
@@ -117,11 +120,10 @@ extension Evaluator {
     /// The tokens of a text, which must be the same for all models.
     private static func tokens(
         of text: EvaluationText, _ tokenizers: [Tokenizer], _ paths: [String]
-    ) throws(CheckpointError) -> EvaluationText.Tokens {
-        let found = try text.tokens(tokenizers[0], path: paths[0])
-        let tokens = found.tokens
+    ) throws(CheckpointError) -> [Int32] {
+        let tokens = try text.tokens(tokenizers[0], path: paths[0])
         for (tokenizer, path) in zip(tokenizers, paths).dropFirst() {
-            let others = try text.tokens(tokenizer, path: path).tokens
+            let others = try text.tokens(tokenizer, path: path)
             guard others != tokens else { continue }
             let index =
                 zip(tokens, others).enumerated().first { $1.0 != $1.1 }?.offset
@@ -131,6 +133,6 @@ extension Evaluator {
                 "cuts \(text.name) into other tokens than \(paths[0]) does, from token \(index) on",
                 advice: "compare models of one tokenizer")
         }
-        return found
+        return tokens
     }
 }

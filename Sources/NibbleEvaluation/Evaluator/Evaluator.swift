@@ -53,7 +53,7 @@ public final class Evaluator {
         try self.init(
             models,
             tokenized: texts.map { name, tokens in
-                TokenizedText(name: name, tokens: .init(tokens: tokens, starts: [0]), documents: [name])
+                TokenizedText(name: name, tokens: tokens, documents: [name], starts: [0])
             }, context: context, stride: stride, chunkLimit: chunkLimit, bos: bos, logitsPath: logitsPath,
             replacesLogits: replacesLogits)
     }
@@ -61,9 +61,11 @@ public final class Evaluator {
     /// A text and its documents, in tokens.
     struct TokenizedText {
         var name: String
-        var tokens: EvaluationText.Tokens
+        var tokens: [Int32]
         /// Names of the documents.
         var documents: [String]
+        /// The first token of each.
+        var starts: [Int]
     }
 
     /// Cuts texts of documents.
@@ -78,14 +80,14 @@ public final class Evaluator {
         for text in texts {
             do throws(EvaluationError) {
                 let plan = try ChunkPlan(
-                    tokens: text.tokens.tokens, context: context, stride: stride, limit: chunkLimit, bos: bos)
+                    tokens: text.tokens, context: context, stride: stride, limit: chunkLimit, bos: bos)
                 plans.append((text.name, plan))
             } catch {
                 throw error.checkpointError(path: text.name)
             }
         }
         self.plans = plans
-        documents = texts.map { ($0.documents, DocumentPlaces(starts: $0.tokens.starts)) }
+        documents = texts.map { ($0.documents, DocumentPlaces(starts: $0.starts)) }
         recorded = nil
         if let logitsPath {
             guard plans.count == 1 else {
@@ -268,18 +270,6 @@ public final class Evaluator {
         return found
     }
 
-    private func divergences(
-        of own: [[TokenScore]], from base: [[TokenScore]]
-    ) -> [[TokenDivergence]] {
-        zip(own, base).map { own, base in
-            zip(own, base).map { own, base in
-                TokenDivergence(
-                    nll: own.negativeLogLikelihood, baseNll: base.negativeLogLikelihood,
-                    divergence: own.divergence, sameTop: own.top == base.top)
-            }
-        }
-    }
-
     private func finalStreams(_ chunks: Range<Int>) throws(CheckpointError) -> [Tensor]? {
         guard let streams else { return nil }
         var all: [Tensor] = []
@@ -306,19 +296,29 @@ public final class Evaluator {
     private func divergences(
         _ scores: [[[TokenScore]]], recorded: RecordedLogits?, chunks: [Chunk]
     ) -> [[[TokenDivergence]]] {
-        let first = recorded == nil ? 0 : 1
-        return models.indices.map { model in
-            chunks.indices.map { chunk in
-                scores[first + model][chunk].indices.map { index in
-                    let (base, own) = (scores[0][chunk][index], scores[first + model][chunk][index])
-                    let token = chunk * chunks[chunk].targets.count + index
-                    return TokenDivergence(
-                        nll: own.negativeLogLikelihood,
-                        baseNll: recorded?.negativeLogLikelihood(
-                            token: token, target: chunks[chunk].targets[index])
-                            ?? base.negativeLogLikelihood,
-                        divergence: own.divergence, sameTop: own.top == base.top)
-                }
+        scores.dropFirst(recorded == nil ? 0 : 1).map { own in
+            divergences(of: own, from: scores[0]) { chunk, index in
+                let targets = chunks[chunk].targets
+                return recorded?.negativeLogLikelihood(
+                    token: chunk * targets.count + index, target: targets[index])
+            }
+        }
+    }
+
+    /// Pairs a model's scores with a base's.
+    ///
+    /// - Parameter baseNll: the base's negative log likelihood of a token where it is known better than by its score.
+    private func divergences(
+        of own: [[TokenScore]], from base: [[TokenScore]],
+        baseNll: (_ chunk: Int, _ index: Int) -> Double? = { _, _ in nil }
+    ) -> [[TokenDivergence]] {
+        own.indices.map { chunk in
+            own[chunk].indices.map { index in
+                let (own, base) = (own[chunk][index], base[chunk][index])
+                return TokenDivergence(
+                    nll: own.negativeLogLikelihood,
+                    baseNll: baseNll(chunk, index) ?? base.negativeLogLikelihood,
+                    divergence: own.divergence, sameTop: own.top == base.top)
             }
         }
     }

@@ -15,13 +15,6 @@ struct EvaluationText: Sendable {
         /// Its bytes.
         var bytes: [UInt8]
     }
-
-    /// The tokens of a text, and where its documents begin.
-    struct Tokens: Sendable, Equatable {
-        var tokens: [Int32]
-        /// The first token of each document, nearly: a token may hold the end of one and the beginning of the next.
-        var starts: [Int]
-    }
 }
 
 extension EvaluationText {
@@ -88,21 +81,20 @@ extension EvaluationText {
     ///
     /// - Throws: ``CheckpointError`` where the vocabulary adds a token at the end, which llama-perplexity refuses
     ///   too: it would stand in the middle of the text.
-    func tokens(_ tokenizer: Tokenizer, path: String) throws(CheckpointError) -> Tokens {
+    func tokens(_ tokenizer: Tokenizer, path: String) throws(CheckpointError) -> [Int32] {
         guard !tokenizer.addsEnd else {
             throw CheckpointError(
                 .unsupported, path: path, subject: "tokenizer", "adds a token at the end of every text",
                 advice: "perplexity is not defined for it")
         }
-        var starts = [0]
-        if documents.count > 1 {
-            for document in documents.dropLast() {
-                let count = tokenizer.encode(document.bytes, addingSpecial: false, parsingSpecial: false)
-                    .count
-                starts.append(starts[starts.count - 1] + count)
-            }
+        return tokenizer.encode(bytes, addingSpecial: true, parsingSpecial: false)
+    }
+
+    /// The first token of each document, nearly: a token may hold the end of one and the beginning of the next.
+    func starts(_ tokenizer: Tokenizer) -> [Int] {
+        documents.dropLast().reduce(into: [0]) { starts, document in
+            let count = tokenizer.encode(document.bytes, addingSpecial: false, parsingSpecial: false).count
+            starts.append(starts[starts.count - 1] + count)
         }
-        return Tokens(
-            tokens: tokenizer.encode(bytes, addingSpecial: true, parsingSpecial: false), starts: starts)
     }
 }
