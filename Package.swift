@@ -113,7 +113,7 @@ let package = Package(
         .testTarget(
             name: "NibbleTrainingTests",
             dependencies: [
-                "NibbleCalibration", "NibbleCheckpoint", "NibbleModel", "NibbleNumerics",
+                "NibbleCalibration", "NibbleCheckpoint", "NibbleEvaluation", "NibbleModel", "NibbleNumerics",
                 "NibbleQuantization", "NibbleTensor", "NibbleTokenizer", "NibbleTraining",
                 "NibbleTestSupport",
             ]),

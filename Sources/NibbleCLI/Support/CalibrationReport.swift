@@ -31,16 +31,16 @@ struct CalibrationReport {
         var facts = [
             ["method", methods],
             ["text", "\(request.options.sequences) x \(request.sequenceLength) tokens"],
-            ["memory", Text.bytes(estimate.memoryBytes) + ", and pages of the mapped source"],
+            ["memory", Text.bytes(estimate.space.memoryBytes) + ", and pages of the mapped source"],
             [
                 "scratch",
-                Text.bytes(estimate.scratchBytes)
+                Text.bytes(estimate.space.scratchBytes)
                     + (estimate.freeBytes.map { " (\(Text.bytes($0)) free)" } ?? "")
                     + " in \(conversion.scratchPath)",
             ],
             ["time", Text.time(estimate.seconds) + ", about"],
         ]
-        facts += estimate.restrictions.map { ["for lack of memory", $0] }
+        facts += estimate.space.restrictions.map { ["for lack of memory", $0] }
         // Last, where a terminal shows it: the table has a line for each tensor.
         return written.planTable + "\n\n" + Text.table(facts)
     }
@@ -53,12 +53,12 @@ struct CalibrationReport {
                     "methods": .array(request.options.methods.map { .string($0.rawValue) }),
                     "sequences": .integer(request.options.sequences),
                     "sequence_length": .integer(request.sequenceLength),
-                    "memory_bytes": .integer(estimate.memoryBytes),
-                    "scratch_bytes": .integer(estimate.scratchBytes),
+                    "memory_bytes": .integer(estimate.space.memoryBytes),
+                    "scratch_bytes": .integer(estimate.space.scratchBytes),
                     "free_bytes": estimate.freeBytes.map { .integer($0) } ?? .null,
                     "scratch": .string(conversion.scratchPath),
                     "seconds": .real(estimate.seconds),
-                    "restrictions": .array(estimate.restrictions.map { .string($0) }),
+                    "restrictions": .array(estimate.space.restrictions.map { .string($0) }),
                 ]))
         ])
     }

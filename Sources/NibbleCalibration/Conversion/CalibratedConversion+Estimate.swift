@@ -8,15 +8,16 @@ extension CalibratedConversion {
         let plan = plan
         let (length, shape) = (request.sequenceLength, reference.configuration)
         let work = CalibrationWork(
-            options: options, matrices: matrices, plan: plan, shape: shape,
+            options: request.decidedOptions, matrices: matrices, plan: plan, shape: shape,
             tokens: request.options.sequences * length, heldOut: request.heldOutCount * length,
             rates: CalibrationRates(measuring: reference.compute))
-        let steps = Calibrator(reference: reference, matrices: matrices, options: options, plan: plan)
-            .steps(measures: request.heldOutCount > 0)
+        let steps = Calibrator(
+            reference: reference, matrices: matrices, options: request.decidedOptions, plan: plan
+        )
+        .steps(measures: request.heldOutCount > 0)
         return CalibrationEstimate(
-            memoryBytes: plan.memory, scratchBytes: plan.scratch,
+            space: CalibrationSpace(plan),
             freeBytes: FilePath.freeBytes(FilePath.folder(of: scratchPath)),
-            seconds: steps.reduce(0) { $0 + work.seconds($1) }, restrictions: plan.restrictions,
-            streamsInFiles: !plan.holdsStreams)
+            seconds: steps.reduce(0) { $0 + work.seconds($1) })
     }
 }

@@ -26,10 +26,10 @@ extension CalibratedConversion {
     ) throws -> CalibrationSummary {
         let start = ContinuousClock.now
         let plan = plan
-        guard plan.memory <= memoryLimit else {
+        guard plan.memory <= request.allowedMemory else {
             throw CheckpointError(
                 .invalidRequest, path: request.conversion.input,
-                "calibrating it needs \(ByteText.text(plan.memory)), \(ByteText.text(memoryLimit)) may be used",
+                "calibrating it needs \(ByteText.text(plan.memory)), \(ByteText.text(request.allowedMemory)) may be used",
                 advice: "raise --memory, or shorten --sequence-length")
         }
         let digest = "\(TeacherDigest(converter.model, threads: request.conversion.threads))"
@@ -39,7 +39,7 @@ extension CalibratedConversion {
             path: scratchPath, identity: identity(sourceDigest: digest, text, plan))
         let resumed = scratch.journal.records.count
         let found = try Calibrator(
-            reference: reference, matrices: matrices, options: options, plan: plan
+            reference: reference, matrices: matrices, options: request.decidedOptions, plan: plan
         ).run(
             text.sequences, heldOut: text.heldOut, scratch: scratch, progress: progress,
             isCancelled: isCancelled)
@@ -96,7 +96,7 @@ extension CalibratedConversion {
 
     /// The settings that the codes depend on, in words.
     private var settings: (text: String, digest: String) {
-        let options = options
+        let options = request.decidedOptions
         let text = [
             "method " + options.methods.map(\.rawValue).joined(separator: "+"),
             "gptaq \(options.gptaq)",

@@ -38,18 +38,12 @@ public struct CalibratedConversion: Sendable {
         try Self.check(conversion.plan.type, output: conversion.output)
         converter = try Converter(Self.written(conversion), source: source)
         tokenizer = try Tokenizer(source)
-        let precision =
-            request.precision == .automatic ? Precision.bf16.isSupported ? .bf16 : .f32 : request.precision
-        let compute = try Compute.checked(
-            threads: conversion.threads, precision: precision, level: conversion.level, path: source.path)
-        reference = try LanguageModel(source, compute: compute)
+        reference = try LanguageModel(source, compute: try request.compute(path: source.path))
         let plan = try conversion.plan.resolve(source)
         matrices = QuantizedMatrices(
-            plan,
+            calibrating: plan,
             weights: StoredWeights(
-                level: conversion.level, dither: conversion.ditherSeed.map { Dither(seed: $0) }),
-            calibrates: { $0.role.layer != nil && $0.format.scaledBlocks != nil },
-            advice: { "keep it in another type, as --tensor-type '\($0)=bf16' does" })
+                level: conversion.level, dither: conversion.ditherSeed.map { Dither(seed: $0) }))
         notes = Self.notes(request, plan, source)
         try OutputPlace(path: conversion.output, isFolder: conversion.exporter.fileEnding == nil)
             .check(replacing: conversion.replacesOutput)
@@ -64,7 +58,8 @@ public struct CalibratedConversion: Sendable {
         return written
     }
 
-    private static func check(_ type: QuantizationType, output: String) throws(CheckpointError) {
+    /// Checks that matrices of a type can be calibrated.
+    static func check(_ type: QuantizationType, output: String) throws(CheckpointError) {
         guard type.format.scaledBlocks == nil else { return }
         let types = ScaledBlocks.types.map { $0.description.lowercased() }.joined(separator: ", ")
         throw CheckpointError(
@@ -104,23 +99,32 @@ public struct CalibratedConversion: Sendable {
         request.scratch ?? FilePath.trimmingSlashes(request.conversion.output) + ".calibration"
     }
 
-    /// Memory that may be used.
-    var memoryLimit: Int { request.memoryLimit ?? ProcessMemory.physicalBytes / 10 * 9 }
-
     /// How it is done in the memory that there is.
     package var plan: CalibrationPlan {
-        CalibrationPlan(
-            options, matrices, in: reference.configuration, sequences: request.options.sequences,
-            heldOut: request.heldOutCount, length: request.sequenceLength, holdsVocabulary: true,
-            compute: reference.compute,
-            held: CalibrationMemory.process(reference.compute),
-            limit: memoryLimit)
+        CalibrationPlan(request, matrices, in: reference.configuration, compute: reference.compute)
     }
+}
 
-    /// The options, where automatic is decided.
-    var options: CalibrationOptions {
-        var options = request.options
-        if options.method == .automatic { options.method = .gptq }
-        return options
+extension QuantizedMatrices {
+    /// Those that a conversion calibrates: matrices of blocks, of types with scaled blocks.
+    init(calibrating plan: ResolvedPlan, weights: StoredWeights) {
+        self.init(
+            plan, weights: weights,
+            calibrates: { $0.role.layer != nil && $0.format.scaledBlocks != nil },
+            advice: { "keep it in another type, as --tensor-type '\($0)=bf16' does" })
+    }
+}
+
+extension CalibrationPlan {
+    /// How a conversion is calibrated.
+    init(
+        _ request: CalibrationRequest, _ matrices: QuantizedMatrices, in shape: ModelConfiguration,
+        compute: Compute
+    ) {
+        self.init(
+            request.decidedOptions, matrices, in: shape, sequences: request.options.sequences,
+            heldOut: request.heldOutCount, length: request.sequenceLength, holdsVocabulary: true,
+            compute: compute, held: CalibrationMemory.process(compute),
+            limit: request.allowedMemory)
     }
 }

@@ -1,3 +1,5 @@
+internal import NibbleCheckpoint
+internal import NibbleModel
 public import NibbleQuantization
 public import NibbleTensor
 
@@ -44,6 +46,26 @@ public struct CalibrationRequest: Sendable {
         self.conversion = conversion
         self.texts = texts
         self.version = version
+    }
+
+    /// The options, where automatic is decided.
+    var decidedOptions: CalibrationOptions {
+        var options = options
+        if options.method == .automatic { options.method = .gptq }
+        return options
+    }
+
+    /// Memory that may be used, in bytes.
+    var allowedMemory: Int { memoryLimit ?? ProcessMemory.physicalBytes / 10 * 9 }
+
+    /// Where it is computed.
+    ///
+    /// - Throws: `CheckpointError` where the processor lacks the precision.
+    func compute(path: String) throws(CheckpointError) -> Compute {
+        let automatic: Precision = Precision.bf16.isSupported ? .bf16 : .f32
+        return try Compute.checked(
+            threads: conversion.threads, precision: precision == .automatic ? automatic : precision,
+            level: conversion.level, path: path)
     }
 
     /// Sequences that are held out.

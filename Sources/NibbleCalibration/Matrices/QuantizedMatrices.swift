@@ -31,9 +31,8 @@ package struct QuantizedMatrices: Sendable {
         calibrates: (PlannedTensor) -> Bool, advice: @escaping @Sendable (_ name: String) -> String
     ) {
         tensors = plan.tensors.filter {
-            guard case .stored(let entry) = $0.source, entry.shape.count == 2, $0.role.part == .weight
-            else { return false }
-            return $0.format != .ggml(entry.type) || calibrates($0)
+            guard $0.source.shape.count == 2, $0.role.part == .weight else { return false }
+            return $0.format != $0.source.format || calibrates($0)
         }
         calibrated = tensors.filter { calibrates($0) && $0.role.layer != nil }
         outside = tensors.filter { calibrates($0) && $0.role.layer == nil }

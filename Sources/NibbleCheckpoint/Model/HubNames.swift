@@ -16,10 +16,13 @@ enum HubNames {
             return "computed at run time"
         }
         let name = name.hasPrefix("model.") ? String(name.dropFirst(6)) : name
-        if name.hasPrefix("vision_tower.") || name.hasPrefix("vision_model.") { return "vision tower" }
-        if name.hasPrefix("multi_modal_projector.") { return "vision projector" }
+        if name.hasPrefix("vision_tower.") || name.hasPrefix("vision_model.") { return visionParts[0] }
+        if name.hasPrefix("multi_modal_projector.") { return visionParts[1] }
         return nil
     }
+
+    /// The reasons that are parts of a model which sees.
+    static let visionParts = ["vision tower", "vision projector"]
 }
 
 extension String {

@@ -6,6 +6,12 @@ extension ModelCheckpoint {
         let types = Set(tensors.map(\.entry.type).filter(\.isQuantized).map(\.description))
         return types.isEmpty ? nil : types.sorted().joined(separator: ", ")
     }
+
+    /// Whether it is a GGUF file of quantized weights: what llama.cpp runs as it is.
+    public var isQuantizedFile: Bool {
+        guard case .gguf = source else { return false }
+        return quantizedTypes != nil
+    }
 }
 
 // Where the parts of a hub folder contradict each other in what matters.

@@ -55,8 +55,13 @@ public struct ModelCheckpoint: Sendable {
         public var reason: String
         /// How many.
         public var count: Int
+        /// Their elements.
+        public var elementCount: Int
         /// Bytes they take.
         public var byteCount: Int
+
+        /// Whether they are of a vision tower or its projector.
+        package var isVision: Bool { HubNames.visionParts.contains(reason) }
     }
 
     /// Opens a `.gguf` file, a hub folder, or a `.safetensors` file or index with `config.json` beside it.
@@ -104,8 +109,12 @@ public struct ModelCheckpoint: Sendable {
         var leftOut: [String: LeftOut] = [:]
         for entry in weights.tensors {
             if let reason = HubNames.reasonToLeaveOut(entry.name) {
-                leftOut[reason, default: LeftOut(reason: reason, count: 0, byteCount: 0)].count += 1
-                leftOut[reason]?.byteCount += entry.range.count
+                var part =
+                    leftOut[reason] ?? LeftOut(reason: reason, count: 0, elementCount: 0, byteCount: 0)
+                part.count += 1
+                part.elementCount += entry.elementCount
+                part.byteCount += entry.range.count
+                leftOut[reason] = part
                 continue
             }
             guard let role = NamingScheme.hub.role(of: HubNames.textModelName(entry.name), in: architecture)

@@ -9,15 +9,23 @@ public import NibbleQuantization
 ///     computation = batch (vocabulary + 2 width) 4        outputs = sequences vocabulary 4
 ///
 /// On devices computation takes about as much: that is an estimate.
+///
+/// ```swift
+/// let model = try MemorySubject("gemma-3-4b")
+/// let memory = try InferenceMemory(model, QuantizationPlan(.q4_0), .init(context: 8192))
+/// print(memory.total, try memory.longestContext(within: 6_000_000_000) ?? 0)
+/// ```
 public struct InferenceMemory: Sendable {
-    /// What the weights are stored as.
-    public let type: QuantizationType
+    /// The model.
+    public let subject: MemorySubject
+    /// How the cache is asked for.
+    public let options: KeyValueMemory.Options
     /// The text model's weights.
     public let weights: WeightBytes
     /// A vision tower with its projector, which run from a file of their own (`mmproj`), as F16; 0 without.
     public let visionBytes: Int
     /// Keys and values.
-    public let cache: KeyValueMemory
+    public private(set) var cache: KeyValueMemory
     /// The buffer that a batch is computed in.
     public let computeBytes: Int
     /// The logits that are handed out.
@@ -26,14 +34,24 @@ public struct InferenceMemory: Sendable {
     /// All of it.
     public var total: Int { weights.total + visionBytes + cache.bytes + computeBytes + outputBytes }
 
-    /// Plans for a type.
+    /// Plans for weights that become what a plan says.
     ///
     /// - Throws: ``CheckpointError`` where a tensor or the cache cannot be stored so.
     public init(
         _ subject: MemorySubject, _ plan: QuantizationPlan, _ options: KeyValueMemory.Options
     ) throws(CheckpointError) {
-        type = plan.type
-        weights = try WeightBytes(try subject.resolve(plan))
+        try self.init(subject, try WeightBytes(try subject.resolve(plan)), options)
+    }
+
+    /// Plans for weights.
+    ///
+    /// - Throws: ``CheckpointError`` where the cache cannot be stored so.
+    public init(
+        _ subject: MemorySubject, _ weights: WeightBytes, _ options: KeyValueMemory.Options
+    ) throws(CheckpointError) {
+        self.subject = subject
+        self.weights = weights
+        self.options = options
         visionBytes = 2 * subject.visionParameterCount
         let model = subject.configuration
         cache = try KeyValueMemory(model, options, path: subject.name)
@@ -41,24 +59,27 @@ public struct InferenceMemory: Sendable {
         outputBytes = 4 * options.sequences * model.vocabularySize
     }
 
-    /// The longest context of a sequence, in steps of 256 tokens up to the model's, with which all of it takes at most
-    /// `bytes`; nil where none does.
-    public static func longestContext(
-        _ subject: MemorySubject, _ plan: QuantizationPlan, _ options: KeyValueMemory.Options,
-        within bytes: Int
+    /// The same with another context of each sequence.
+    func withContext(_ positions: Int) throws(CheckpointError) -> InferenceMemory {
+        var (own, options) = (self, options)
+        options.context = positions * (options.isUnified ? 1 : options.sequences)
+        own.cache = try KeyValueMemory(subject.configuration, options, path: subject.name)
+        return own
+    }
+
+    /// The longest context of a sequence, in steps of 256 tokens up to the model's, with which `bytes` suffice; nil where
+    /// none is short enough.
+    ///
+    /// - Parameter need: what of the plan has to lie in these bytes; all of it by default.
+    public func longestContext(
+        within bytes: Int, need: (InferenceMemory) -> Int = \.total
     ) throws(CheckpointError) -> Int? {
         let step = KeyValueMemory.padding
-        // Nothing but the cache depends on the context.
-        let any = try InferenceMemory(subject, plan, options)
-        let rest = any.total - any.cache.bytes
-        var (fits, exceeds) = (0, subject.configuration.contextLength / step + 1)
+        var (fits, exceeds) = (0, max(subject.configuration.contextLength / step, 1) + 1)
         while exceeds - fits > 1 {
             let middle = (fits + exceeds) / 2
-            var own = options
-            own.context = middle * step * (options.isUnified ? 1 : options.sequences)
-            let cache = try KeyValueMemory(subject.configuration, own, path: subject.name)
-            if rest + cache.bytes <= bytes { fits = middle } else { exceeds = middle }
+            if need(try withContext(middle * step)) <= bytes { fits = middle } else { exceeds = middle }
         }
-        return fits > 0 ? fits * step : nil
+        return fits > 0 ? min(fits * step, subject.configuration.contextLength) : nil
     }
 }

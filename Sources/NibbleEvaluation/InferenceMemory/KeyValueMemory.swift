@@ -24,9 +24,16 @@ public struct KeyValueMemory: Sendable, Equatable {
     public let globalBytes: Int
     /// Bytes of the layers with a sliding window.
     public let slidingBytes: Int
+    /// Bytes of each layer.
+    public let layerBytes: [Int]
 
     /// All of it.
     public var bytes: Int { globalBytes + slidingBytes }
+
+    /// The types that llama.cpp stores keys and values in (common/arg.cpp).
+    public static let types: [GGMLType] = [
+        .f32, .f16, .bf16, .q8_0, .q4_0, .q4_1, .iq4_nl, .q5_0, .q5_1,
+    ]
 
     /// What llama.cpp pads contexts to.
     static let padding = 256
@@ -83,8 +90,10 @@ public struct KeyValueMemory: Sendable, Equatable {
         } else {
             slidingCells = nil
         }
-        globalBytes = layers * cells * position
-        slidingBytes = slidingLayers * (slidingCells ?? 0) * position
+        let (global, sliding) = (cells * position, (slidingCells ?? 0) * position)
+        globalBytes = layers * global
+        slidingBytes = slidingLayers * sliding
+        layerBytes = (0..<model.layerCount).map { model.isSliding(layer: $0) ? sliding : global }
     }
 
     static func padded(_ count: Int) -> Int { (count + padding - 1) / padding * padding }

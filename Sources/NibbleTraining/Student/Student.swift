@@ -28,8 +28,6 @@ public final class Student: Sendable {
     public let teacherGrid: TeacherGrid
     /// Where it is computed.
     public let compute: Compute
-    /// Bytes of the matrices that are quantized and not trained.
-    let frozenByteCount: Int
 
     /// Takes the weights of `checkpoint`, and prepares them.
     ///
@@ -50,7 +48,6 @@ public final class Student: Sendable {
         matrices = builder.matrices
         vectors = builder.vectors
         teacherGrid = builder.grid
-        frozenByteCount = builder.frozenByteCount
         quantized = try LanguageModel(
             checkpoint, compute: compute, replacements: builder.replacements(isQuantized: true))
         unquantized = try LanguageModel(

@@ -10,8 +10,6 @@ struct StudentBuilder {
     private(set) var matrices: [TrainedMatrix] = []
     private(set) var vectors: [TrainedVector] = []
     private(set) var grid = TeacherGrid()
-    /// Bytes of the matrices that are quantized and not trained.
-    private(set) var frozenByteCount = 0
     private var frozen = WeightReplacements()
     private let checkpoint: ModelCheckpoint
     private let scope: TrainingScope
@@ -46,20 +44,18 @@ struct StudentBuilder {
         // Tensors that stay as they are need no copy.
         guard isTrained || tensor.format != .ggml(entry.type) else { return }
         guard isTrained else {
-            let matrix = try tensor.roundedToNearest(
+            frozen.matrices[role] = try tensor.roundedToNearest(
                 stored,
                 advice: "give the tensor another type, with quantization.embedding_type or "
                     + "quantization.tensor_types",
                 compute: compute)
-            frozen.matrices[role] = matrix
-            frozenByteCount += rows * (matrix.codec.byteCount(columns: entry.columns) ?? 0)
             return
         }
         let matrix = TrainedMatrix(
             role: role, name: tensor.name, source: (entry.file.path, entry.name), rows: rows,
             columns: entry.columns,
             quantizer: FakeQuantizer(tensor.format, columns: entry.columns, config: scope.config),
-            trainsWeights: scope.parameters.contains(role.isVocabulary ? .embedding : .linear))
+            trainsWeights: scope.trainsWeights(of: role))
         try load(matrix, tensor, entry)
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
             matrix.scales?.choose(rows, for: matrix.weights(rows).span)

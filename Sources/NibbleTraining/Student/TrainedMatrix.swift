@@ -89,9 +89,6 @@ public final class TrainedMatrix: @unchecked Sendable {
     /// Scales that are learned.
     var scaleCount: Int { rows * quantizer.scalesPerRow }
 
-    /// Bytes of masters, moments, scales and blocks.
-    var byteCount: Int { (trainsWeights ? 12 : 4) * parameter.count + 12 * scaleCount + blocks.count }
-
     /// The masters of some rows.
     func weights(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
         masters.floats(range, of: columns)

@@ -62,6 +62,11 @@ struct TrainingScope: Sendable {
         return parameters.contains(role.isLinear ? .linear : .norms)
     }
 
+    /// Whether the weights of a matrix themselves are trained.
+    func trainsWeights(of role: TensorRole) -> Bool {
+        parameters.contains(role.isVocabulary ? .embedding : .linear)
+    }
+
     /// Whether the scales of a matrix are trained.
     func learnsScales(of role: TensorRole) -> Bool { Self.learnsScales(of: role, parameters) }
 

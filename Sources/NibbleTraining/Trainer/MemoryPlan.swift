@@ -1,6 +1,9 @@
 internal import NibbleCalibration
 internal import NibbleCheckpoint
+public import NibbleEvaluation
 internal import NibbleModel
+internal import NibbleNumerics
+internal import NibbleQuantization
 internal import NibbleTensor
 
 /// The memory that a run takes, in bytes, known before its first step.
@@ -20,6 +23,8 @@ public struct MemoryPlan: Sendable, Equatable {
     public var activations: Int
     /// Logits that are held, and what attention and products need at a time.
     public var scratch: Int
+    /// Whether blocks are computed again on the way back.
+    public var recomputes: Bool
 
     /// What calibration takes before the first step, when weights have no gradients yet.
     public var calibration: Int
@@ -32,71 +37,118 @@ public struct MemoryPlan: Sendable, Equatable {
     /// What the steps take besides the weights.
     var steps: Int { gradients + activations + scratch }
 
+    /// What is planned for.
+    struct Subject {
+        let recipe: Recipe
+        let plan: ResolvedPlan
+        let scope: TrainingScope
+        let shape: ModelConfiguration
+        let compute: Compute
+
+        init(_ recipe: Recipe, _ plan: ResolvedPlan, _ shape: ModelConfiguration, _ compute: Compute) {
+            self.recipe = recipe
+            self.plan = plan
+            scope = TrainingScope(recipe, plan)
+            self.shape = shape
+            self.compute = compute
+        }
+
+        /// Tokens of a pass through the models.
+        var tokens: Int {
+            let train = recipe.train
+            return min(
+                max(Calibrator.tokensAtATime, train.sequenceLength),
+                train.sequenceLength * train.sequencesPerStep)
+        }
+
+        /// What calibration rounds before the first step.
+        var calibrated: QuantizedMatrices {
+            QuantizedMatrices(
+                plan, weights: StoredWeights(level: compute.level),
+                calibrates: { scope.learnsScales(of: $0.role) && $0.format.scaledBlocks != nil },
+                advice: { _ in "" })
+        }
+    }
+
     /// - Parameters:
-    ///   - tokens: of a pass through the models.
     ///   - recomputes: whether blocks are computed again on the way back.
     ///   - sequences: how many sequences weights are calibrated on before the first step; nil: they are not.
     ///   - limit: what may be used.
-    init(
-        _ student: Student, _ recipe: Recipe, tokens: Int, recomputes: Bool, sequences: Int?, limit: Int
-    ) {
-        let shape = student.checkpoint.configuration
-        let length = recipe.train.sequenceLength
-        teacher = student.checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
-        let matrices = student.matrices.reduce(0) { $0 + $1.byteCount }
-        let vectors = student.vectors.reduce(0) { $0 + 12 * $1.count }
-        self.student = matrices + vectors
-        frozen = student.frozenByteCount
-        // Those of weights are taken where only their scales are trained, too.
-        gradients = student.parameters.reduce(0) { $0 + 4 * $1.count }
+    init(_ subject: Subject, recomputes: Bool, sequences: Int?, limit: Int) {
+        let (recipe, shape, compute) = (subject.recipe, subject.shape, subject.compute)
+        let (tokens, length) = (subject.tokens, recipe.train.sequenceLength)
+        let weights = StudentBytes(subject.plan, subject.scope)
+        teacher = weights.teacher
+        student = weights.trained
+        frozen = weights.frozen
+        gradients = weights.gradients
+        self.recomputes = recomputes
         let stream = 4 * tokens * shape.embeddingLength * shape.layerCount
         let block =
             4 * tokens * (Sublayer.keptFeatures(in: shape) + Sublayer.packedFeatures(in: shape))
         activations =
             (recomputes ? stream + block : block * shape.layerCount) + (recipe.loss.hidden > 0 ? stream : 0)
         let scores = 8 * shape.headCount * length * min(length, tokens) * max(tokens / length, 1) / 2
-        let logits = student.compute.distillationScratch(
+        let logits = compute.distillationScratch(
             tokens: tokens, vocabularySize: shape.vocabularySize, features: shape.embeddingLength,
             isCached: recipe.teacher.kind == .cached)
         scratch =
             scores + logits + 16 * tokens * max(shape.embeddingLength, shape.feedForwardLength)
-        let held = matrices + vectors + frozen
+        let held = student + frozen
         calibrationPlan = sequences.flatMap { count in
-            student.scope.calibration.map { options in
+            subject.scope.calibration.map { options in
                 CalibrationPlan(
-                    options, student.quantizedMatrices, in: shape, sequences: count, heldOut: 0,
-                    length: length, holdsVocabulary: false, compute: student.compute, held: 0,
+                    options, subject.calibrated, in: shape, sequences: count, heldOut: 0,
+                    length: length, holdsVocabulary: false, compute: compute, held: 0,
                     limit: limit - held)
             }
         }
         calibration = calibrationPlan?.memory ?? 0
     }
 
-    /// The plan of a run, which says whether it computes blocks again on the way back.
+    /// The plan of a run, which decides whether blocks are computed again on the way back where the recipe leaves that open.
+    ///
+    /// - Parameter sequenceCount: sequences of the training text.
+    init(_ subject: Subject, sequenceCount: Int, limit: Int) {
+        let sequences =
+            subject.scope.calibration == nil ? nil : min(subject.recipe.calibration.sequences, sequenceCount)
+        func plan(_ recomputes: Bool) -> MemoryPlan {
+            MemoryPlan(subject, recomputes: recomputes, sequences: sequences, limit: limit)
+        }
+        switch subject.recipe.train.recompute {
+        case .none: self = plan(false)
+        case .blocks: self = plan(true)
+        case .automatic:
+            let whole = plan(false)
+            self = whole.resident > limit ? plan(true) : whole
+        }
+    }
+
+    /// What training would take, from shapes alone.
+    ///
+    /// - Parameters:
+    ///   - model: a checkpoint, or a model that is known by name.
+    ///   - limit: memory that may be used, in bytes. ``resident`` is above it where that would not suffice.
+    /// - Throws: `CheckpointError` or `TrainingError` where the recipe does not fit the model.
+    public init(_ model: MemorySubject, _ recipe: Recipe, threads: Int, limit: Int) throws {
+        let recipe = try recipe.validated(path: "recipe")
+        let compute = Compute(
+            threads: threads, precision: Precision.bf16.isSupported ? .bf16 : .f32, level: .best)
+        let plan = try model.resolve(try recipe.quantization.plan())
+        try Trainer.check(plan, for: recipe)
+        let subject = Subject(recipe, plan, model.configuration, compute)
+        self.init(subject, sequenceCount: .max, limit: limit)
+    }
+
+    /// The plan of a run.
     ///
     /// - Throws: `TrainingError` (`outOfMemory`) where memory would not suffice, with what to change.
     static func fitting(
-        _ student: Student, _ request: TrainingRequest, sequenceCount: Int
-    ) throws(TrainingError) -> (plan: MemoryPlan, recomputes: Bool) {
-        let (recipe, train) = (request.recipe, request.recipe.train)
-        let sequences =
-            student.scope.calibration == nil ? nil : min(recipe.calibration.sequences, sequenceCount)
-        let tokens = min(
-            max(Calibrator.tokensAtATime, train.sequenceLength), train.sequenceLength * train.sequencesPerStep
-        )
+        _ subject: Subject, _ request: TrainingRequest, sequenceCount: Int
+    ) throws(TrainingError) -> MemoryPlan {
         // A tenth is left to the system and to what is not counted.
         let limit = (request.memoryLimit ?? ProcessMemory.physicalBytes) / 10 * 9
-        func plan(_ recomputes: Bool) -> MemoryPlan {
-            MemoryPlan(
-                student, recipe, tokens: tokens, recomputes: recomputes, sequences: sequences, limit: limit)
-        }
-        let recomputes: Bool
-        switch train.recompute {
-        case .none: recomputes = false
-        case .blocks: recomputes = true
-        case .automatic: recomputes = plan(false).resident > limit
-        }
-        let memory = plan(recomputes)
+        let memory = MemoryPlan(subject, sequenceCount: sequenceCount, limit: limit)
         guard memory.resident <= limit else {
             throw TrainingError(
                 .outOfMemory, request.teacher,
@@ -104,10 +156,10 @@ public struct MemoryPlan: Sendable, Equatable {
                     + "\(request.memoryLimit == nil ? "this machine's memory" : "the memory given"))",
                 advice: memory.calibration > memory.steps
                     ? "set calibration.token_weights to equal or calibration.method to nearest"
-                    : recomputes
+                    : memory.recomputes
                         ? "shorten train.sequence_length, or train fewer parameters"
                         : "set train.recompute to blocks, or shorten train.sequence_length")
         }
-        return (memory, recomputes)
+        return memory
     }
 }

@@ -41,7 +41,7 @@ public struct Trainer {
         checkpoint = try ModelCheckpoint(path: request.teacher)
         tokenizer = try Tokenizer(checkpoint)
         let compute = try Self.compute(recipe, request)
-        try Self.checkPlan(recipe, checkpoint)
+        try Self.check(try recipe.quantization.plan().resolve(checkpoint), for: recipe)
         try Self.checkTeacher(recipe, request, checkpoint)
         teacher = try LanguageModel(checkpoint, compute: compute)
     }
@@ -91,8 +91,8 @@ public struct Trainer {
         return compute
     }
 
-    private static func checkPlan(_ recipe: Recipe, _ checkpoint: ModelCheckpoint) throws {
-        let plan = try recipe.quantization.plan().resolve(checkpoint)
+    /// Checks that a plan leaves something to train, and scales that can be learned where that is asked for.
+    static func check(_ plan: ResolvedPlan, for recipe: Recipe) throws(TrainingError) {
         let scope = TrainingScope(recipe, plan)
         guard plan.tensors.contains(where: { $0.format.isQuantized && scope.trains($0.role) }) else {
             throw TrainingError(

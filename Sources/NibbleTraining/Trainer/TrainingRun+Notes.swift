@@ -49,9 +49,8 @@ extension TrainingRun {
     /// Of a disk that will not hold the states that are kept: it would be found out at the first of them, or the last.
     func noteSpace() {
         guard let free = FilePath.freeBytes(session.folder.path) else { return }
-        let state = student.matrices.reduce(0) { $0 + $1.byteCount }
         // One more than are kept while the newest is written, and the best.
-        let needed = state * (recipe.checkpoints.keep + 2)
+        let needed = memory.student * (recipe.checkpoints.keep + 2)
         guard needed > free else { return }
         notes.append(
             "saved states take up to \(ByteText.text(needed)) (checkpoints.keep \(recipe.checkpoints.keep)), the disk of "

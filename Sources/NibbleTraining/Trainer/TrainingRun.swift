@@ -1,6 +1,7 @@
 public import NibbleCalibration
 public import NibbleCheckpoint
 public import NibbleModel
+internal import NibbleQuantization
 internal import NibbleTensor
 internal import NibbleTokenizer
 
@@ -16,8 +17,6 @@ public final class TrainingRun {
     public let batches: TokenBatches
     /// The memory that it takes.
     public let memory: MemoryPlan
-    /// Whether blocks are computed again on the way back.
-    public let recomputes: Bool
     /// What the user should know: a teacher that is quantized, a start that is dithered, a damaged saved state; once it
     /// trains, methods of calibration that did not run.
     public internal(set) var notes: [String]
@@ -43,9 +42,13 @@ public final class TrainingRun {
         (training, heldOut) = try trainer.texts(generated: generated)
         batches = try TokenBatches(
             training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed)
+        // Before the student takes its memory.
+        memory = try MemoryPlan.fitting(
+            MemoryPlan.Subject(
+                recipe, try recipe.quantization.plan().resolve(checkpoint), checkpoint.configuration,
+                teacher.compute),
+            request, sequenceCount: training.sequenceCount)
         student = try Student(checkpoint, recipe: recipe, compute: teacher.compute)
-        (memory, recomputes) = try MemoryPlan.fitting(
-            student, request, sequenceCount: training.sequenceCount)
         let identity = RunIdentity(
             teacherPath: request.teacher, teacherDigest: digest, textDigest: training.digest,
             heldOutDigest: heldOut?.digest, recipeDigest: recipe.digest, totalSteps: recipe.train.steps,
@@ -191,7 +194,7 @@ public final class TrainingRun {
         if step == recipe.quantization.startStep, student.scope.learnsScales { try student.holdCodes() }
         let pass = DistillationPass(
             teacher: teacher, student: isQuantized ? student.quantized : student.unquantized,
-            loss: recipe.loss, recomputes: recomputes)
+            loss: recipe.loss, recomputes: memory.recomputes)
         let figures: TrainingStep.Figures
         do {
             figures = try TrainingStep(

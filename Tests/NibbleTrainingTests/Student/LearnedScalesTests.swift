@@ -75,11 +75,9 @@ struct LearnedScalesTests {
         }
         let scales = learned.matrices.reduce(0) { $0 + $1.parameter.count / 32 }
         #expect(learned.trainedCount == recomputed.trainedCount + scales)
-        let (with, without) = (
-            MemoryPlan(learned, Recipe(), tokens: 64, recomputes: false, sequences: nil, limit: .max),
-            MemoryPlan(recomputed, Recipe(), tokens: 64, recomputes: false, sequences: nil, limit: .max)
-        )
-        #expect(with.student == without.student + 12 * scales && with.gradients == without.gradients)
+        let with = StudentBytes(learned.plan, learned.scope)
+        let without = StudentBytes(recomputed.plan, recomputed.scope)
+        #expect(with.trained == without.trained + 12 * scales && with.gradients == without.gradients)
     }
 
     @Test("alone are trained while codes stay, and weights hold no moments")

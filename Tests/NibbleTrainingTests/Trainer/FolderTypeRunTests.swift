@@ -52,11 +52,13 @@ struct FolderTypeRunTests {
         for (matrix, values) in zip(trainer.student.matrices, masters) {
             let same = try values == #require(teacher[matrix.role]).floats()
             #expect(same, "\(matrix.name)")
-            // Masters, two moments, and the codes.
-            #expect(
-                matrix.byteCount == 12 * values.count
-                    + matrix.rows * (type.format.byteCount(columns: matrix.columns) ?? 0))
         }
+        // Masters, two moments, and the codes.
+        let held = trainer.student.matrices.reduce(0) {
+            $0 + 12 * $1.parameter.count + $1.rows * (type.format.byteCount(columns: $1.columns) ?? 0)
+        }
+        let vectors = trainer.student.vectors.reduce(0) { $0 + 12 * $1.count }
+        #expect(trainer.memory.student == held + vectors)
         let summary = try trainer.train()
         let (start, final) = (try #require(summary.rounded), try #require(summary.final))
         #expect(final.divergence < 0.9 * start.divergence, "\(start.divergence) -> \(final.divergence)")

@@ -1,0 +1,53 @@
+import NibbleCheckpoint
+import NibbleEvaluation
+import NibbleQuantization
+import NibbleTensor
+import NibbleTestSupport
+import Testing
+
+@testable import NibbleTraining
+
+@Suite("Bytes of a student, from shapes")
+struct StudentBytesTests {
+    /// Parameters that are trained, and how scales are chosen.
+    static let cases: [(Set<Recipe.Training.Parameters>, Recipe.Quantization.Scales)] = [
+        ([.linear], .recomputed), ([.linear, .scales], .learned), ([.scales], .learned),
+        ([.linear, .embedding, .norms, .scales], .learned), ([.linear, .norms], .recomputed),
+    ]
+
+    @Test("are what the student holds", arguments: ["hub/gemma3-text", "hub/qwen2"], cases)
+    func held(
+        name: String, with: (parameters: Set<Recipe.Training.Parameters>, scales: Recipe.Quantization.Scales)
+    ) throws {
+        let recipe = Recipe.student(
+            .q4_0, isPure: true, with.parameters, scales: with.scales, dither: .never)
+        let checkpoint = try ModelCheckpoint(path: Fixtures.path(name))
+        let student = try Student(
+            checkpoint, recipe: recipe, compute: Compute(threads: 1, precision: .f32))
+        let bytes = StudentBytes(student.plan, student.scope)
+        let matrices = student.matrices.reduce(0) { sum, matrix in
+            let moments = matrix.trainsWeights ? 2 * matrix.masters.bytes.count : 0
+            let scales = matrix.scales.map { 3 * $0.masters.bytes.count } ?? 0
+            return sum + matrix.masters.bytes.count + moments + scales + matrix.encoded.bytes.count
+        }
+        let vectors = student.vectors.reduce(0) { $0 + 3 * $1.masters.bytes.count }
+        #expect(bytes.trained == matrices + vectors)
+        #expect(bytes.gradients == student.parameters.reduce(0) { $0 + 4 * $1.count })
+        #expect(bytes.teacher == checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count })
+        // What is quantized and not trained: with --pure the embedding, unless that is trained.
+        let isEmbeddingTrained = with.parameters.contains(.embedding)
+        #expect((bytes.frozen == 0) == isEmbeddingTrained)
+    }
+
+    @Test("of a model that is known by name are planned without a checkpoint")
+    func known() throws {
+        var recipe = Recipe()
+        recipe.quantization.type = .q4_0
+        let model = try MemorySubject("gemma-3-270m")
+        let plan = try MemoryPlan(model, recipe, threads: 2, limit: 24 << 30)
+        #expect(plan.resident > 2_000_000_000 && plan.resident < 6_000_000_000, "\(plan.resident)")
+        #expect(!plan.recomputes)
+        let large = try MemoryPlan(MemorySubject("gemma-3-4b"), recipe, threads: 2, limit: 24 << 30)
+        #expect(large.resident > 24 << 30 && large.recomputes)
+    }
+}
