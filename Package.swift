@@ -49,7 +49,8 @@ let package = Package(
             dependencies: [
                 "CLibrary", "NibbleCheckpoint", "NibbleModel", "NibbleNumerics", "NibbleTensor",
                 "NibbleQuantization", "NibbleTokenizer",
-            ]),
+            ],
+            resources: [.embedInCode("InferenceMemory/Devices/devices.tsv")]),
 
         // Floor 6: codes and scales chosen from data without training.
         .target(

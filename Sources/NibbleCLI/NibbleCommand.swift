@@ -15,7 +15,8 @@ struct NibbleCommand: ParsableCommand {
             """,
         version: NibbleVersion.current,
         subcommands: [
-            ConvertCommand.self, QATCommand.self, InspectCommand.self, PerplexityCommand.self,
+            ConvertCommand.self, QATCommand.self, InspectCommand.self, PlanCommand.self,
+            PerplexityCommand.self,
             CompareCommand.self, GenerateCommand.self, TokenizeCommand.self,
         ]
     )

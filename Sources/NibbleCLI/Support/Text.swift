@@ -18,6 +18,16 @@ enum Text {
             ? "\(count)" : String(format: value < 10 ? "%.2f" : value < 100 ? "%.1f" : "%.0f", value) + unit
     }
 
+    /// `32,768`: numbers of tokens where each one counts.
+    static func grouped(_ count: Int) -> String {
+        var text = ""
+        for (place, digit) in String(count).reversed().enumerated() {
+            if place > 0, place.isMultiple(of: 3), digit != "-" { text.append(",") }
+            text.append(digit)
+        }
+        return String(text.reversed())
+    }
+
     /// `0.31 s`, `2 min 05 s`, `1 h 20 min`.
     static func time(_ seconds: Double) -> String {
         if seconds < 10 { return String(format: "%.2f s", seconds) }
