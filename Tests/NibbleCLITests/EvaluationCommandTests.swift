@@ -219,6 +219,20 @@ struct EvaluationCommandTests {
         #expect(average["worst_kl_divergence"]?["value"]?.real == means.max())
     }
 
+    @Test("The perplexity of texts of documents has an interval over them")
+    func perplexityOfDocuments() throws {
+        let arguments = try ["perplexity", model, "--text"] + kinds() + ["-c", "32", "--quiet"]
+        let result = try CommandLineTool.run(arguments)
+        #expect(
+            lines(result.output).contains { $0.hasPrefix("95 % intervals over 7 documents: perplexity ") },
+            "\(result.output)")
+        let json = try json(CommandLineTool.run(arguments + ["--json"]))
+        let interval = (json["intervals"]?["perplexity"]?.elements ?? []).compactMap(\.real)
+        let value = try #require(json["estimate"]?["perplexity"]?.real)
+        #expect(json["documents"]?.integer == 7)
+        #expect(interval.count == 2 && interval[0] < value && value < interval[1])
+    }
+
     @Test("A text of one document among several says that there are no intervals")
     func oneDocument() throws {
         let result = try CommandLineTool.run(
