@@ -15,6 +15,8 @@ struct CompareCommand: ParsableCommand {
             EXAMPLES
               nibble compare gemma.bf16.gguf gemma.q4_0.gguf gemma.q4_0-imatrix.gguf gemma.qat.gguf --text wiki.test.raw
               nibble compare gemma-3-270m gemma.q4_0.gguf --text a.txt b.txt --chunks 40 --markdown
+              The same as a page to show around:
+                nibble compare gemma.bf16.gguf gemma.q4_0.gguf gemma.qat.gguf --text texts --report report.html
               Kinds of text, each a folder of documents, at two contexts:
                 nibble compare gemma.bf16.gguf gemma.q4_0.gguf --text code=evaluation/code verse=evaluation/verse \
                     --context 512 4096
@@ -35,6 +37,16 @@ struct CompareCommand: ParsableCommand {
             valueName: "model"))
     var alsoAgainst: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Write a page of HTML that needs nothing else, with JSON and Markdown beside it: a file that ends in .html, or a "
+                + "folder for report.html.",
+            valueName: "path"))
+    var report: String?
+
+    @Flag(help: "Replace the report if it exists.")
+    var force = false
+
     @Flag(help: "Print the result as JSON.")
     var json = false
 
@@ -43,12 +55,17 @@ struct CompareCommand: ParsableCommand {
 
     func validate() throws {
         if options.text.isEmpty { throw ValidationError("name a text with --text FILE") }
+        if force, report == nil { throw ValidationError("--force is for --report") }
         if json && markdown { throw ValidationError("--json and --markdown exclude each other") }
     }
 
     func run() throws {
         try Session.run { session in
+            let files = try report.map { path throws(CheckpointError) in
+                try ReportFiles(path, replacing: force)
+            }
             var reports: [ComparisonReport] = []
+            var first: Evaluator?
             for context in options.context where !session.isInterrupted {
                 var request = options.request(models: [base] + models, context: context, session)
                 request.secondBase = alsoAgainst
@@ -56,10 +73,20 @@ struct CompareCommand: ParsableCommand {
                 let evaluation = try options.run(evaluator, session)
                 let report = ComparisonReport(evaluation, warnings: evaluator.notes.map(\.description))
                 reports.append(report)
+                if first == nil { first = evaluator }
                 guard !json else { continue }
                 let title = options.context.count > 1 ? "\(context) tokens of context\n\n" : ""
                 let space = reports.count > 1 ? "\n\n" : ""
                 try StandardOutput.print(space + title + (markdown ? report.markdown : report.text))
+            }
+            if let files, let first {
+                let page = ComparisonPage(
+                    reports.map(\.result), passages: reports[0].passages(first),
+                    facts: try ReportFacts(first, session, options).lines, warnings: reports[0].warnings)
+                try files.write(
+                    html: page.html, json: ComparisonReport.json(reports),
+                    markdown: reports.map(\.markdown).joined(separator: "\n\n"))
+                if !json { try StandardOutput.print("\nreport in \(files.page)") }
             }
             if json { try StandardOutput.print(ComparisonReport.json(reports)) }
             try session.endIfInterrupted()

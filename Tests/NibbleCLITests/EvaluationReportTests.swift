@@ -43,6 +43,7 @@ struct EvaluationReportTests {
             name: name, tokenCount: tokens, context: 512, stride: nil, chunksPlanned: planned,
             chunksDone: done,
             estimates: [try estimate(values)], divergences: [divergence], secondDivergences: [],
+            positions: [PositionDivergence()], worst: [WorstTokens()],
             documents: [.init(name: name, sums: [DocumentSums()], secondSums: [])])
     }
 
@@ -132,6 +133,8 @@ struct EvaluationReportTests {
                     divergences: [
                         DivergenceStatistics(), try statistics(nll: 2), try statistics(nll: 1.5),
                     ], secondDivergences: [],
+                    positions: Array(repeating: PositionDivergence(), count: 3),
+                    worst: Array(repeating: WorstTokens(), count: 3),
                     documents: [
                         .init(name: "a.txt", sums: Array(repeating: DocumentSums(), count: 3), secondSums: [])
                     ])

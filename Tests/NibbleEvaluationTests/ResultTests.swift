@@ -38,6 +38,8 @@ struct ResultTests {
         .init(
             name: name, tokenCount: 2000, context: 512, stride: nil, chunksPlanned: planned, chunksDone: done,
             estimates: estimates, divergences: divergences, secondDivergences: [],
+            positions: estimates.map { _ in PositionDivergence() },
+            worst: estimates.map { _ in WorstTokens() },
             documents: [.init(name: name, sums: estimates.map { _ in DocumentSums() }, secondSums: [])])
     }
 

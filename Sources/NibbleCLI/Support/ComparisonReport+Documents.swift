@@ -145,7 +145,7 @@ extension ComparisonReport {
         ])
     }
 
-    private static func json(_ interval: Interval?) -> JSONValue {
+    static func json(_ interval: Interval?) -> JSONValue {
         interval.map { .array([.finite($0.lower), .finite($0.upper)]) } ?? .null
     }
 }

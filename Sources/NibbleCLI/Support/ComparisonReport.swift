@@ -6,7 +6,7 @@ struct ComparisonReport {
     let rows: [ComparisonRow]
     /// The average of each model over the texts.
     let averages: [TextAverage?]
-    private let warnings: [String]
+    let warnings: [String]
 
     init(_ result: Evaluation, warnings: [String] = []) {
         self.result = result
@@ -114,6 +114,7 @@ struct ComparisonReport {
             "difference": row.difference?.json ?? .null,
             "recovered": row.recovered.map { .finite($0) } ?? .null,
             "kl_divergence": row.meanDivergence?.json ?? .null,
+            "kl_divergence_interval": row.divergenceInterval.map(Self.json) ?? .null,
             "kl_divergence_median": row.medianDivergence.map { .finite($0) } ?? .null,
             "kl_divergence_p90": row.divergence90.map { .finite($0) } ?? .null,
             "kl_divergence_p99": row.divergence99.map { .finite($0) } ?? .null,
@@ -124,6 +125,15 @@ struct ComparisonReport {
             "kl_divergence_from_second": row.secondDivergence?.json ?? .null,
             "intervals": row.intervals.map(Self.json) ?? .null,
             "text_average": averages[index].map(Self.json) ?? .null,
+            "worst_tokens": .array(
+                result.worstTokens(model: index).map { text, token in
+                    .members([
+                        "text": .string(result.texts[text].name), "chunk": .integer(token.chunk),
+                        "position": .integer(token.position),
+                        "kl_divergence": .finite(token.score.divergence), "top": .integer(Int(token.top)),
+                        "base_top": .integer(Int(token.baseTop)),
+                    ])
+                }),
         ])
     }
 }

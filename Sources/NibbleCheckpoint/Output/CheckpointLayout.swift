@@ -94,6 +94,14 @@ extension CheckpointLayout {
             companions: [])
     }
 
+    /// Small files beside each other in a folder that is there.
+    package static func files(_ files: [HubFile], folder: String) -> CheckpointLayout {
+        CheckpointLayout(
+            folder: folder, isFolder: false,
+            files: files.map { File(name: $0.name, header: $0.contents, size: $0.contents.count) },
+            placements: [], companions: [])
+    }
+
     /// A GGUF file at `path`; or, with `splitSize` and more than that many bytes of tensors, shards named
     /// `name-00001-of-00003.gguf`, cut as `llama-gguf-split --split-max-size` cuts them.
     public static func gguf(

@@ -45,6 +45,10 @@ public struct Evaluation: Sendable {
         public internal(set) var divergences: [DivergenceStatistics]
         /// Divergence of each model from the second base; empty statistics for that itself, none without one.
         public internal(set) var secondDivergences: [DivergenceStatistics]
+        /// Divergence of each model by the place of a token in its chunk.
+        public internal(set) var positions: [PositionDivergence]
+        /// The tokens on which each model diverges most.
+        public internal(set) var worst: [WorstTokens]
         /// The documents that it is made of, those of which nothing was scored included.
         public internal(set) var documents: [Document]
     }
@@ -85,6 +89,17 @@ public struct Evaluation: Sendable {
         texts.reduce(into: DivergenceStatistics()) { sum, text in
             if model < text.secondDivergences.count { sum.merge(text.secondDivergences[model]) }
         }
+    }
+
+    /// The tokens of all texts on which a model diverges most, by the place of the text.
+    public func worstTokens(model: Int) -> [(text: Int, token: WorstTokens.Token)] {
+        let all = texts.indices.flatMap { text in
+            texts[text].worst[model].tokens.map { (text: text, token: $0) }
+        }
+        let ranked = all.enumerated().sorted {
+            ($1.element.token.score.divergence, $0.offset) < ($0.element.token.score.divergence, $1.offset)
+        }
+        return ranked.prefix(WorstTokens.limit).map(\.element)
     }
 
     /// A row for each model, the base first.

@@ -99,6 +99,7 @@ extension Evaluator {
             models, tokenized: texts, context: request.context, stride: request.stride,
             chunkLimit: request.chunkLimit, bos: bos, logitsPath: request.savedLogits,
             replacesLogits: request.replacesLogits)
+        tokenizer = tokenizers[0]
         secondBase = request.secondBase.flatMap(request.allModels.lastIndex)
         self.notes = notes + self.notes
     }

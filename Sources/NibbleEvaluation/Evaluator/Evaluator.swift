@@ -1,6 +1,7 @@
 public import NibbleCheckpoint
 public import NibbleModel
 package import NibbleTensor
+package import NibbleTokenizer
 
 /// Evaluates one or more models with one vocabulary on texts, side by side: every chunk passes through all of them
 /// before the next, so that divergences need no file of logits.
@@ -16,17 +17,19 @@ public final class Evaluator {
     /// The texts, cut in chunks.
     public let plans: [(name: String, plan: ChunkPlan)]
     /// The documents of each text, and which of them each chunk belongs to.
-    private let documents: [(names: [String], places: DocumentPlaces)]
+    let documents: [(names: [String], places: DocumentPlaces)]
     /// What the user should know of models and texts before relying on the figures.
     public internal(set) var notes: [CheckpointNote] = []
     /// The place in ``models`` of a second base, which divergences are measured from as well.
     var secondBase: Int?
+    /// What tokens of the texts stand for, where that is known.
+    package var tokenizer: Tokenizer?
     /// Where base logits are read from instead of a base model.
-    private let recorded: LogitsFileReader?
+    let recorded: LogitsFileReader?
     /// Where the first model's logits are written.
-    private let recorder: LogitsRecorder?
+    let recorder: LogitsRecorder?
     /// Where residual streams come from that have passed the models' blocks already.
-    private let streams: FinalStreams?
+    let streams: FinalStreams?
 
     /// Gives the residual stream of some chunks after the last block of a model, by its place in ``models``.
     package typealias FinalStreams = (
@@ -228,127 +231,12 @@ public final class Evaluator {
                     divergences: Array(repeating: DivergenceStatistics(), count: models.count),
                     secondDivergences: secondBase == nil
                         ? [] : Array(repeating: DivergenceStatistics(), count: models.count),
+                    positions: Array(repeating: PositionDivergence(), count: models.count),
+                    worst: Array(repeating: WorstTokens(), count: models.count),
                     documents: documents.names.map {
                         let sums = Array(repeating: DocumentSums(), count: models.count)
                         return .init(name: $0, sums: sums, secondSums: secondBase == nil ? [] : sums)
                     })
             })
     }
-
-    /// What all models make of the scored tokens of some chunks, `[model][chunk][token]`.
-    private struct Found {
-        var tokens: [[[TokenDivergence]]]
-        /// The same beside the second base, where there is one.
-        var second: [[[TokenDivergence]]]?
-    }
-
-    private func evaluate(_ plan: ChunkPlan, _ range: Range<Int>) throws(CheckpointError) -> Found {
-        let chunks = range.map { plan[$0] }
-        let base = try recordedLogits(plan, range)
-        defer { if let recorded { for chunk in range { recorded.release(chunk: chunk) } } }
-        let (pass, sums): (ScoringPass, VocabularySums)
-        let final = try finalStreams(range)
-        do throws(ModelError) {
-            let sequences = chunks.map(\.tokens)
-            pass =
-                if let final {
-                    ScoringPass(
-                        models, streams: final, recorded: base, sequences: sequences, positions: plan.scored)
-                } else {
-                    try ScoringPass(models, recorded: base, sequences: sequences, positions: plan.scored)
-                }
-            sums = try pass.sums(targets: chunks.map(\.targets))
-        } catch {
-            throw error.checkpointError
-        }
-        try recorder?.write(pass.sources[0], sums: sums, chunks: range, compute: models[0].compute)
-        var found = Found(tokens: divergences(pass.scores(sums), recorded: base, chunks: chunks))
-        if let secondBase {
-            let scores = pass.scores(from: secondBase, targets: chunks.map(\.targets))
-            found.second = models.indices.map { divergences(of: scores[$0], from: scores[secondBase]) }
-        }
-        return found
-    }
-
-    private func finalStreams(_ chunks: Range<Int>) throws(CheckpointError) -> [Tensor]? {
-        guard let streams else { return nil }
-        var all: [Tensor] = []
-        for model in models.indices { all.append(try streams(model, chunks)) }
-        return all
-    }
-
-    private func recordedLogits(_ plan: ChunkPlan, _ range: Range<Int>) throws(CheckpointError)
-        -> RecordedLogits?
-    {
-        guard let recorded else { return nil }
-        var records: [LogitsRecord] = []
-        for chunk in range {
-            recorded.prefetch(chunk: chunk)
-            for index in 0..<recorded.scoredPerChunk {
-                records.append(try recorded.record(chunk: chunk, index: index))
-            }
-        }
-        return RecordedLogits(
-            records, layout: ScoringPass.layout(models[0], sequences: range.count, positions: plan.scored))
-    }
-
-    /// Pairs every model's scores with the base's: the recorded one or the first model.
-    private func divergences(
-        _ scores: [[[TokenScore]]], recorded: RecordedLogits?, chunks: [Chunk]
-    ) -> [[[TokenDivergence]]] {
-        scores.dropFirst(recorded == nil ? 0 : 1).map { own in
-            divergences(of: own, from: scores[0]) { chunk, index in
-                let targets = chunks[chunk].targets
-                return recorded?.negativeLogLikelihood(
-                    token: chunk * targets.count + index, target: targets[index])
-            }
-        }
-    }
-
-    /// Pairs a model's scores with a base's.
-    ///
-    /// - Parameter baseNll: the base's negative log likelihood of a token where it is known better than by its score.
-    private func divergences(
-        of own: [[TokenScore]], from base: [[TokenScore]],
-        baseNll: (_ chunk: Int, _ index: Int) -> Double? = { _, _ in nil }
-    ) -> [[TokenDivergence]] {
-        own.indices.map { chunk in
-            own[chunk].indices.map { index in
-                let (own, base) = (own[chunk][index], base[chunk][index])
-                return TokenDivergence(
-                    nll: own.negativeLogLikelihood,
-                    baseNll: baseNll(chunk, index) ?? base.negativeLogLikelihood,
-                    divergence: own.divergence, sameTop: own.top == base.top)
-            }
-        }
-    }
-
-    private func add(_ found: Found, to text: inout Evaluation.Text) throws(EvaluationError) {
-        for model in models.indices {
-            for token in found.tokens[model].joined() {
-                try text.estimates[model].add(token.nll)
-                if hasBase, recorded != nil || model > 0 { try text.divergences[model].add(token) }
-            }
-            guard let second = found.second, model != secondBase else { continue }
-            for token in second[model].joined() { try text.secondDivergences[model].add(token) }
-        }
-    }
-
-    /// Adds each chunk's tokens to the document that it belongs to.
-    private func add(
-        _ found: Found, of chunks: Range<Int>, _ plan: ChunkPlan, _ places: DocumentPlaces,
-        to text: inout Evaluation.Text
-    ) {
-        for (index, chunk) in chunks.enumerated() {
-            let document = places.document(ofChunk: chunk, of: plan)
-            for model in models.indices {
-                for token in found.tokens[model][index] { text.documents[document].sums[model].add(token) }
-                guard let second = found.second else { continue }
-                for token in second[model][index] { text.documents[document].secondSums[model].add(token) }
-            }
-        }
-    }
-
-    /// Whether divergences from a base are measured.
-    private var hasBase: Bool { models.count > 1 || recorded != nil }
 }

@@ -29,6 +29,12 @@ public struct ComparisonRow: Sendable, Equatable {
     }
     /// Mean KL divergence from the base model, in nats.
     public var meanDivergence: Estimate? { statistics?.meanDivergence }
+    /// The 95 % interval of the mean divergence: over documents where ``intervals`` has it, else 1.96 errors over tokens.
+    public var divergenceInterval: Interval? {
+        if let own = intervals?.meanDivergence { return own }
+        guard let mean = meanDivergence, mean.value.isFinite, mean.error.isFinite else { return nil }
+        return Interval(lower: mean.value - 1.96 * mean.error, upper: mean.value + 1.96 * mean.error)
+    }
     /// The KL divergence that half of the tokens exceed.
     public var medianDivergence: Double? { percentiles?.median }
     /// The KL divergence that one token in ten exceeds.

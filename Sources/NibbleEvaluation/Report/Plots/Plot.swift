@@ -1,0 +1,124 @@
+/// A picture with two axes, as SVG that takes its colours from the page.
+struct Plot {
+    static let width = 720.0
+    static let height = 380.0
+    private static let margins = (left: 72.0, right: 18.0, top: 14.0, bottom: 52.0)
+
+    let x: Axis
+    let y: Axis
+    /// What it shows, for those who do not see it.
+    let summary: String
+    private var elements: [String] = []
+    /// Where words stand.
+    private var labels: [(x: Double, y: Double)] = []
+
+    init(x: Axis, y: Axis, summary: String) {
+        self.x = x
+        self.y = y
+        self.summary = summary
+    }
+
+    /// Where a pair of values lies.
+    func point(_ x: Double, _ y: Double) -> (x: Double, y: Double) {
+        let margins = Self.margins
+        return (
+            margins.left + self.x.place(x) * (Self.width - margins.left - margins.right),
+            Self.height - margins.bottom
+                - self.y.place(y) * (Self.height - margins.top - margins.bottom)
+        )
+    }
+
+    private static func number(_ value: Double) -> String { Markup.fixed(value, 1) }
+
+    /// A line through points.
+    mutating func line(_ points: [(x: Double, y: Double)], style: String) {
+        let places = points.map { point($0.x, $0.y) }
+        let list = places.map { "\(Self.number($0.x)),\(Self.number($0.y))" }.joined(separator: " ")
+        elements.append("<polyline class=\"\(style)\" points=\"\(list)\"/>")
+    }
+
+    /// A steady line that turns at right angles: what the best is up to each x.
+    mutating func steps(_ points: [(x: Double, y: Double)], style: String) {
+        var all: [(x: Double, y: Double)] = []
+        for point in points {
+            if let last = all.last { all.append((point.x, last.y)) }
+            all.append(point)
+        }
+        line(all, style: style)
+    }
+
+    /// A disc with a vertical bar from `low` to `high`, and a title that shows where one points at it.
+    ///
+    /// - Parameter shift: pixels to the right of its place, where several have the same.
+    mutating func mark(
+        _ x: Double, _ y: Double, low: Double?, high: Double?, style: String, title: String, shift: Double = 0
+    ) {
+        let place = point(x, y)
+        let column = Self.number(place.x + shift)
+        if let low, let high {
+            elements.append(
+                "<line class=\"bar \(style)\" x1=\"\(column)\" y1=\"\(Self.number(point(x, low).y))\" x2=\"\(column)\" "
+                    + "y2=\"\(Self.number(point(x, high).y))\"/>")
+        }
+        elements.append(
+            "<circle class=\"\(style)\" cx=\"\(column)\" cy=\"\(Self.number(place.y))\" r=\"5\"><title>"
+                + "\(Markup.escaped(title))</title></circle>")
+    }
+
+    /// Words beside a point, on the side where there is room, moved up or down from words that are there already; left out
+    /// where there is no room near by.
+    mutating func label(_ x: Double, _ y: Double, _ text: String, shift: Double = 0) {
+        let place = point(x, y)
+        let isLeft = place.x > Self.width * 0.62
+        for offset in [4.0, -10, 18, -24, 32] {
+            let spot = (x: place.x, y: place.y + offset)
+            guard !labels.contains(where: { abs($0.x - spot.x) < 160 && abs($0.y - spot.y) < 13 }) else {
+                continue
+            }
+            labels.append(spot)
+            let column = place.x + (isLeft ? min(shift, 0) - 10 : max(shift, 0) + 10)
+            elements.append(
+                "<text class=\"label\" x=\"\(Self.number(column))\" y=\"\(Self.number(spot.y))\""
+                    + (isLeft ? " text-anchor=\"end\"" : "") + ">\(Markup.escaped(text))</text>")
+            return
+        }
+    }
+
+    private var frame: String {
+        var parts: [String] = []
+        for tick in x.ticks {
+            let (bottom, top) = (point(tick, y.range.lowerBound), point(tick, y.range.upperBound))
+            parts.append(
+                "<line class=\"grid\" x1=\"\(Self.number(bottom.x))\" y1=\"\(Self.number(bottom.y))\" "
+                    + "x2=\"\(Self.number(top.x))\" y2=\"\(Self.number(top.y))\"/>"
+                    + "<text class=\"tick\" x=\"\(Self.number(bottom.x))\" y=\"\(Self.number(bottom.y + 18))\" "
+                    + "text-anchor=\"middle\">\(x.label(tick))</text>")
+        }
+        for tick in y.ticks {
+            let (left, right) = (point(x.range.lowerBound, tick), point(x.range.upperBound, tick))
+            parts.append(
+                "<line class=\"grid\" x1=\"\(Self.number(left.x))\" y1=\"\(Self.number(left.y))\" "
+                    + "x2=\"\(Self.number(right.x))\" y2=\"\(Self.number(right.y))\"/>"
+                    + "<text class=\"tick\" x=\"\(Self.number(left.x - 8))\" y=\"\(Self.number(left.y + 4))\" "
+                    + "text-anchor=\"end\">\(y.label(tick))</text>")
+        }
+        let middle = Self.margins.left + (Self.width - Self.margins.left - Self.margins.right) / 2
+        let half = Self.margins.top + (Self.height - Self.margins.top - Self.margins.bottom) / 2
+        parts.append(
+            "<text class=\"axis\" x=\"\(Self.number(middle))\" y=\"\(Self.number(Self.height - 8))\" "
+                + "text-anchor=\"middle\">\(Markup.escaped(x.title))</text>"
+                + "<text class=\"axis\" transform=\"translate(16 \(Self.number(half))) rotate(-90)\" "
+                + "text-anchor=\"middle\">\(Markup.escaped(y.title))</text>")
+        return parts.joined(separator: "\n")
+    }
+
+    /// The picture.
+    var svg: String {
+        """
+        <svg viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" role="img" aria-label="\(Markup.escaped(summary))">
+        \(frame)
+        \(elements.joined(separator: "\n"))
+        </svg>
+        """
+    }
+}
