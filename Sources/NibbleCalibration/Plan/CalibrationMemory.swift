@@ -96,12 +96,13 @@ struct CalibrationMemory {
         let kept = 4 * tokens * (Sublayer.keptFeatures(in: shape) + Sublayer.packedFeatures(in: shape))
         guard differentiates else { return block + kept + stream }
         let outputs = samples.reduce(0) { $0 + OutputGradients.byteCount(bands($1, forms)) }
-        // A matrix by columns, the scores of attention, gradients of the widest inputs.
+        // A matrix by columns, the scores of attention; of the widest inputs the gradients of what is activated, of gate and of
+        // up, one of them weighed for its output Hessian, and two packed for products.
         let width = Sublayer.inputGroups.map { $0.width(in: shape) }.max() ?? 0
         let widest = matrices.calibrated.map { $0.rows * $0.columns }.max() ?? 0
         let way =
             (compute.hasBF16 ? 2 : 4) * widest + 4 * length * length * compute.workers.count
-            + 16 * tokens * width
+            + 20 * tokens * width
         return block + outputs + kept + way + 3 * stream
     }
 
