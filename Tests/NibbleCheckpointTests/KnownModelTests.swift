@@ -16,7 +16,8 @@ struct KnownModelTests {
         ("qwen2.5-7b", 7.62, 0.005), ("qwen2.5-14b", 14.77, 0.005), ("qwen2.5-32b", 32.76, 0.006),
         ("qwen2.5-72b", 72.71, 0.01), ("qwen3-0.6b", 0.596, 0.001), ("qwen3-1.7b", 1.72, 0.005),
         ("qwen3-4b", 4.02, 0.005), ("qwen3-8b", 8.19, 0.005), ("qwen3-14b", 14.77, 0.005),
-        ("qwen3-32b", 32.76, 0.006),
+        ("qwen3-32b", 32.76, 0.006), ("smollm2-135m", 0.134_515_008, 0),
+        ("smollm2-360m", 0.361_821_120, 0), ("smollm2-1.7b", 1.711_376_384, 0),
     ]
 
     @Test("have as many parameters as are published", arguments: published)

@@ -54,6 +54,25 @@ struct InferenceMemoryTests {
         #expect(Self.mebibytes(plan.outputBytes) == Double(printed.sequences))
     }
 
+    /// The same of SmolLM2 135M, all of whose layers see all positions; the last with masks of attention that are larger
+    /// than the logits.
+    @Test(
+        "is for SmolLM2 135M what llama.cpp printed",
+        arguments: [
+            (4096, GGMLType.f16, 90, 98.25), (32_768, .f16, 720, 98.25), (4096, .q8_0, 47.81, 99.38),
+            (4096, .q4_0, 25.31, 99.38), (65_536, .q4_0, 405, 99.38), (131_072, .q4_0, 810, 140.42),
+        ])
+    func smollm(context: Int, type: GGMLType, cache: Double, compute: Double) throws {
+        var options = KeyValueMemory.Options(context: context)
+        (options.keyType, options.valueType) = (type, type)
+        let plan = try InferenceMemory(MemorySubject("smollm2-135m"), QuantizationPlan(.bf16), options)
+        #expect(plan.cache.slidingCells == nil && plan.cache.layers == 30)
+        #expect(abs(Self.mebibytes(plan.cache.bytes) - cache) < 0.006)
+        #expect(abs(Self.mebibytes(plan.computeBytes) / compute - 1) < 0.03)
+        #expect(abs(Self.mebibytes(plan.weights.total) - 256.63) < 0.006)
+        #expect(plan.outputBytes == 4 * 49_152)
+    }
+
     @Test("of weights is what the file has")
     func weights() throws {
         let subject = try MemorySubject("gemma-3-270m")

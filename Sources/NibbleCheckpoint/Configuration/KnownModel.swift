@@ -13,7 +13,7 @@ public struct KnownModel: Sendable {
     public let visionParameterCount: Int
 
     /// All of them, family by family, from small to large.
-    public static let all = gemma3 + llama3 + qwen25 + qwen3
+    public static let all = gemma3 + llama3 + qwen25 + qwen3 + smollm2
 
     /// The model of a name, in capitals or not, with or without the `-it`, `-pt` or `-instruct` of its variants and the name of
     /// who published it.
@@ -112,6 +112,28 @@ public struct KnownModel: Sendable {
                 "rms_norm_eps": .real(1e-5), "rope_theta": .real(500_000),
                 "rope_scaling": scaling ?? .null,
                 "max_position_embeddings": .integer(factor == nil ? 8192 : 131_072),
+            ])
+    }
+
+    /// HuggingFaceTB/SmolLM2-*, config.json.
+    private static let smollm2 = [
+        smollm("135m", width: 576, layers: 30, heads: (9, 3), feedForward: 1536, base: 100_000),
+        smollm("360m", width: 960, layers: 32, heads: (15, 5), feedForward: 2560, base: 100_000),
+        smollm("1.7b", width: 2048, layers: 24, heads: (32, 32), feedForward: 8192, base: 130_000),
+    ]
+
+    private static func smollm(
+        _ size: String, width: Int, layers: Int, heads: (Int, Int), feedForward: Int, base: Double
+    ) -> KnownModel {
+        KnownModel(
+            "smollm2-\(size)",
+            [
+                "model_type": .string("llama"), "hidden_size": .integer(width),
+                "num_hidden_layers": .integer(layers), "num_attention_heads": .integer(heads.0),
+                "num_key_value_heads": .integer(heads.1), "intermediate_size": .integer(feedForward),
+                "vocab_size": .integer(49_152), "tie_word_embeddings": .bool(true),
+                "rms_norm_eps": .real(1e-5), "rope_theta": .real(base),
+                "max_position_embeddings": .integer(8192),
             ])
     }
 

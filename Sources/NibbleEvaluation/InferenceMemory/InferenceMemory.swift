@@ -3,12 +3,15 @@ public import NibbleQuantization
 
 /// What a model takes in memory while llama.cpp runs it, part by part, in bytes.
 ///
-/// Weights and cache are what llama.cpp allocates, to the byte. So are its buffers of logits and of computation where all is
-/// on the CPU with flash attention, of which logits are the larger part by far:
+/// Weights, cache and logits that are handed out are what llama.cpp allocates, to the byte. Its buffer of computation holds
+/// what is needed at a time for a batch, on the CPU with flash attention: at the end the logits and two residual streams; in
+/// a block the masks of attention, as F16 for each cell, gate and up and three streams.
 ///
-///     computation = batch (vocabulary + 2 width) 4        outputs = sequences vocabulary 4
+///     computation = 4 batch max(vocabulary + 2 width, cells / 2 + 2 feed-forward + 3 width)
+///     logits      = 4 sequences vocabulary
 ///
-/// On devices computation takes about as much: that is an estimate.
+/// The former is exact for models with a large vocabulary, and within a tenth for others but tiny ones. On devices
+/// computation takes about as much: that is an estimate.
 ///
 /// ```swift
 /// let model = try MemorySubject("gemma-3-4b")
@@ -27,7 +30,13 @@ public struct InferenceMemory: Sendable {
     /// Keys and values.
     public private(set) var cache: KeyValueMemory
     /// The buffer that a batch is computed in.
-    public let computeBytes: Int
+    public var computeBytes: Int {
+        let model = subject.configuration
+        let streams = options.isUnified ? 1 : options.sequences
+        let masks = (cache.cells + (cache.slidingCells ?? 0)) / max(streams, 1) / 2
+        let block = masks + 2 * model.feedForwardLength + 3 * model.embeddingLength
+        return 4 * options.batch * max(model.vocabularySize + 2 * model.embeddingLength, block)
+    }
     /// The logits that are handed out.
     public let outputBytes: Int
 
@@ -55,7 +64,6 @@ public struct InferenceMemory: Sendable {
         visionBytes = 2 * subject.visionParameterCount
         let model = subject.configuration
         cache = try KeyValueMemory(model, options, path: subject.name)
-        computeBytes = 4 * options.batch * (model.vocabularySize + 2 * model.embeddingLength)
         outputBytes = 4 * options.sequences * model.vocabularySize
     }
 
