@@ -10,12 +10,15 @@ struct QATCommand: ParsableCommand {
             learn the probabilities of the unquantized checkpoint.
 
               nibble qat train gemma-3-270m --text wiki.train.txt --output run
-              nibble qat status run
+              nibble qat status run --watch
+              nibble qat report run
               nibble qat export run -o gemma.qat.gguf
 
             "nibble qat TEACHER ..." is short for "nibble qat train TEACHER ...".
             """,
-        subcommands: [QATTrainCommand.self, QATExportCommand.self, QATStatusCommand.self],
+        subcommands: [
+            QATTrainCommand.self, QATExportCommand.self, QATStatusCommand.self, QATReportCommand.self,
+        ],
         defaultSubcommand: QATTrainCommand.self
     )
 }

@@ -5,11 +5,17 @@ struct RunStatusReport {
     let status: RunStatus
     let path: String
 
-    var text: String {
+    /// In a word or two.
+    var state: String { status.isRunning ? "training" : status.isFinished ? "finished" : "not running" }
+
+    /// Names and values.
+    var facts: [(name: String, value: String)] { rows.map { ($0[0], $0[1]) } }
+
+    private var rows: [[String]] {
         let total = status.identity.totalSteps
         var rows = [
             ["run", path],
-            ["state", status.isRunning ? "training" : status.step >= total ? "finished" : "not running"],
+            ["state", state],
             ["step", "\(status.step) of \(total)"],
             ["type", status.type.rawValue],
             ["teacher", status.identity.teacherPath],
@@ -17,6 +23,9 @@ struct RunStatusReport {
             ["begun", status.identity.created],
         ]
         if let loss = status.loss { rows.append(["loss", Text.fixed(loss.value, 4)]) }
+        if status.isRunning, let speed = status.history.speed, let left = status.secondsLeft {
+            rows.append(["speed", "\(Text.fixed(speed, 0)) tokens/s, \(Text.time(left)) left"])
+        }
         if let best = status.best {
             rows.append(["best", "step \(best.step), divergence \(Text.fixed(best.value, 5))"])
         }
@@ -33,6 +42,10 @@ struct RunStatusReport {
             ])
         }
         rows.append(["on disk", Text.bytes(status.byteCount)])
+        return rows
+    }
+
+    var text: String {
         var sections = [Text.table(rows)]
         if !status.heldOut.isEmpty {
             let history = status.heldOut.map { ["\($0.step)", Text.fixed($0.value, 5)] }
@@ -54,7 +67,12 @@ struct RunStatusReport {
             .init("recipe_digest", .string(status.identity.recipeDigest)),
             .init("begun", .string(status.identity.created)),
             .init("bytes", .integer(status.byteCount)),
-            .init("loss", status.loss.map { .real($0.value) } ?? .null),
+            .init("loss", status.loss.map { .finite($0.value) } ?? .null),
+            .init("tokens_per_second", status.history.speed.map { .real($0) } ?? .null),
+            .init("seconds_left", status.secondsLeft.map { .real($0) } ?? .null),
+            .init("rounded_divergence", status.history.rounded.map { .finite($0) } ?? .null),
+            .init("rounded_perplexity", status.history.roundedPerplexity.map { .finite($0) } ?? .null),
+            .init("teacher_perplexity", status.history.teacherPerplexity.map { .finite($0) } ?? .null),
         ]
         let best = status.best.map {
             JSONValue.members(["step": .integer($0.step), "divergence": .real($0.value)])
@@ -76,5 +94,28 @@ struct RunStatusReport {
         }
         members.append(.init("held_out", .array(heldOut)))
         return String(JSONValue.object(members).serialized().dropLast())
+    }
+
+    /// How the run goes, in a few lines that are drawn again and again.
+    var watch: String {
+        let history = status.history
+        var rows = [["state", "\(state), step \(status.step) of \(status.identity.totalSteps)"]]
+        if let loss = status.loss {
+            rows.append([
+                "loss", "\(Text.fixed(loss.value, 4))  \(Text.sparkline(history.losses.map(\.value)))",
+            ])
+        }
+        if let heldOut = status.heldOut.last {
+            let values = ([history.rounded].compactMap { $0 }) + status.heldOut.map(\.value)
+            rows.append(["held-out divergence", "\(Text.fixed(heldOut.value, 5))  \(Text.sparkline(values))"])
+        }
+        if let best = status.best {
+            rows.append(["best", "step \(best.step), divergence \(Text.fixed(best.value, 5))"])
+        }
+        if let speed = history.speed {
+            let left = status.isFinished ? "" : status.secondsLeft.map { ", \(Text.time($0)) left" } ?? ""
+            rows.append(["speed", "\(Text.fixed(speed, 0)) tokens/s\(left)"])
+        }
+        return Text.table(rows)
     }
 }

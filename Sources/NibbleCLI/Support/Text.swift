@@ -48,6 +48,27 @@ enum Text {
     /// A number with a fixed number of digits after the point.
     static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
+    /// Values as a line of bars, the newest at the right; each is the mean of several where there are more than `width`. What
+    /// is no number is a gap.
+    static func sparkline(_ values: [Double], width: Int = 40) -> String {
+        let count = min(values.count, width)
+        guard count > 0 else { return "" }
+        let means = (0..<count).map { place -> Double in
+            let part = values[place * values.count / count..<(place + 1) * values.count / count]
+            return part.reduce(0, +) / Double(part.count)
+        }
+        let finite = means.filter(\.isFinite)
+        guard let low = finite.min(), let high = finite.max() else {
+            return String(repeating: " ", count: count)
+        }
+        let bars = Array("▁▂▃▄▅▆▇█")
+        return String(
+            means.map { mean in
+                guard mean.isFinite else { return " " }
+                return high > low ? bars[min(Int((mean - low) / (high - low) * 8), 7)] : bars[3]
+            })
+    }
+
     /// `1.0e-05`: learning rates.
     static func scientific(_ value: Double) -> String { String(format: "%.1e", value) }
 

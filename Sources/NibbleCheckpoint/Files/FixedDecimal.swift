@@ -1,9 +1,9 @@
 internal import CLibrary
 
 /// Numbers as C's `printf` writes them, without Foundation.
-enum FixedDecimal {
+package enum FixedDecimal {
     /// `%{width}.{digits}f`
-    static func text(_ value: Double, digits: Int, width: Int = 0) -> String {
+    package static func text(_ value: Double, digits: Int, width: Int = 0) -> String {
         // The largest Double has 309 digits before the point.
         withUnsafeTemporaryAllocation(of: CChar.self, capacity: 400) { buffer in
             guard let start = buffer.baseAddress else { return "" }

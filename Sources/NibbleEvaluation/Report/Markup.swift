@@ -1,9 +1,10 @@
 internal import CLibrary
+internal import NibbleCheckpoint
 
 /// Pieces of a page, escaped.
-enum Markup {
+package enum Markup {
     /// Text, as HTML and SVG have it between tags and in attributes with quotes.
-    static func escaped(_ text: String) -> String {
+    package static func escaped(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
             switch scalar {
@@ -22,13 +23,13 @@ enum Markup {
     }
 
     /// A figure with the value that it is rounded from, which the JSON beside the page has as well.
-    static func figure(_ value: Double?, _ text: (Double) -> String) -> String {
+    package static func figure(_ value: Double?, _ text: (Double) -> String) -> String {
         guard let value, value.isFinite else { return "" }
         return "<data value=\"\(value)\">\(escaped(text(value)))</data>"
     }
 
     /// A whole number with its value.
-    static func figure(_ value: Int, _ text: String) -> String {
+    package static func figure(_ value: Int, _ text: String) -> String {
         "<data value=\"\(value)\">\(escaped(text))</data>"
     }
 
@@ -48,19 +49,12 @@ enum Markup {
     }
 
     /// `0.0451`: `digits` of them behind the point.
-    static func fixed(_ value: Double, _ digits: Int) -> String {
-        // Exponents of 10 that Double holds exactly.
-        let factor = pow(10, Double(digits))
-        guard abs(value) < 1e15 / factor else { return "\(value)" }
-        let scaled = (abs(value) * factor).rounded()
-        let whole = Int(scaled)
-        guard digits > 0 else { return (value < 0 && whole > 0 ? "-" : "") + String(whole) }
-        let text = String(repeating: "0", count: max(0, digits + 1 - String(whole).count)) + String(whole)
-        return (value < 0 && whole > 0 ? "-" : "") + text.dropLast(digits) + "." + text.suffix(digits)
+    package static func fixed(_ value: Double, _ digits: Int) -> String {
+        FixedDecimal.text(value, digits: digits)
     }
 
     /// Three digits that say something: `0.00451`, `12.3`, `123`.
-    static func significant(_ value: Double) -> String {
+    package static func significant(_ value: Double) -> String {
         guard value != 0, value.isFinite else { return "0" }
         let magnitude = Int(log10(abs(value)).rounded(.down))
         return fixed(value, min(max(2 - magnitude, 0), 9))

@@ -1,5 +1,5 @@
-/// How pages look: on screens from 320 pixels on, light and dark, and on paper.
-enum ReportStyle {
+/// Pages, and how they look: on screens from 320 pixels on, light and dark, and on paper.
+package enum ReportStyle {
     /// Contrast of text is 4.5 to 1 or more on either ground, that of lines 3 to 1 (WCAG 2.2, 1.4.3 and 1.4.11).
     static let css = """
         :root { --ground: #ffffff; --ink: #1b1f24; --quiet: #57606a; --line: #d0d7de; --best: #0550ae; --other: #6e7781;
@@ -24,6 +24,7 @@ enum ReportStyle {
         .bar { stroke-width: 2; }
         .best { fill: var(--best); stroke: var(--best); }
         .other { fill: var(--other); stroke: var(--other); }
+        .cell { fill: var(--best); stroke: var(--ground); stroke-width: 0.5; }
         .line { fill: none; stroke-width: 2; }
         polyline.s0 { stroke: var(--s0); } polyline.s1 { stroke: var(--s1); } polyline.s2 { stroke: var(--s2); }
         polyline.s3 { stroke: var(--s3); } polyline.s4 { stroke: var(--s4); } polyline.s5 { stroke: var(--s5); }
@@ -53,4 +54,27 @@ enum ReportStyle {
           white-space: normal; overflow-wrap: anywhere; } }
         @media print { section { break-inside: avoid; } .scroll { overflow: visible; } table { font-size: 0.65rem; } }
         """
+
+    /// A whole page.
+    package static func page(title: String, body: String) -> String {
+        """
+        <!DOCTYPE html>
+        <html lang="en">
+        <head>
+        <meta charset="utf-8">
+        <meta name="viewport" content="width=device-width, initial-scale=1">
+        <meta name="color-scheme" content="light dark">
+        <title>\(Markup.escaped(title))</title>
+        <style>\(css)</style>
+        </head>
+        <body>
+        <main>
+        <h1>\(Markup.escaped(title))</h1>
+        \(body)
+        </main>
+        </body>
+        </html>
+
+        """
+    }
 }

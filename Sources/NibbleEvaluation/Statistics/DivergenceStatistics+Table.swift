@@ -1,3 +1,5 @@
+internal import NibbleCheckpoint
+
 extension DivergenceStatistics {
     /// From this many tokens on llama-perplexity prints its tables; with fewer the percentiles say little.
     public static let meaningfulCount = 100

@@ -26,10 +26,10 @@ public struct RunStatus: Sendable, Equatable {
     public var type: QuantizationType
     /// The last step that was logged, 0 before the first.
     public var step: Int
-    /// The last training loss; nil before the first.
-    public var loss: Point?
-    /// Losses on held-out text in order.
-    public var heldOut: [Point]
+    /// The figures of all steps.
+    public var history: RunHistory
+    /// Tokens of a step.
+    public var tokensPerStep: Int
     /// The checkpoint marked as the best; nil where none was.
     public var best: BestCheckpoint?
     /// Checkpoints, oldest first.
@@ -42,6 +42,22 @@ public struct RunStatus: Sendable, Equatable {
     /// Bytes of all files in the folder.
     public var byteCount: Int
 
+    /// The last training loss; nil before the first.
+    public var loss: Point? { history.losses.last }
+    /// Divergences on held-out text in order.
+    public var heldOut: [Point] { history.heldOut }
+    /// Whether all steps are done.
+    public var isFinished: Bool { step >= identity.totalSteps }
+    /// The time that is left at the speed of the last steps, in seconds; nil where that is not known.
+    public var secondsLeft: Double? {
+        history.speed.map { Double(max(identity.totalSteps - step, 0) * tokensPerStep) / $0 }
+    }
+
+    /// Whether there is a run at `path`.
+    public static func isRun(_ path: String) -> Bool {
+        FilePath.exists(FilePath.join(path, RunFolder.Name.identity))
+    }
+
     /// Looks at the run at `path`.
     ///
     /// - Throws: `TrainingError` (`mismatch`) where there is no run, (`invalidRecipe`) where its recipe is damaged,
@@ -51,11 +67,12 @@ public struct RunStatus: Sendable, Equatable {
         try RunFolder.checkIsRun(path)
         let folder = FilePath.join(path, RunFolder.Name.checkpoints)
         identity = try RunIdentity(path: FilePath.join(path, RunFolder.Name.identity))
-        type = try Recipe(path: FilePath.join(path, RunFolder.Name.recipe)).quantization.type
-        let history = try MetricsHistory(path: FilePath.join(path, RunFolder.Name.metrics))
-        step = history.records.last?.step ?? 0
-        loss = history.series(MetricName.loss).last.map { Point(step: $0.step, value: $0.value) }
-        heldOut = history.series(MetricName.heldOutLoss).map { Point(step: $0.step, value: $0.value) }
+        let recipe = try Recipe(path: FilePath.join(path, RunFolder.Name.recipe))
+        type = recipe.quantization.type
+        tokensPerStep = recipe.train.sequencesPerStep * recipe.train.sequenceLength
+        let metrics = try MetricsHistory(path: FilePath.join(path, RunFolder.Name.metrics))
+        step = metrics.records.last?.step ?? 0
+        history = RunHistory(metrics)
         best = try BestCheckpoint(path: FilePath.join(folder, RunFolder.Name.best))
         // A file that is removed between the listing and the look is left out.
         checkpoints = RunFolder.savedSteps(folder).compactMap { step in

@@ -77,9 +77,9 @@ final class TrainingSession {
             step: progress.step,
             [
                 MetricName.loss: progress.loss, "divergence": progress.divergence,
-                "learning_rate": progress.learningRate,
+                MetricName.learningRate: progress.learningRate,
                 "gradient_norm": progress.gradientNorm,
-                "tokens_per_second": progress.tokensPerSecond, "seconds": elapsed,
+                MetricName.speed: progress.tokensPerSecond, "seconds": elapsed,
             ])
     }
 
@@ -91,9 +91,9 @@ final class TrainingSession {
             step: score.step,
             [
                 prefix + MetricName.heldOutLoss: score.divergence,
-                prefix + "held_out_perplexity": score.perplexity,
+                prefix + MetricName.heldOutPerplexity: score.perplexity,
                 prefix + "held_out_perplexity_error": score.perplexityError,
-                "teacher_perplexity": score.teacherPerplexity,
+                MetricName.teacherPerplexity: score.teacherPerplexity,
             ])
         try log(
             "step \(score.step), \(state): held-out perplexity \(score.perplexity) ± \(score.perplexityError) "

@@ -1,4 +1,5 @@
 import Foundation
+import NibbleCheckpoint
 import NibbleTestSupport
 import Testing
 
@@ -68,6 +69,50 @@ struct QATCommandTests {
         #expect(try runs.savedSteps() == Set([best["step"] as? Int ?? -1, 15, 20]).sorted())
         let text = try runs.run(["qat", "status", runs.path("run")]).output
         #expect(text.contains("state    finished\n") && text.contains("step     20 of 20\n"))
+    }
+
+    @Test("reports how it went as a page, whose figures its JSON has")
+    func report() throws {
+        try runs.run(runs.command("run", every: 5))
+        let result = try runs.run(["qat", "report", runs.path("run")])
+        #expect(result.output == "report in \(runs.path("run"))/report.html\n")
+        let html = String(decoding: try contents(runs.path("run") + "/report.html"), as: UTF8.self)
+        for part in [
+            "20</data> of <data", "On held-out text", "Training loss", "Learning rate", "rounded to nearest",
+        ] {
+            #expect(html.contains(part), "\(part)")
+        }
+        #expect(!html.contains("<script") && !html.contains("http"))
+        let json = try contents(runs.path("run") + "/report.json").withUnsafeBytes {
+            try JSONParser.parse($0, path: "report.json")
+        }
+        let values = Set((json.members ?? []).compactMap(\.value.real))
+            .union((json["held_out"]?.elements ?? []).compactMap { $0["divergence"]?.real })
+        let found = html.matches(of: /<data value="([^"]*)">/).compactMap { Double($0.1) }
+        #expect(found.count >= 5 && found.allSatisfy(values.contains))
+        // What is there is kept, unless that is asked for; the folder is a run all the same.
+        #expect(try CommandLineTool.run(["qat", "report", runs.path("run")]).status == 1)
+        try runs.run(["qat", "report", runs.path("run"), "--force"])
+        try runs.run(["qat", "report", runs.path("run"), "-o", runs.path("page.html")])
+        #expect(try runs.status()["step"] as? Int == 20)
+        let none = try CommandLineTool.run(["qat", "report", runs.path("none")])
+        #expect(none.status == 1 && none.errors.contains("none"))
+    }
+
+    @Test("is watched until it ends")
+    func watch() throws {
+        let process = CommandLineTool.process(runs.command("run", steps: 40, ["--quiet"]))
+        process.standardError = FileHandle.nullDevice
+        process.standardOutput = FileHandle.nullDevice
+        try process.run()
+        defer { process.waitUntilExit() }
+        let deadline = ContinuousClock.now + .seconds(60)
+        while ((try? runs.metrics().count) ?? 0) < 3, ContinuousClock.now < deadline { usleep(5_000) }
+        let output = try runs.run(["qat", "status", runs.path("run"), "--watch", "--every", "0.1"]).output
+        #expect(output.contains("state                finished, step 40 of 40\n"), "\(output)")
+        #expect(output.contains("tokens/s") && output.contains("held-out divergence"))
+        let wrong = try CommandLineTool.run(["qat", "status", runs.path("run"), "--watch", "--json"])
+        #expect(wrong.status != 0 && wrong.errors.contains("exclude"))
     }
 
     @Test("says while it trains that it does")

@@ -1,7 +1,7 @@
 internal import CLibrary
 
 /// A range of values along an edge of a plot.
-struct Axis {
+package struct Axis {
     /// What it measures, with the unit.
     let title: String
     /// The smallest and the largest value.
@@ -12,7 +12,7 @@ struct Axis {
     let ticks: [Double]
 
     /// A linear axis from a round number below the values to one above.
-    init(linear values: [Double], title: String, fromZero: Bool = false) {
+    package init(linear values: [Double], title: String, fromZero: Bool = false) {
         self.title = title
         isLogarithmic = false
         let finite = values.filter(\.isFinite)
@@ -29,7 +29,7 @@ struct Axis {
     }
 
     /// A logarithmic axis; values of 0 and less lie at its lower end.
-    init(logarithmic values: [Double], title: String) {
+    package init(logarithmic values: [Double], title: String) {
         self.title = title
         isLogarithmic = true
         let positive = values.filter { $0 > 0 && $0.isFinite }

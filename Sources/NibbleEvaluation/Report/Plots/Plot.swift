@@ -1,5 +1,5 @@
 /// A picture with two axes, as SVG that takes its colours from the page.
-struct Plot {
+package struct Plot {
     static let width = 720.0
     static let height = 380.0
     private static let margins = (left: 72.0, right: 18.0, top: 14.0, bottom: 52.0)
@@ -12,7 +12,7 @@ struct Plot {
     /// Where words stand.
     private var labels: [(x: Double, y: Double)] = []
 
-    init(x: Axis, y: Axis, summary: String) {
+    package init(x: Axis, y: Axis, summary: String) {
         self.x = x
         self.y = y
         self.summary = summary
@@ -31,7 +31,7 @@ struct Plot {
     private static func number(_ value: Double) -> String { Markup.fixed(value, 1) }
 
     /// A line through points.
-    mutating func line(_ points: [(x: Double, y: Double)], style: String) {
+    package mutating func line(_ points: [(x: Double, y: Double)], style: String) {
         let places = points.map { point($0.x, $0.y) }
         let list = places.map { "\(Self.number($0.x)),\(Self.number($0.y))" }.joined(separator: " ")
         elements.append("<polyline class=\"\(style)\" points=\"\(list)\"/>")
@@ -50,7 +50,7 @@ struct Plot {
     /// A disc with a vertical bar from `low` to `high`, and a title that shows where one points at it.
     ///
     /// - Parameter shift: pixels to the right of its place, where several have the same.
-    mutating func mark(
+    package mutating func mark(
         _ x: Double, _ y: Double, low: Double?, high: Double?, style: String, title: String, shift: Double = 0
     ) {
         let place = point(x, y)
@@ -65,12 +65,14 @@ struct Plot {
                 + "\(Markup.escaped(title))</title></circle>")
     }
 
-    /// Words beside a point, on the side where there is room, moved up or down from words that are there already; left out
-    /// where there is no room near by.
-    mutating func label(_ x: Double, _ y: Double, _ text: String, shift: Double = 0) {
+    /// Words beside a point, or above it and beside, on the side where there is room, moved up or down from words that are
+    /// there already; left out where there is no room near by.
+    package mutating func label(
+        _ x: Double, _ y: Double, _ text: String, shift: Double = 0, isBeside: Bool = true
+    ) {
         let place = point(x, y)
         let isLeft = place.x > Self.width * 0.62
-        for offset in [4.0, -10, 18, -24, 32] {
+        for offset in isBeside ? [4.0, -10, 18, -24, 32] : [-12.0, 22, -26, 36] {
             let spot = (x: place.x, y: place.y + offset)
             guard !labels.contains(where: { abs($0.x - spot.x) < 160 && abs($0.y - spot.y) < 13 }) else {
                 continue
@@ -113,7 +115,7 @@ struct Plot {
     }
 
     /// The picture.
-    var svg: String {
+    package var svg: String {
         """
         <svg viewBox="0 0 \(Int(Self.width)) \(Int(Self.height))" role="img" aria-label="\(Markup.escaped(summary))">
         \(frame)
