@@ -80,8 +80,10 @@ struct CompareCommand: ParsableCommand {
                 try StandardOutput.print(space + title + (markdown ? report.markdown : report.text))
             }
             if let files, let first {
+                reports[0].weightErrors = reports[0].measureWeights(first)
                 let page = ComparisonPage(
                     reports.map(\.result), passages: reports[0].passages(first),
+                    weightErrors: reports[0].weightErrors,
                     facts: try ReportFacts(first, session, options).lines, warnings: reports[0].warnings)
                 try files.write(
                     html: page.html, json: ComparisonReport.json(reports),

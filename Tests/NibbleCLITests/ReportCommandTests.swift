@@ -47,6 +47,7 @@ struct ReportCommandTests {
         #expect(found.count > 30)
         let unknown = found.filter { !values.contains($0) }
         #expect(unknown.isEmpty)
+        #expect(html.contains("Relative errors of matrices") && json.contains("\"blk.0.ffn_down.weight\""))
         #expect(html.contains("Worst tokens of m.q4_0.gguf") && html.contains("64 tokens of context"))
     }
 

@@ -7,6 +7,8 @@ struct ComparisonReport {
     /// The average of each model over the texts.
     let averages: [TextAverage?]
     let warnings: [String]
+    /// How far matrices lie from the base's, of the models that a page shows most of; empty where that is not asked for.
+    var weightErrors: [(model: String, errors: [WeightError])] = []
 
     init(_ result: Evaluation, warnings: [String] = []) {
         self.result = result
@@ -99,6 +101,12 @@ struct ComparisonReport {
             "second_base": result.secondBase.map { .string(rows[$0].name) } ?? .null,
             "models": .array(rows.indices.map(json)),
             "by_text": .array(byText),
+            "weight_errors": weightErrors.isEmpty
+                ? .null
+                : .object(
+                    weightErrors.map { model, errors in
+                        .init(model, .object(errors.map { .init($0.name, .finite($0.relative)) }))
+                    }),
             "warnings": .array(warnings.map { .string($0) }),
         ])
     }

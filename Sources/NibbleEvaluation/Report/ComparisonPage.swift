@@ -1,4 +1,5 @@
 internal import NibbleCheckpoint
+public import NibbleModel
 
 /// A comparison as one page of HTML that needs nothing else: no network, no script.
 ///
@@ -13,21 +14,25 @@ internal import NibbleCheckpoint
 public struct ComparisonPage: Sendable {
     private let evaluations: [Evaluation]
     private let passages: [(model: String, passages: [WorstPassage])]
+    private let weightErrors: [(model: String, errors: [WeightError])]
     private let facts: [(name: String, value: String)]
     private let warnings: [String]
 
     /// - Parameters:
     ///   - evaluations: of the same models at different contexts, that of the first screen first.
     ///   - passages: tokens on which models diverge most.
+    ///   - weightErrors: how far matrices of models lie from the base's.
     ///   - facts: how it was measured, so that it can be repeated.
     ///   - warnings: what is to be known of models and texts.
     public init(
         _ evaluations: [Evaluation], passages: [(model: String, passages: [WorstPassage])],
-        facts: [(name: String, value: String)], warnings: [String] = []
+        weightErrors: [(model: String, errors: [WeightError])] = [], facts: [(name: String, value: String)],
+        warnings: [String] = []
     ) {
         precondition(!evaluations.isEmpty, "nothing was evaluated")
         self.evaluations = evaluations
         self.passages = passages
+        self.weightErrors = weightErrors
         self.facts = facts
         self.warnings = warnings
     }
@@ -43,35 +48,23 @@ public struct ComparisonPage: Sendable {
         let rows = evaluations[0].rows
         let finding = ReportFinding(rows)
         let plots = ReportPlots(evaluations[0], rows, finding)
-        let name = rows[0].name
-        let intro =
+        let stopped =
             evaluations[0].isComplete
-            ? ""
-            : "<p class=\"warning\">Stopped early: of \(evaluations[0].chunksPlanned) chunks \(evaluations[0].chunksDone) were evaluated.</p>"
-        return """
-            <!DOCTYPE html>
-            <html lang="en">
-            <head>
-            <meta charset="utf-8">
-            <meta name="viewport" content="width=device-width, initial-scale=1">
-            <meta name="color-scheme" content="light dark">
-            <title>\(Markup.escaped(name)): what quantization costs</title>
-            <style>\(ReportStyle.css)</style>
-            </head>
-            <body>
-            <main>
-            <h1>\(Markup.escaped(name)): what quantization costs</h1>
-            <p class="finding">\(finding.sentence { ByteText.text($0) })</p>
-            \(intro)\(warnings.map { "<p class=\"warning\">\(Markup.escaped($0))</p>" }.joined(separator: "\n"))
-            <figure>\(plots.sizes)
-            <figcaption>Less is better on both axes. The line joins the models of which none is smaller and diverges less; bars \
-            are 95 % intervals.</figcaption></figure>
-            \(sections(rows, plots).joined(separator: "\n"))
-            </main>
-            </body>
-            </html>
-
-            """
+            ? []
+            : [
+                "stopped early: \(evaluations[0].chunksDone) of \(evaluations[0].chunksPlanned) chunks were evaluated"
+            ]
+        let notes = (stopped + warnings).map { "<p class=\"warning\">\(Markup.escaped($0))</p>" }
+        return ReportStyle.page(
+            title: "\(rows[0].name): what quantization costs",
+            body: """
+                <p class="finding">\(finding.sentence { ByteText.text($0) })</p>
+                \(notes.joined(separator: "\n"))
+                <figure>\(plots.sizes)
+                <figcaption>Less is better on both axes. The line joins the models of which none is smaller and diverges less; \
+                bars are 95 % intervals.</figcaption></figure>
+                \(sections(rows, plots).joined(separator: "\n"))
+                """)
     }
 
     private func sections(_ rows: [ComparisonRow], _ plots: ReportPlots) -> [String] {
@@ -92,6 +85,14 @@ public struct ComparisonPage: Sendable {
                 Self.section(
                     "By position, \(evaluation.texts[0].context) tokens of context",
                     "\(own.legend)<figure>\(own.positions)</figure>"))
+        }
+        if !weightErrors.isEmpty {
+            let maps = weightErrors.map { model, errors in
+                let map = HeatMap(errors, model: model)
+                return
+                    "<h3>\(Markup.escaped(model))</h3><figure>\(map.svg)<figcaption>\(map.caption)</figcaption></figure>"
+            }
+            sections.append(Self.section("Relative errors of matrices", maps.joined(separator: "\n")))
         }
         for (model, passages) in passages where !passages.isEmpty {
             sections.append(
