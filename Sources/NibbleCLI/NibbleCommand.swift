@@ -17,7 +17,7 @@ struct NibbleCommand: ParsableCommand {
         subcommands: [
             ConvertCommand.self, QATCommand.self, InspectCommand.self, PlanCommand.self,
             PerplexityCommand.self,
-            CompareCommand.self, GenerateCommand.self, TokenizeCommand.self,
+            CompareCommand.self, CardCommand.self, GenerateCommand.self, TokenizeCommand.self,
         ]
     )
 

@@ -28,7 +28,7 @@ struct ProvenanceReport {
         }
         if let digest = provenance.heldOutTextDigest { facts.append(["on a text of", "sha256 \(digest)"]) }
         if let calibration = provenance.calibration {
-            for (methods, count) in Self.counts(calibration) {
+            for (methods, count) in calibration.counts {
                 facts.append(["rounded by", "\(methods): \(count == 1 ? "1 matrix" : "\(count) matrices")"])
             }
             if let digest = calibration.textDigest {
@@ -36,19 +36,6 @@ struct ProvenanceReport {
             }
         }
         return Text.table(facts)
-    }
-
-    /// The methods in the order in which they come first, with the matrices that each ran on.
-    private static func counts(_ calibration: Provenance.Calibration) -> [(methods: String, count: Int)] {
-        var counts: [(methods: String, count: Int)] = []
-        for entry in calibration.methods {
-            if let place = counts.firstIndex(where: { $0.methods == entry.methods }) {
-                counts[place].count += 1
-            } else {
-                counts.append((entry.methods, 1))
-            }
-        }
-        return counts
     }
 
     /// Four digits after the point.

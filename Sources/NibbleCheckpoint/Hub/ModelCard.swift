@@ -3,7 +3,7 @@
 ///
 /// Not carried: facts about base models and data sets that are not on Hugging Face, and the keys which the
 /// converter takes from nowhere (`general.url`, `general.quantized_by` and the like).
-struct ModelCard {
+package struct ModelCard {
     /// The file.
     let text: String
 
@@ -19,37 +19,35 @@ struct ModelCard {
 
     /// What `metadata` says of the model; nil where it says nothing.
     init?(_ metadata: GGUFMetadata) throws(CheckpointError) {
-        var lines: [String] = []
-        for (name, key) in Self.texts {
-            if case .string(let text) = try metadata.value(key) {
-                lines.append("\(name): \(Self.scalar(text))")
-            }
-        }
-        func list(_ name: String, _ items: [String]) {
-            guard !items.isEmpty else { return }
-            lines.append("\(name):")
-            lines += items.map { "- " + Self.scalar($0) }
-        }
-        list("language", try Self.strings(metadata, "general.languages"))
-        list("base_model", try Self.repositories(metadata, "general.base_model"))
-        list("datasets", try Self.repositories(metadata, "general.dataset"))
+        var fields = FrontMatterWriter()
+        for (name, key) in Self.texts { fields.add(name, try Self.text(metadata, key)) }
+        fields.add("language", try Self.strings(metadata, "general.languages"))
+        fields.add("base_model", try Self.repositories(metadata, "general.base_model"))
+        fields.add("datasets", try Self.repositories(metadata, "general.dataset"))
         // The converter puts the task behind the tags.
         var tags = try Self.strings(metadata, "general.tags")
         if tags.last == "text-generation" {
             tags.removeLast()
-            lines.append("pipeline_tag: text-generation")
+            fields.add("pipeline_tag", "text-generation")
         }
-        list("tags", tags)
-        guard !lines.isEmpty else { return nil }
-        text = (["---"] + lines + ["---"]).joined(separator: "\n") + "\n"
+        fields.add("tags", tags)
+        guard let text = fields.text else { return nil }
+        self.text = text
     }
 
-    private static func strings(_ metadata: GGUFMetadata, _ key: String) throws(CheckpointError) -> [String] {
+    /// The text for a key; nil where there is none.
+    package static func text(_ metadata: GGUFMetadata, _ key: String) throws(CheckpointError) -> String? {
+        guard case .string(let text) = try metadata.value(key) else { return nil }
+        return text
+    }
+
+    /// The texts of the array for a key; none where there is no array.
+    package static func strings(_ metadata: GGUFMetadata, _ key: String) throws(CheckpointError) -> [String] {
         try metadata.value(key)?.elements?.compactMap(\.text) ?? []
     }
 
     /// Names of repositories, `owner/name`: the converter makes title, organization and address of them.
-    private static func repositories(
+    package static func repositories(
         _ metadata: GGUFMetadata, _ key: String
     ) throws(CheckpointError) -> [String] {
         let prefix = "https://huggingface.co/"
@@ -62,26 +60,5 @@ struct ModelCard {
             names.append(String(url.dropFirst(prefix.count)))
         }
         return names
-    }
-
-    /// A YAML scalar: plain where nothing in it could mean anything else, else in double quotes, whose escapes
-    /// are those of JSON.
-    private static func scalar(_ text: String) -> String {
-        let isPlain = text.utf8.allSatisfy { byte in
-            switch byte {
-            case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-                UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "."),
-                UInt8(ascii: "/"),
-                UInt8(ascii: "_"):
-                true
-            default: false
-            }
-        }
-        let reserved = ["true", "false", "yes", "no", "on", "off", "null", "y", "n"]
-        let startsWithLetter = text.utf8.first.map { $0 >= UInt8(ascii: "A") } ?? false
-        guard isPlain, startsWithLetter, !reserved.contains(text.lowercased()) else {
-            return JSONValue.string(text).serialized(pretty: false)
-        }
-        return text
     }
 }

@@ -76,6 +76,19 @@ public struct Provenance: Sendable, Equatable {
                 })
         }
 
+        /// The methods in the order in which they come first, with the matrices that each ran on.
+        package var counts: [(methods: String, count: Int)] {
+            var counts: [(methods: String, count: Int)] = []
+            for entry in methods {
+                if let place = counts.firstIndex(where: { $0.methods == entry.methods }) {
+                    counts[place].count += 1
+                } else {
+                    counts.append((entry.methods, 1))
+                }
+            }
+            return counts
+        }
+
         /// A line for each matrix: name, tab, methods.
         package var lines: String {
             methods.map { "\($0.tensor)\t\($0.methods)" }.joined(separator: "\n")
