@@ -19,6 +19,7 @@ import importlib.util
 import json
 import pathlib
 import re
+import shutil
 import sys
 
 from selenium import webdriver
@@ -87,9 +88,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("page", type=pathlib.Path)
     parser.add_argument("--screenshots", type=pathlib.Path)
-    parser.add_argument("--chromium", default="/usr/bin/chromium")
-    parser.add_argument("--driver", default="/usr/bin/chromedriver")
+    parser.add_argument("--chromium", default=shutil.which("chromium"))
+    parser.add_argument("--driver", default=shutil.which("chromedriver"))
     arguments = parser.parse_args()
+    if not arguments.chromium or not arguments.driver:
+        sys.exit("check-report.py: chromium and chromedriver are needed: scripts/setup.sh --report")
     if arguments.screenshots:
         arguments.screenshots.mkdir(parents=True, exist_ok=True)
 

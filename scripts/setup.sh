@@ -7,21 +7,25 @@ source "$ROOT/scripts/lib/common.sh"
 
 usage() {
     cat <<'END'
-Usage: scripts/setup.sh [--python] [--peers]
+Usage: scripts/setup.sh [--python] [--peers] [--report]
 
 Installs what building and testing Nibble need, and nothing that is there
 already. Debian and Ubuntu packages are installed with apt-get, through sudo
 when not root. Swift is only checked: 6.2 or newer must be on PATH.
 
-  --python   also make a Python environment with gguf, libgguf, numpy,
-             safetensors, tensorboard and xllamacpp (scripts/requirements.txt),
-             and print its interpreter on stdout as python=PATH
+  --python   also make a Python environment with gguf, huggingface_hub, libgguf,
+             numpy, safetensors, tensorboard and xllamacpp
+             (scripts/requirements.txt), and print its interpreter on stdout as
+             python=PATH
   --peers    also make one with PyTorch and transformers
              (scripts/requirements-peers.txt), printed as peers_python=PATH;
              large: PyTorch brings its CUDA libraries unless
              PIP_EXTRA_INDEX_URL=https://download.pytorch.org/whl/cpu is set.
              On Debian and Ubuntu also install what torch.compile and the
              build of llama.cpp's tools need: cmake, g++, Python's headers
+  --report   also install Chromium (Debian's chromium and chromium-driver) and
+             make an environment with what opens pages in it
+             (scripts/requirements-report.txt), printed as report_python=PATH
   --help     print this
 
 Environment:
@@ -34,10 +38,12 @@ END
 
 with_python=false
 with_peers=false
+with_report=false
 while (($#)); do
     case $1 in
         --python) with_python=true ;;
         --peers) with_peers=true ;;
+        --report) with_report=true ;;
         -h | --help)
             usage
             exit 0
@@ -150,10 +156,10 @@ require_python() {
     die "no Python 3.11, 3.12 or 3.13 that can make virtual environments. Install one, or name it in NIBBLE_BASE_PYTHON."
 }
 
-# is_current FOLDER WANTED: the environment is the one described, and runs.
+# is_current FOLDER WANTED MODULES: the environment is the one described, and runs.
 is_current() {
     [[ -f $1/nibble-stamp && $(<"$1/nibble-stamp") == "$2" ]] &&
-        "$1/bin/python" -c 'import numpy' >/dev/null 2>&1
+        "$1/bin/python" -c "import ${3%%,*}" >/dev/null 2>&1
 }
 
 # make_environment FOLDER REQUIREMENTS MODULES: does nothing when it is right
@@ -163,7 +169,7 @@ make_environment() {
     # Another name for the interpreter is no reason to start over; another
     # list of packages is.
     wanted=$(sha256_of "$requirements")
-    if is_current "$folder" "$wanted"; then
+    if is_current "$folder" "$wanted" "$modules"; then
         return 0
     fi
     require_python
@@ -196,12 +202,12 @@ print("%d.%d" % sys.version_info[:2], os.path.isfile(os.path.join(sysconfig.get_
     [[ $settings == *" True" ]] || install_packages "python$version-dev"
 }
 
-if $with_python || $with_peers; then
+if $with_python || $with_peers || $with_report; then
     mkdir -p -- "$NIBBLE_CACHE"
     lock "$NIBBLE_CACHE/setup.lock"
 fi
 if $with_python; then
-    make_environment "$NIBBLE_CACHE/venv" "$ROOT/scripts/requirements.txt" "gguf, libgguf, numpy, safetensors, tensorboard, xllamacpp"
+    make_environment "$NIBBLE_CACHE/venv" "$ROOT/scripts/requirements.txt" "gguf, huggingface_hub, libgguf, numpy, safetensors, tensorboard, xllamacpp"
     printf 'python=%s\n' "$NIBBLE_CACHE/venv/bin/python"
 fi
 if $with_peers; then
@@ -209,5 +215,14 @@ if $with_peers; then
     ! is_debian || install_compilers "$NIBBLE_CACHE/venv-peers/bin/python"
     printf 'peers_python=%s\n' "$NIBBLE_CACHE/venv-peers/bin/python"
 fi
+if $with_report; then
+    if is_debian; then
+        install_packages chromium chromium-driver
+    elif ! command -v chromium >/dev/null || ! command -v chromedriver >/dev/null; then
+        die "chromium and chromedriver are needed. Install them with your system's package manager."
+    fi
+    make_environment "$NIBBLE_CACHE/venv-report" "$ROOT/scripts/requirements-report.txt" "selenium, axe_selenium_python"
+    printf 'report_python=%s\n' "$NIBBLE_CACHE/venv-report/bin/python"
+fi
 
-log "Ready: Swift $major.$minor$($with_python && printf ', Python packages')$($with_peers && printf ', peers')."
+log "Ready: Swift $major.$minor$($with_python && printf ', Python packages')$($with_peers && printf ', peers')$($with_report && printf ', Chromium')."

@@ -12,7 +12,8 @@ Usage: scripts/test.sh [--quick] [--peers] [-- ARGUMENT...]
 
 Everything a change has to pass: sets up, checks the format, builds with
 warnings as errors, fetches two real models and a text, runs the tests and the
-scripts that measure Nibble against others, and builds two packages that depend
+scripts that measure Nibble against others, opens the page of a comparison in
+Chromium, and builds two packages that depend
 on this one: the benchmarks, and one that names it by git URL and version.
 
 All stages run even if one fails, as far as they can; the last lines say which
@@ -22,7 +23,7 @@ What a stage prints goes to a log of its own. Shown are its progress (on
 stderr), what failed, which tests were left out and the closing line of swift
 test. The logs are removed when all stages passed.
 
-  --quick   no real models and no text
+  --quick   no real models and no text, and so no page
   --peers   also set up PyTorch, transformers and llama.cpp's tools, for the
             scripts that compare against them (see scripts/setup.sh and
             scripts/smoke-peers.sh)
@@ -201,7 +202,7 @@ summary() {
     local list
     echo
     $peers || echo "Left to --peers: the scripts of Benchmarks/peers with llama.cpp's tools and PyTorch themselves"
-    ! $quick || echo "Left out by --quick: real models, the text"
+    ! $quick || echo "Left out by --quick: real models, the text, the report"
     ((${#left[@]} == 0)) || printf 'Left out, %s\n' "${left[@]}"
     if ((${#failed[@]} == 0)); then
         printf -v list '%s, ' "${passed[@]}"
@@ -297,6 +298,25 @@ build_benchmarks() {
     no_warnings "$logs/benchmarks.log"
 }
 
+# A page of Gemma 3 270M with eight files: made, and looked at.
+check_report() {
+    local folder=$logs/report type files=() text python nibble=.build/release/nibble
+    local base=$NIBBLE_MODELS/gemma-3-270m.dithered.bf16.gguf
+    scripts/setup.sh --report >"$logs/report-settings" || return
+    python=$(value_of report_python <"$logs/report-settings")
+    mkdir -p -- "$folder/text"
+    # Documents, for intervals over them.
+    split --bytes 6000 -d --additional-suffix=.txt -- "$NIBBLE_TEXT" "$folder/text/" || return
+    text=handbook=$folder/text
+    for type in q4_0 q4_1 q5_0 q5_1 q8_0 q4_k_m q5_k_m q6_k; do
+        files+=("$folder/gemma-3-270m.$type.gguf")
+        "$nibble" convert "$base" -o "${files[-1]}" --type "$type" --quiet || return
+    done
+    "$nibble" compare "$base" "${files[@]}" --text "$text" --chunks 24 --quiet \
+        --report "$folder/gemma-3-270m.html" || return
+    "$python" scripts/check-report.py "$folder/gemma-3-270m.html"
+}
+
 smoke_peers() {
     local options=()
     if $peers; then
@@ -319,10 +339,15 @@ if stage build build; then
         stage text fetch_text || true
     fi
     stage peers smoke_peers || true
+    if [[ -n ${NIBBLE_MODELS:-} && -n ${NIBBLE_TEXT:-} ]]; then
+        stage report check_report || true
+    elif ! $quick; then
+        left+=("as there is no model or no text: report")
+    fi
 elif $quick; then
     left+=("as there is no build: peers")
 else
-    left+=("as there is no build: models, text, peers")
+    left+=("as there is no build: models, text, peers, report")
 fi
 stage tests run_tests "$@" || true
 stage benchmarks build_benchmarks || true
