@@ -75,7 +75,7 @@ struct ComparisonPageTests {
             text.hasPrefix("trained.gguf loses least of the files of its size, 301 B: 0.0400 nats"), "\(text)"
         )
         #expect(text.contains("87 % less than plain.gguf"), "\(text)")
-        #expect(text.contains("500 B: large.gguf, 0.00200"), "\(text)")
+        #expect(text.contains("A larger file, large.gguf of 500 B, diverges by 0.00200."), "\(text)")
     }
 
     @Test("shows no figure that the comparison does not have")
@@ -163,6 +163,17 @@ struct ComparisonPageTests {
                 Set(axis.ticks.map(axis.label)).count == axis.ticks.count, "\(axis.ticks.map(axis.label))")
             #expect(axis.place(low) < axis.place(high))
         }
+    }
+
+    @Test("Names in pictures lack what all have in common, from sign to sign")
+    func short() {
+        #expect(
+            ReportFinding.short(["gemma-3.q4_0.gguf", "gemma-3.q4_0-trained.gguf", "gemma-3.q8_0.gguf"])
+                == ["q4_0", "q4_0-trained", "q8_0"])
+        #expect(ReportFinding.short(["a.gguf"]) == ["a.gguf"] && ReportFinding.short([]) == [])
+        #expect(ReportFinding.short(["a.x.gguf", "a.y.gguf"]) == ["x", "y"])
+        #expect(ReportFinding.short(["x.gguf", "y"]) == ["x.gguf", "y"])
+        #expect(ReportFinding.short(["m.gguf", "m.q.gguf"]) == ["m.gguf", "m.q.gguf"])
     }
 
     @Test("Figures are rounded as they are read")

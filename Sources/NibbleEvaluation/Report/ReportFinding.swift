@@ -34,6 +34,23 @@ struct ReportFinding {
         return front
     }
 
+    /// What is left of names without what all begin and end with, from sign to sign: `q4_0` of `gemma.q4_0.gguf`.
+    static func short(_ names: [String]) -> [String] {
+        guard names.count > 1, let first = names.first else { return names }
+        let signs: Set<Character> = [".", "-", "_", "/", " "]
+        /// Characters up to the last sign of what all begin with.
+        func common(_ names: [String], _ first: String) -> Int {
+            let shared = names.reduce(Array(first)) { shared, name in
+                zip(shared, name).prefix { $0 == $1 }.map(\.0)
+            }
+            return shared.lastIndex(where: signs.contains).map { $0 + 1 } ?? 0
+        }
+        let begin = common(names, first)
+        let end = common(names.map { String($0.reversed()) }, String(first.reversed()))
+        let rest = names.map { $0.count > begin + end ? String($0.dropFirst(begin).dropLast(end)) : "" }
+        return rest.contains("") ? names : rest
+    }
+
     /// The one that diverges least of those that are at most a twentieth larger than the smallest.
     var choice: Candidate? {
         guard let smallest = candidates.map(\.bytes).min() else { return nil }
@@ -69,8 +86,8 @@ struct ReportFinding {
             Double($0.bytes) > 1.05 * Double(choice.bytes) && $0.divergence < choice.divergence / 2
         }) {
             text +=
-                " Less than half of that takes \(Markup.figure(larger.bytes, bytes(larger.bytes))): "
-                + "\(Markup.escaped(larger.name)), \(figure(larger.divergence))."
+                " A larger file, \(Markup.escaped(larger.name)) of "
+                + "\(Markup.figure(larger.bytes, bytes(larger.bytes))), diverges by \(figure(larger.divergence))."
         }
         return text
     }

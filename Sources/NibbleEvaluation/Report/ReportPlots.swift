@@ -57,23 +57,29 @@ struct ReportPlots {
         let ordered = candidates.filter { !names.contains($0.name) } + front
         let columns = ordered.map { plot.point(Double($0.bytes) / factor, $0.divergence).x }
         let isCrowded = candidates.count > Self.labelLimit
+        var shifts: [(half: Double, own: Double)] = []
         for (index, candidate) in ordered.enumerated() {
-            // Bars of the same size stand side by side.
+            // Bars of the same size stand side by side, and their names beside the last.
             let group = columns.indices.filter { abs(columns[$0] - columns[index]) < 4 }
             let rank = Double(group.firstIndex(of: index) ?? 0)
-            let shift = isCrowded ? 0 : 9 * (rank - Double(group.count - 1) / 2)
-            let isFront = names.contains(candidate.name)
-            let place = Double(candidate.bytes) / factor
+            let half = isCrowded ? 0 : 9 * Double(group.count - 1) / 2
+            let shift = isCrowded ? 0 : 9 * rank - half
+            shifts.append((half, shift))
             plot.mark(
-                place, candidate.divergence, low: candidate.interval.lower, high: candidate.interval.upper,
-                style: isFront ? "best" : "other",
+                Double(candidate.bytes) / factor, candidate.divergence, low: candidate.interval.lower,
+                high: candidate.interval.upper, style: names.contains(candidate.name) ? "best" : "other",
                 title: "\(candidate.name): \(ByteText.text(candidate.bytes)), "
-                    + "\(Markup.significant(candidate.divergence)) nats", shift: shift)
+                    + "\(Markup.significant(candidate.divergence)) nats",
+                shift: shift)
         }
-        for candidate in isCrowded ? front : front + ordered.filter({ !names.contains($0.name) }) {
+        let short = ReportFinding.short(ordered.map(\.name))
+        // Those of the front first, where there is room for all.
+        for index in ordered.indices.reversed() where !isCrowded || names.contains(ordered[index].name) {
             plot.label(
-                Double(candidate.bytes) / factor, candidate.divergence, candidate.name,
-                shift: isCrowded ? 0 : 14)
+                Double(ordered[index].bytes) / factor, ordered[index].divergence, short[index],
+                shift: shifts[index].half,
+                // Beside others of its size the words have to be on its own side.
+                isLeft: shifts[index].half > 0 ? shifts[index].own < 0 : nil)
         }
         return plot.svg
     }

@@ -19,7 +19,7 @@ package enum ReportStyle {
         svg { display: block; width: 100%; height: auto; font: 13px system-ui, sans-serif; }
         .grid { stroke: var(--line); stroke-width: 1; }
         .tick, .axis { fill: var(--quiet); }
-        .label { fill: var(--ink); }
+        .label { fill: var(--ink); paint-order: stroke; stroke: var(--ground); stroke-width: 4px; }
         .front { fill: none; stroke: var(--best); stroke-width: 1.5; stroke-dasharray: 5 4; }
         .bar { stroke-width: 2; }
         .best { fill: var(--best); stroke: var(--best); }
@@ -50,7 +50,8 @@ package enum ReportStyle {
         dt { color: var(--quiet); }
         dd { margin: 0; overflow-wrap: anywhere; }
         @media (max-width: 40rem) { dl { grid-template-columns: 1fr; } dd { margin-bottom: 0.4rem; }
-          svg { font-size: 22px; } th:first-child { position: sticky; left: 0; background: var(--ground); max-width: 45vw;
+          svg { font-size: 22px; } th:first-child { position: sticky; left: 0; background: var(--ground); min-width: 38vw;
+          max-width: 45vw;
           white-space: normal; overflow-wrap: anywhere; } }
         @media print { section { break-inside: avoid; } .scroll { overflow: visible; } table { font-size: 0.65rem; } }
         """

@@ -2,15 +2,23 @@
 package struct Plot {
     static let width = 720.0
     static let height = 380.0
-    private static let margins = (left: 72.0, right: 18.0, top: 14.0, bottom: 52.0)
+    private static let margins = (left: 84.0, right: 18.0, top: 14.0, bottom: 52.0)
 
     let x: Axis
     let y: Axis
     /// What it shows, for those who do not see it.
     let summary: String
     private var elements: [String] = []
-    /// Where words stand.
-    private var labels: [(x: Double, y: Double)] = []
+    /// Where discs and words are.
+    private var occupied: [Box] = []
+
+    /// A part of the picture.
+    private struct Box {
+        var x: ClosedRange<Double>
+        var y: ClosedRange<Double>
+
+        func overlaps(_ other: Box) -> Bool { x.overlaps(other.x) && y.overlaps(other.y) }
+    }
 
     package init(x: Axis, y: Axis, summary: String) {
         self.x = x
@@ -55,6 +63,8 @@ package struct Plot {
     ) {
         let place = point(x, y)
         let column = Self.number(place.x + shift)
+        occupied.append(
+            Box(x: place.x + shift - 6...place.x + shift + 6, y: place.y - 6...place.y + 6))
         if let low, let high {
             elements.append(
                 "<line class=\"bar \(style)\" x1=\"\(column)\" y1=\"\(Self.number(point(x, low).y))\" x2=\"\(column)\" "
@@ -65,24 +75,38 @@ package struct Plot {
                 + "\(Markup.escaped(title))</title></circle>")
     }
 
-    /// Words beside a point, or above it and beside, on the side where there is room, moved up or down from words that are
-    /// there already; left out where there is no room near by.
+    /// Words beside a point, or above it and beside, on the side where there is room, moved up or down from discs and words
+    /// that are there already; left out where there is no room near by.
+    ///
+    /// - Parameters:
+    ///   - shift: pixels to the left and right of the point that are taken.
+    ///   - isLeft: the side; nil: where there is room, first where there is more.
     package mutating func label(
-        _ x: Double, _ y: Double, _ text: String, shift: Double = 0, isBeside: Bool = true
+        _ x: Double, _ y: Double, _ text: String, shift: Double = 0, isBeside: Bool = true,
+        isLeft side: Bool? = nil
     ) {
         let place = point(x, y)
-        let isLeft = place.x > Self.width * 0.62
+        // About what a letter takes.
+        let width = 7.6 * Double(text.count)
+        let right = place.x + shift + 10
+        let left = place.x - shift - 10
+        let sides = side.map { [$0] } ?? (place.x > Self.width * 0.62 ? [true, false] : [false, true])
         for offset in isBeside ? [4.0, -10, 18, -24, 32] : [-12.0, 22, -26, 36] {
-            let spot = (x: place.x, y: place.y + offset)
-            guard !labels.contains(where: { abs($0.x - spot.x) < 160 && abs($0.y - spot.y) < 13 }) else {
-                continue
+            for isLeft in sides {
+                let start = isLeft ? left - width : right
+                let box = Box(
+                    x: start...start + width, y: place.y + offset - 11...place.y + offset + 3)
+                guard start > Self.margins.left, start + width < Self.width, box.y.lowerBound > 2,
+                    box.y.upperBound < Self.height - Self.margins.bottom,
+                    !occupied.contains(where: { $0.overlaps(box) })
+                else { continue }
+                occupied.append(box)
+                elements.append(
+                    "<text class=\"label\" x=\"\(Self.number(isLeft ? left : right))\" "
+                        + "y=\"\(Self.number(place.y + offset))\""
+                        + (isLeft ? " text-anchor=\"end\"" : "") + ">\(Markup.escaped(text))</text>")
+                return
             }
-            labels.append(spot)
-            let column = place.x + (isLeft ? min(shift, 0) - 10 : max(shift, 0) + 10)
-            elements.append(
-                "<text class=\"label\" x=\"\(Self.number(column))\" y=\"\(Self.number(spot.y))\""
-                    + (isLeft ? " text-anchor=\"end\"" : "") + ">\(Markup.escaped(text))</text>")
-            return
         }
     }
 
