@@ -49,11 +49,7 @@ struct CardCommand: ParsableCommand {
         let parts = baseModel.split(separator: "/", omittingEmptySubsequences: false)
         let isName = parts.allSatisfy { part in
             !part.isEmpty
-                && part.utf8.allSatisfy {
-                    $0 < 128
-                        && (Character(UnicodeScalar($0)).isLetter || Character(UnicodeScalar($0)).isNumber
-                            || "-._".utf8.contains($0))
-                }
+                && part.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-._".contains($0)) }
         }
         guard parts.count == 2, isName else {
             throw ValidationError("--base-model is '\(baseModel)', expected OWNER/NAME as on the hub")
@@ -75,7 +71,7 @@ struct CardCommand: ParsableCommand {
             var card = try QuantizationCard(ModelCheckpoint(path: model))
             card.baseModel = baseModel
             if let license { card.license = license }
-            if let run { card.recipe = try Recipe(path: FilePath.join(run, "recipe.yaml")).yaml }
+            if let run { card.recipe = try RunStatus.recipe(of: run).yaml }
             if let figures { try CardFigures(path: figures).add(to: &card) }
             session.warn(card.warnings)
             guard let output else { return try StandardOutput.print(String(card.markdown.dropLast())) }

@@ -82,7 +82,7 @@ struct CompareCommand: ParsableCommand {
             if let files, let first {
                 reports[0].weightErrors = reports[0].measureWeights(first)
                 let page = ComparisonPage(
-                    reports.map(\.result), passages: reports[0].passages(first),
+                    reports.map(\.result), rows: reports.map(\.rows), passages: reports[0].passages(first),
                     weightErrors: reports[0].weightErrors,
                     facts: try ReportFacts(first, session, options).lines, warnings: reports[0].warnings)
                 try files.write(

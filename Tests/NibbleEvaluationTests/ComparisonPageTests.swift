@@ -54,8 +54,9 @@ struct ComparisonPageTests {
     }
 
     private func page(_ samples: [Sample], texts: [String] = ["text"]) throws -> String {
-        ComparisonPage(
-            [try evaluation(samples, texts: texts)], passages: [], facts: [("command", "nibble <compare>")]
+        let evaluation = try evaluation(samples, texts: texts)
+        return ComparisonPage(
+            [evaluation], rows: [evaluation.rows], passages: [], facts: [("command", "nibble <compare>")]
         )
         .html
     }
@@ -81,7 +82,7 @@ struct ComparisonPageTests {
     @Test("shows no figure that the comparison does not have")
     func figures() throws {
         let evaluation = try evaluation(Self.three, texts: ["a", "b"])
-        let html = ComparisonPage([evaluation], passages: [], facts: []).html
+        let html = ComparisonPage([evaluation], rows: [evaluation.rows], passages: [], facts: []).html
         var values: Set<Double> = []
         for part in [evaluation] + evaluation.texts.indices.map(evaluation.restricted(toText:)) {
             for row in part.rows {

@@ -20,7 +20,7 @@ struct MakingReport {
         _ subject: MemorySubject, types: [QuantizationType], calibrates: Bool, trains: Bool, memory: Int?,
         threads: Int
     ) throws {
-        limit = memory ?? ProcessMemory.physicalBytes / 10 * 9
+        limit = memory ?? ProcessMemory.allowedBytes
         for type in types {
             if calibrates {
                 let conversion = ConversionRequest(

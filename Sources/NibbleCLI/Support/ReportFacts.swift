@@ -42,13 +42,13 @@ struct ReportFacts {
 extension ComparisonReport {
     /// How far matrices lie from the base's, of the models on which the report says most.
     func measureWeights(_ evaluator: Evaluator) -> [(model: String, errors: [WeightError])] {
-        ComparisonPage.featured(result).compactMap { place in
+        ComparisonPage.featured(rows).compactMap { place in
             evaluator.models[place].weightErrors(from: evaluator.models[0]).map { (rows[place].name, $0) }
         }
     }
 
     /// The tokens on which models diverge most: of those on which the report says most.
     func passages(_ evaluator: Evaluator) -> [(model: String, passages: [WorstPassage])] {
-        ComparisonPage.featured(result).map { (rows[$0].name, evaluator.worstPassages(result, model: $0)) }
+        ComparisonPage.featured(rows).map { (rows[$0].name, evaluator.worstPassages(result, model: $0)) }
     }
 }

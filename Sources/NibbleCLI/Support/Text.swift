@@ -46,7 +46,9 @@ enum Text {
     }
 
     /// A number with a fixed number of digits after the point.
-    static func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+    static func fixed(_ value: Double, _ digits: Int) -> String {
+        FixedDecimal.text(value, digits: digits)
+    }
 
     /// Values as a line of bars, the newest at the right; each is the mean of several where there are more than `width`. What
     /// is no number is a gap.

@@ -56,7 +56,7 @@ public struct CalibrationRequest: Sendable {
     }
 
     /// Memory that may be used, in bytes.
-    var allowedMemory: Int { memoryLimit ?? ProcessMemory.physicalBytes / 10 * 9 }
+    var allowedMemory: Int { memoryLimit ?? ProcessMemory.allowedBytes }
 
     /// Where it is computed.
     ///

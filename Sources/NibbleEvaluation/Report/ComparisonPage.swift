@@ -8,11 +8,14 @@ public import NibbleModel
 ///
 /// ```swift
 /// let evaluation = try evaluator.run()
-/// let page = ComparisonPage([evaluation], passages: [], facts: [("command", "nibble compare ...")])
+/// let page = ComparisonPage(
+///     [evaluation], rows: [evaluation.rows], passages: [], facts: [("command", "nibble compare ...")])
 /// print(page.html)
 /// ```
 public struct ComparisonPage: Sendable {
     private let evaluations: [Evaluation]
+    /// Of each evaluation.
+    private let rows: [[ComparisonRow]]
     private let passages: [(model: String, passages: [WorstPassage])]
     private let weightErrors: [(model: String, errors: [WeightError])]
     private let facts: [(name: String, value: String)]
@@ -20,17 +23,20 @@ public struct ComparisonPage: Sendable {
 
     /// - Parameters:
     ///   - evaluations: of the same models at different contexts, that of the first screen first.
+    ///   - rows: those of each evaluation, whose intervals take a while.
     ///   - passages: tokens on which models diverge most.
     ///   - weightErrors: how far matrices of models lie from the base's.
     ///   - facts: how it was measured, so that it can be repeated.
     ///   - warnings: what is to be known of models and texts.
     public init(
-        _ evaluations: [Evaluation], passages: [(model: String, passages: [WorstPassage])],
+        _ evaluations: [Evaluation], rows: [[ComparisonRow]],
+        passages: [(model: String, passages: [WorstPassage])],
         weightErrors: [(model: String, errors: [WeightError])] = [], facts: [(name: String, value: String)],
         warnings: [String] = []
     ) {
-        precondition(!evaluations.isEmpty, "nothing was evaluated")
+        precondition(!evaluations.isEmpty && evaluations.count == rows.count, "nothing was evaluated")
         self.evaluations = evaluations
+        self.rows = rows
         self.passages = passages
         self.weightErrors = weightErrors
         self.facts = facts
@@ -38,14 +44,13 @@ public struct ComparisonPage: Sendable {
     }
 
     /// The models that plots and passages are of, by their place: those that are best for their size, and some others.
-    public static func featured(_ evaluation: Evaluation) -> [Int] {
-        let rows = evaluation.rows
-        return ReportPlots(evaluation, rows, ReportFinding(rows)).shown
+    public static func featured(_ rows: [ComparisonRow]) -> [Int] {
+        ReportPlots.featured(rows, ReportFinding(rows))
     }
 
     /// The page.
     public var html: String {
-        let rows = evaluations[0].rows
+        let rows = rows[0]
         let finding = ReportFinding(rows)
         let plots = ReportPlots(evaluations[0], rows, finding)
         let stopped =
@@ -69,7 +74,7 @@ public struct ComparisonPage: Sendable {
 
     private func sections(_ rows: [ComparisonRow], _ plots: ReportPlots) -> [String] {
         var sections: [String] = []
-        for (evaluation, rows) in zip(evaluations, [rows] + evaluations.dropFirst().map(\.rows)) {
+        for (evaluation, rows) in zip(evaluations, self.rows) {
             let title = "Models, \(evaluation.texts[0].context) tokens of context"
             sections.append(Self.section(title, Self.table(rows, title)))
         }
@@ -184,7 +189,7 @@ public struct ComparisonPage: Sendable {
         }
         return """
             <p>Perplexity as llama-perplexity measures it: the second half of each chunk is scored. The divergence is that of \
-            Kullback and Leibler of each model's probabilities from those of \(Markup.escaped(evaluations[0].rows[0].name)), over \
+            Kullback and Leibler of each model's probabilities from those of \(Markup.escaped(self.rows[0][0].name)), over \
             the whole vocabulary; 0 is no difference. Errors behind ± are of tokens; intervals are of documents, by paired \
             bootstrap, where a text has several.</p>
             <dl>\(rows.joined(separator: "\n"))</dl>

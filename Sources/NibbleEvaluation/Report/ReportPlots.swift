@@ -1,4 +1,3 @@
-internal import CLibrary
 internal import NibbleCheckpoint
 
 /// The pictures of a report.
@@ -18,15 +17,16 @@ struct ReportPlots {
         self.evaluation = evaluation
         self.rows = rows
         self.finding = finding
+        shown = Self.featured(rows, finding)
+    }
+
+    /// At most ``lineLimit`` of the models that were compared, those of the front before others.
+    static func featured(_ rows: [ComparisonRow], _ finding: ReportFinding) -> [Int] {
         let compared = rows.indices.filter { rows[$0].meanDivergence != nil }
-        if compared.count <= Self.lineLimit {
-            shown = compared
-        } else {
-            let front = Set(finding.front.map(\.name))
-            let first = compared.filter { front.contains(rows[$0].name) }
-            let others = compared.filter { !front.contains(rows[$0].name) }
-            shown = Array((first + others).prefix(Self.lineLimit)).sorted()
-        }
+        let front = Set(finding.front.map(\.name))
+        let first = compared.filter { front.contains(rows[$0].name) }
+        let others = compared.filter { !front.contains(rows[$0].name) }
+        return Array((first + others).prefix(lineLimit)).sorted()
     }
 
     /// Which line is which model.

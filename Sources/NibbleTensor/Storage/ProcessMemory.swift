@@ -2,6 +2,9 @@ internal import CLibrary
 
 /// Memory of this process and of the machine.
 package enum ProcessMemory {
+    /// What a process may use where nothing else is said: nine tenths of this machine's memory, in bytes.
+    package static var allowedBytes: Int { physicalBytes / 10 * 9 }
+
     /// Most bytes that were resident, mapped files included.
     ///
     /// On Linux VmHWM of `/proc/self/status`: what getrusage tells begins with the memory of the process that started

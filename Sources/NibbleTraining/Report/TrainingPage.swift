@@ -90,25 +90,28 @@ public struct TrainingPage: Sendable {
     }
 
     private var losses: String {
-        let points = Self.thinned(history.losses)
-        guard points.count > 1 else { return "" }
-        var plot = Plot(
-            x: Axis(linear: points.map(\.x), title: "step", fromZero: true),
-            y: Axis(logarithmic: points.map(\.y), title: "training loss"),
-            summary: "Training loss over \(history.losses.count) steps")
-        plot.line(points, style: "line s1")
-        return "<section><h2>Training loss</h2><figure>\(plot.svg)</figure></section>"
+        Self.curve("Training loss", history.losses, style: "s1") {
+            Axis(logarithmic: $0, title: "training loss")
+        }
     }
 
     private var rates: String {
-        let points = Self.thinned(history.learningRates)
+        Self.curve("Learning rate", history.learningRates, style: "s2") {
+            Axis(linear: $0, title: "learning rate", fromZero: true)
+        }
+    }
+
+    /// A figure of each step as a section of its own; nothing with fewer than two.
+    private static func curve(
+        _ title: String, _ figures: [RunHistory.Point], style: String, y: ([Double]) -> Axis
+    ) -> String {
+        let points = thinned(figures)
         guard points.count > 1 else { return "" }
         var plot = Plot(
-            x: Axis(linear: points.map(\.x), title: "step", fromZero: true),
-            y: Axis(linear: points.map(\.y), title: "learning rate", fromZero: true),
-            summary: "Learning rate over \(history.learningRates.count) steps")
-        plot.line(points, style: "line s2")
-        return "<section><h2>Learning rate</h2><figure>\(plot.svg)</figure></section>"
+            x: Axis(linear: points.map(\.x), title: "step", fromZero: true), y: y(points.map(\.y)),
+            summary: "\(title) over \(figures.count) steps")
+        plot.line(points, style: "line \(style)")
+        return "<section><h2>\(title)</h2><figure>\(plot.svg)</figure></section>"
     }
 
     /// At most 400 points, each the mean of as many steps.

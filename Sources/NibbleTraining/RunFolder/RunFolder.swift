@@ -122,8 +122,11 @@ final class RunFolder {
         static let selfText = "self-text.tokens"
     }
 
+    /// Whether there is a run at `path`.
+    static func isRun(_ path: String) -> Bool { FilePath.exists(FilePath.join(path, Name.identity)) }
+
     static func checkIsRun(_ path: String) throws {
-        guard FilePath.exists(FilePath.join(path, Name.identity)) else {
+        guard isRun(path) else {
             throw TrainingError(
                 .mismatch, path,
                 FilePath.isFolder(path)

@@ -54,8 +54,13 @@ public struct RunStatus: Sendable, Equatable {
     }
 
     /// Whether there is a run at `path`.
-    public static func isRun(_ path: String) -> Bool {
-        FilePath.exists(FilePath.join(path, RunFolder.Name.identity))
+    public static func isRun(_ path: String) -> Bool { RunFolder.isRun(path) }
+
+    /// The recipe of the run at `path`.
+    ///
+    /// - Throws: `TrainingError` (`invalidRecipe`) where it is damaged.
+    public static func recipe(of path: String) throws -> Recipe {
+        try Recipe(path: FilePath.join(path, RunFolder.Name.recipe))
     }
 
     /// Looks at the run at `path`.
@@ -67,7 +72,7 @@ public struct RunStatus: Sendable, Equatable {
         try RunFolder.checkIsRun(path)
         let folder = FilePath.join(path, RunFolder.Name.checkpoints)
         identity = try RunIdentity(path: FilePath.join(path, RunFolder.Name.identity))
-        let recipe = try Recipe(path: FilePath.join(path, RunFolder.Name.recipe))
+        let recipe = try Self.recipe(of: path)
         type = recipe.quantization.type
         tokensPerStep = recipe.train.sequencesPerStep * recipe.train.sequenceLength
         let metrics = try MetricsHistory(path: FilePath.join(path, RunFolder.Name.metrics))

@@ -11,13 +11,6 @@ struct HeatMap {
         self.model = model
     }
 
-    /// Names as GGUF has them, in the order of a block.
-    private static let kinds: [(kind: TensorRole.Kind, name: String)] = [
-        (.attentionQuery, "attn_q"), (.attentionKey, "attn_k"), (.attentionValue, "attn_v"),
-        (.attentionOutput, "attn_output"), (.feedForwardGate, "ffn_gate"), (.feedForwardUp, "ffn_up"),
-        (.feedForwardDown, "ffn_down"),
-    ]
-
     private static let left = 104.0
     private static let height = 24.0
 
@@ -28,12 +21,18 @@ struct HeatMap {
         guard layers > 0, largest > 0 else { return "<p>No matrix of a block differs.</p>" }
         let width = (Plot.width - Self.left - 8) / Double(layers)
         var parts: [String] = []
-        for (row, kind) in Self.kinds.enumerated() {
+        let kinds = Sublayer.inputGroups.flatMap(\.kinds)
+        for (row, kind) in kinds.enumerated() {
+            let own = errors.filter { $0.role.kind == kind }
+            // `attn_q` of `blk.0.attn_q.weight`.
+            let name = own.first.map {
+                $0.name.split(separator: ".").dropLast().last.map(String.init) ?? $0.name
+            }
             let y = Self.height * Double(row)
             parts.append(
                 "<text class=\"label\" x=\"\(Markup.fixed(Self.left - 8, 1))\" y=\"\(Markup.fixed(y + 16, 1))\" "
-                    + "text-anchor=\"end\">\(kind.name)</text>")
-            for error in errors where error.role.kind == kind.kind {
+                    + "text-anchor=\"end\">\(Markup.escaped(name ?? ""))</text>")
+            for error in own {
                 guard let layer = error.role.layer else { continue }
                 parts.append(
                     "<rect class=\"cell\" x=\"\(Markup.fixed(Self.left + width * Double(layer), 2))\" y=\"\(Markup.fixed(y, 1))\" "
@@ -42,7 +41,7 @@ struct HeatMap {
                         + "\(Markup.significant(100 * error.relative)) %</title></rect>")
             }
         }
-        let bottom = Self.height * Double(Self.kinds.count)
+        let bottom = Self.height * Double(kinds.count)
         let step = max(1, (layers + 9) / 10)
         for layer in stride(from: 0, to: layers, by: step) {
             parts.append(
