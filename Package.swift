@@ -125,7 +125,8 @@ let package = Package(
                 "NibbleTestSupport",
             ]),
         .testTarget(
-            name: "NibbleCLITests", dependencies: ["NibbleCLI", "NibbleNumerics", "NibbleTestSupport"]),
+            name: "NibbleCLITests",
+            dependencies: ["NibbleCLI", "NibbleNumerics", "NibbleTensor", "NibbleTestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

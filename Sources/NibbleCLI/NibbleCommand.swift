@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import Foundation
 internal import Nibble
 
 @main
@@ -11,7 +12,8 @@ struct NibbleCommand: ParsableCommand {
             larger than memory if need be. Results go to standard output, progress to standard error.
 
             The instruction level of the kernels is chosen at run time; NIBBLE_KERNELS=scalar, avx2 or avx512 \
-            overrides it. All levels give the same bytes.
+            overrides it. All levels give the same bytes. OPENBLAS_CORETYPE names the kernels of OpenBLAS, which \
+            are chosen here where the library does not know the processor.
             """,
         version: NibbleVersion.current,
         subcommands: [
@@ -23,6 +25,7 @@ struct NibbleCommand: ParsableCommand {
 
     /// Runs the command that the arguments name.
     static func main() {
+        restartWithAdvisedCore()
         StandardStreams.prepare()
         do {
             var command = try parseAsRoot()
@@ -35,5 +38,21 @@ struct NibbleCommand: ParsableCommand {
                     try StandardOutput.print(fullMessage(for: error))
                 })
         }
+    }
+    /// Starts the program again where OpenBLAS does not know the processor and would compute without its vectors: it reads
+    /// which kernels to take when it is loaded. Where that fails, the program goes on as it is.
+    private static func restartWithAdvisedCore() {
+        #if os(Linux)
+            guard
+                let core = OpenBLASCore.advised(
+                    level: .best, environment: ProcessInfo.processInfo.environment),
+                let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+            else { return }
+            setenv(OpenBLASCore.environmentVariable, core, 1)
+            execv(path, CommandLine.unsafeArgv)
+            StandardError.write(
+                "warning: OpenBLAS computes with its kernels for \(OpenBLASCore.current), which leave this processor's vectors "
+                    + "unused; set \(OpenBLASCore.environmentVariable)=\(core)\n")
+        #endif
     }
 }

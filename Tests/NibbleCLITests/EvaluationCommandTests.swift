@@ -1,5 +1,7 @@
 import Foundation
 import NibbleCheckpoint
+import NibbleNumerics
+import NibbleTensor
 import NibbleTestSupport
 import Testing
 
@@ -47,9 +49,27 @@ struct EvaluationCommandTests {
         #expect(lines[1].hasPrefix("PPL = ") && lines[1].contains(" +/- "))
         #expect(
             result.errors.hasPrefix(
-                "\(model): 48 chunks of 32 tokens, precision f32: f32 products (OpenBLAS), "))
+                "\(model): 48 chunks of 32 tokens, precision f32: f32 products (OpenBLAS, "))
         #expect(self.lines(result.errors)[0].hasSuffix(" kernels, 2 threads"))
         #expect(try run("perplexity", model, "--quiet").errors.isEmpty)
+    }
+
+    @Test(
+        "OpenBLAS runs the kernels that the environment names, else some that use the processor's vectors",
+        .enabled(if: KernelLevel.best >= .avx2, "this machine has no AVX2"))
+    func openBLASCore() throws {
+        func core(_ environment: String) throws -> String {
+            let result = try CommandLineTool.shell(
+                #"env \#(environment) "$NIBBLE" perplexity "$1" --text "$2" --context 32 --precision f32"#,
+                [model, text])
+            try #require(result.status == 0, "\(result.errors)")
+            let rest = try #require(result.errors.split(separator: "(OpenBLAS, ").dropFirst().first)
+            return String(try #require(rest.split(separator: ")").first))
+        }
+        #expect(try core("OPENBLAS_CORETYPE=Prescott") == "Prescott")
+        #expect(try core("OPENBLAS_CORETYPE=Haswell") == "Haswell")
+        let chosen = try core("-u OPENBLAS_CORETYPE")
+        #expect(OpenBLASCore.advised(instead: chosen, level: .best) == nil, "\(chosen)")
     }
 
     @Test("JSON is one document with the figures of the text")

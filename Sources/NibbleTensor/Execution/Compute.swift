@@ -74,15 +74,17 @@ public final class Compute: Sendable {
     /// threads is not among it.
     package var arithmetic: String {
         let products = hasBF16 ? hasTiles ? "bf16 (AMX)" : "bf16" : "f32"
-        return "\(products)\(hasInt8 ? " and int8" : "") products, \(level) kernels, OpenBLAS "
-            + String(cString: openblas_get_corename())
+        return
+            "\(products)\(hasInt8 ? " and int8" : "") products, \(level) kernels, OpenBLAS \(OpenBLASCore.current)"
     }
 
     /// What computes, in words: `bf16 and int8 products (AVX-512), 2 threads`.
     public var summary: String {
         let bf16 = hasTiles ? "bf16 (AMX)" : "bf16"
         let products =
-            hasInt8 ? "\(bf16) and int8 products" : hasBF16 ? "\(bf16) products" : "f32 products (OpenBLAS)"
+            hasInt8
+            ? "\(bf16) and int8 products"
+            : hasBF16 ? "\(bf16) products" : "f32 products (OpenBLAS, \(OpenBLASCore.current))"
         return "\(products), \(level) kernels, "
             + (workers.count == 1 ? "1 thread" : "\(workers.count) threads")
     }
