@@ -47,15 +47,23 @@ def printed(arguments, path, context, cache):
     command = [arguments.llama_perplexity, "-m", path, "-f", arguments.text, "-c", str(context), "-b", str(batch),
                "-ub", "512", "-fa", "on", "-ctk", cache, "-ctv", cache, "-t", str(arguments.threads), "--chunks", "1",
                "--no-repack", "--no-warmup", "-v"]
-    # It loads the model a first time without memory, to see what fits; the real one comes last.
-    result = subprocess.run(command, capture_output=True, text=True, errors="replace")
-    log = result.stdout + result.stderr
-    last = log[log.rindex("llama_model_loader: loaded meta data"):] if "llama_model_loader: loaded" in log else log
+    # It loads the model a first time without memory, to see what fits; the real one comes last, and then the text, which
+    # need not be evaluated.
+    log = []
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace") as run:
+        for line in run.stderr:
+            if "llama_model_loader: loaded meta data" in line:
+                log.clear()
+            log.append(line)
+            if "tokenizing the input" in line:
+                run.kill()
+                break
+    last = "".join(log)
     sizes = {}
     for name, pattern in BUFFERS.items():
         found = re.findall(pattern, last)
         if not found:
-            sys.exit(f"compare_memory.py: llama-perplexity printed no buffer of {name}:\n{log[-2000:]}")
+            sys.exit(f"compare_memory.py: llama-perplexity printed no buffer of {name}:\n{last[-2000:]}")
         sizes[name] = sum(float(size) for _, size in found)
     return sizes
 
