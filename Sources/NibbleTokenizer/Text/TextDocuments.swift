@@ -13,7 +13,7 @@ package struct TextDocuments {
         guard file.count > 0 else {
             throw TextError(path, "is empty", advice: "leave it out, or check the path")
         }
-        if path.lowercased().hasSuffix(".jsonl") {
+        if JSONLines.isNamed(path) {
             try forEachLine(of: file, body)
         } else {
             if let place = UTF8Validation.firstInvalidByte(file.bytes) {
@@ -27,43 +27,15 @@ package struct TextDocuments {
     private func forEachLine(
         of file: MappedFile, _ body: (UnsafeRawBufferPointer) -> Void
     ) throws(TextError) {
-        var number = 0
-        var start = 0
-        var documents = 0
-        while start < file.count {
-            number += 1
-            let end = file.bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? file.count
-            let line = UnsafeRawBufferPointer(rebasing: file.bytes[start..<end])
-            if !line.allSatisfy({ [0x20, 0x09, 0x0D].contains($0) }) {
-                var text = try text(of: line, path: file.path, number: number, offset: start)
-                text.withUTF8 { body(UnsafeRawBufferPointer($0)) }
-                documents += 1
-            }
-            start = end + 1
-        }
-        guard documents > 0 else {
-            throw TextError(
-                file.path, "has only blank lines", advice: "leave it out, or check the path")
+        try JSONLines.forEach(in: file) { value, number throws(TextError) in
+            var text = try text(of: value, path: file.path, number: number)
+            text.withUTF8 { body(UnsafeRawBufferPointer($0)) }
         }
     }
 
-    private func text(
-        of line: UnsafeRawBufferPointer, path: String, number: Int, offset: Int
-    ) throws(TextError) -> String {
-        let value: JSONValue
-        do throws(CheckpointError) {
-            value = try JSONParser.parse(line, path: path, base: offset)
-        } catch {
-            throw TextError(
-                path, line: number, "byte \(error.offset ?? offset): \(error.problem)",
-                advice: "every line has to be a JSON object in UTF-8")
-        }
-        guard let members = value.members else {
-            throw TextError(
-                path, line: number, "is no JSON object, expected {\"\(textField)\": \"...\"}")
-        }
+    private func text(of value: JSONValue, path: String, number: Int) throws(TextError) -> String {
         guard let field = value[textField] else {
-            let names = members.prefix(8).map { "'\($0.name)'" }.joined(separator: ", ")
+            let names = (value.members ?? []).prefix(8).map { "'\($0.name)'" }.joined(separator: ", ")
             throw TextError(
                 path, line: number,
                 "has no field '\(textField)', it has " + (names.isEmpty ? "none" : names),
@@ -71,19 +43,8 @@ package struct TextDocuments {
         }
         guard let text = field.text else {
             throw TextError(
-                path, line: number, "field '\(textField)' is no string but \(kind(of: field))")
+                path, line: number, "field '\(textField)' is no string but \(JSONLines.kind(of: field))")
         }
         return text
-    }
-
-    private func kind(of value: JSONValue) -> String {
-        switch value {
-        case .null: "null"
-        case .bool: "a boolean"
-        case .number: "a number"
-        case .string: "a string"
-        case .array: "an array"
-        case .object: "an object"
-        }
     }
 }
