@@ -75,7 +75,7 @@ struct GenerateCommand: ParsableCommand {
                 temperature: temperature, topK: topK, topP: topP,
                 seed: seed ?? UInt64.random(in: 0...UInt64(UInt32.max)))
             let text = prompt == "-" ? try InputText.line() : prompt
-            let tokens = try generator.tokens(prompt: text, system: system, isChat: chat)
+            let tokens = try generator.tokens(prompt: text, system: system, isChat: chat, date: .now)
             let result = try generator.generate(
                 tokens, limit: limit, options: options,
                 output: { bytes throws(CheckpointError) in try StandardOutput.write(bytes) },

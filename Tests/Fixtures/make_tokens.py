@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""Records the tokens that llama.cpp gives, and conversations as transformers renders them.
+"""Records the tokens that llama.cpp gives.
 
     python make_tokens.py --llama-tokenize PATH/TO/llama-tokenize --models FOLDER
 
 Writes
     tokens.json   texts (in hexadecimal) and their tokens for the expected GGUF files; digests of the tokens of texts
                   from seeded_texts.py for these and the real models
-    chat.json     conversations, as the templates in chat/ render them
 
 A digest is the sha256 of the ids as little-endian 32-bit integers. "plain" is without, "parsed" with the texts of
 control tokens read as such. Where llama-tokenize fails, nothing is recorded. Models with a slash are the file before
-it with another pre-tokenizer in its metadata. Needs gguf and transformers.
+it with another pre-tokenizer in its metadata. Needs gguf.
 """
 import argparse
 import hashlib
@@ -50,15 +49,6 @@ TEXTS = [
     b"<|begin_of_text|>x<|eot_id|>", b"<|endoftext|>", b"<unk><pad>", b"<br><b></b><table>", b"x<br>y <br> z",
     b"<0x41>", b"<unused0>", b"[multimodal]", b"<<s>>", b"</s", b"<|im_", b"<tool_call>{}</tool_call>", b"<think>",
     b"Hello world" * 20, b"ab" * 40, b" " * 70, b"\n" * 40 + b" " * 40 + b"\t" * 5,
-]
-CONVERSATIONS = [
-    [("user", "Hello")],
-    [("user", "  spaces around \n")],
-    [("system", "Be brief."), ("user", "What is 2 + 2?")],
-    [("user", "Hi"), ("assistant", "Hello! How can I help?"), ("user", "Tell me\na joke.")],
-    [("system", "S"), ("user", "A"), ("assistant", " B "), ("user", "C"), ("assistant", "D")],
-    [("user", "")],
-    [("user", "\u4f60\u597d \U0001f600")],
 ]
 
 
@@ -134,37 +124,11 @@ def compact(value):
     return "\n".join(lines) + "\n"
 
 
-def conversations():
-    from transformers import PreTrainedTokenizerFast
-
-    result = {}
-    formats = [("gemma3", "gemma", "gemma3-text"), ("llama3", "llama3", "llama3"), ("smollm2", "chatml", "smollm2")]
-    for name, form, fixture in formats:
-        tokenizer = PreTrainedTokenizerFast.from_pretrained(str(HERE / "hub" / fixture))
-        template = (HERE / "chat" / f"{name}.jinja").read_text()
-        cases = []
-        for conversation in CONVERSATIONS:
-            if name == "smollm2" and conversation[0][0] != "system":
-                # The template makes a system message up.
-                conversation = [("system", "")] + conversation
-            messages = [{"role": role, "content": content} for role, content in conversation]
-            for prompts in (False, True):
-                text = tokenizer.apply_chat_template(
-                    messages, chat_template=template, tokenize=False, add_generation_prompt=prompts)
-                text = text.removeprefix(tokenizer.bos_token if name != "smollm2" else "")
-                cases.append({"messages": messages, "addsPrompt": prompts, "text": text})
-        result[name] = {"format": form, "cases": cases}
-    return result
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--llama-tokenize")
-    parser.add_argument("--models", type=Path)
+    parser.add_argument("--llama-tokenize", required=True)
+    parser.add_argument("--models", type=Path, required=True)
     arguments = parser.parse_args()
-    (HERE / "chat.json").write_text(json.dumps(conversations(), indent=1, ensure_ascii=False) + "\n")
-    if not arguments.llama_tokenize:
-        return
     value = {"seed": SEED, "tinySize": TINY_SIZE, "realSize": REAL_SIZE, "texts": [t.hex() for t in TEXTS]}
     with tempfile.TemporaryDirectory() as folder:
         for group, names, size in (("tiny", TINY, TINY_SIZE), ("real", REAL, REAL_SIZE)):

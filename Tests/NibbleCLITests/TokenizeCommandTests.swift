@@ -47,4 +47,32 @@ struct TokenizeCommandTests {
         #expect(result.status == 1)
         #expect(result.errors.contains("/nowhere/text: cannot open: No such file"))
     }
+    @Test("Conversations are written by the chat template, and tokens of answers marked")
+    func chat() throws {
+        let folder = try TemporaryFolder()
+        let line =
+            #"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho ho"}]}"#
+        let chats = try folder.write((line + "\n\n" + line + "\n").utf8, to: "chats.jsonl")
+        let model = Fixtures.path("hub/gemma3-text.expected.gguf")
+        let result = try CommandLineTool.run(["tokenize", model, "--text", chats, "--chat"])
+        try #require(result.status == 0, "\(result.errors)")
+        let parts = result.output.components(separatedBy: "\n\n")
+        #expect(parts.count == 2)
+        #expect(parts[0] + "\n" == parts[1])
+        let rows = parts[0].split(separator: "\n").map {
+            $0.split(separator: "\t", omittingEmptySubsequences: false).dropFirst()
+        }
+        let answer = rows.filter { $0.last == "answer" }.compactMap(\.first).joined()
+        #expect(answer == "Ho ho<end_of_turn>")
+        #expect(rows.compactMap(\.first).joined().hasSuffix("Ho ho<end_of_turn>\\n"))
+        #expect(result.errors.hasPrefix("2 conversations, \(2 * rows.count) tokens, "))
+        let json = try CommandLineTool.run(["tokenize", model, "--text", chats, "--chat", "--json"])
+        let object = try #require(
+            try JSONSerialization.jsonObject(with: Data(json.output.utf8)) as? [String: Any])
+        let conversations = try #require(object["conversations"] as? [[String: Any]])
+        #expect(conversations.map { $0["line"] as? Int } == [1, 3])
+        let alone = try CommandLineTool.run(["tokenize", model, "--chat"])
+        #expect(alone.status == 64)
+        #expect(alone.errors.contains("--chat needs --text FILE.jsonl"))
+    }
 }

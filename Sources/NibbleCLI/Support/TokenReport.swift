@@ -53,7 +53,7 @@ struct TokenReport {
     }
 
     /// The bytes on one line: control characters and bytes that are no UTF-8 as escapes.
-    private static func escaped(_ bytes: ArraySlice<UInt8>) -> String {
+    static func escaped(_ bytes: ArraySlice<UInt8>) -> String {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             return bytes.map { $0 < 0x80 && $0 >= 0x20 && $0 != 0x5C ? String(UnicodeScalar($0)) : hex($0) }
                 .joined()

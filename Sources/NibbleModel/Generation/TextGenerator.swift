@@ -65,20 +65,22 @@ public struct TextGenerator: Sendable {
 
     /// The tokens of a prompt: as text, or as the first message of a conversation.
     ///
-    /// - Throws: ``CheckpointError`` where a conversation is asked for and the chat template is missing or unknown.
-    public func tokens(prompt: String, system: String? = nil, isChat: Bool) throws(CheckpointError) -> [Int32]
-    {
+    /// - Parameter date: what the chat template takes for the time.
+    /// - Throws: ``CheckpointError`` where a conversation is asked for, and there is no chat template or it refuses.
+    public func tokens(
+        prompt: String, system: String? = nil, isChat: Bool, date: ChatDate = .ofTemplates
+    ) throws(CheckpointError) -> [Int32] {
         guard isChat else { return tokenizer.encode(prompt, addingSpecial: true, parsingSpecial: true) }
-        let format = try ChatFormat(tokenizer.vocabulary, path: model.path)
+        let format = try ChatFormat(tokenizer, path: model.path)
         let messages = (system.map { [ChatMessage.system($0)] } ?? []) + [.user(prompt)]
-        let text = format.render(messages, addingGenerationPrompt: true)
+        let text = try format.render(messages, addingGenerationPrompt: true, date: date)
         return tokenizer.encode(text, addingSpecial: true, parsingSpecial: true)
     }
 
     /// Continues a prompt.
     ///
     /// - Parameters:
-    ///   - prompt: tokens, see ``tokens(prompt:system:isChat:)``.
+    ///   - prompt: tokens, see ``tokens(prompt:system:isChat:date:)``.
     ///   - limit: tokens to generate at most; fewer where the model's context is full.
     ///   - output: called with the bytes of whole characters as they come.
     ///   - isCancelled: asked before every token.
