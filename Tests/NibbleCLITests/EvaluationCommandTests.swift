@@ -72,6 +72,30 @@ struct EvaluationCommandTests {
         #expect(OpenBLASCore.advised(instead: chosen, level: .best) == nil, "\(chosen)")
     }
 
+    @Test("Conversations are scored by their answers, with a page that says so")
+    func conversations() throws {
+        let line =
+            #"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho, ho!"}]}"#
+        let chats = try folder.write(String(repeating: line + "\n", count: 6).utf8, to: "chats.jsonl")
+        let page = folder.file("page.html")
+        let result = try CommandLineTool.run([
+            "compare", model, try quantized(), "--text", "talk=\(chats)", "prose=\(text)", "--context", "64",
+            "--chunks", "6", "--precision", "f32", "--report", page,
+        ])
+        try #require(result.status == 0, "\(result.errors)")
+        #expect(result.output.contains("12 chunks and conversations of 64 tokens at most"))
+        let html = try String(contentsOfFile: page, encoding: .utf8)
+        #expect(html.contains("and of conversations the answers"))
+        let alone = try CommandLineTool.run([
+            "perplexity", model, "--text", chats, "--context", "64", "--precision", "f32", "--json",
+            "--quiet",
+        ])
+        let json = try json(alone)
+        #expect(json["chunks"]?.integer == 6)
+        #expect(json["documents"]?.integer == 6)
+        #expect((json["tokens_evaluated"]?.integer ?? 0) < 6 * 64)
+    }
+
     @Test("JSON is one document with the figures of the text")
     func perplexityJSON() throws {
         let result = try run("perplexity", model, "--json", "--quiet", "--chunks", "7", "--threads", "1")

@@ -37,6 +37,7 @@ struct ResultTests {
     ) -> Evaluation.Text {
         .init(
             name: name, tokenCount: 2000, context: 512, stride: nil, chunksPlanned: planned, chunksDone: done,
+            tokensDone: 512 * done,
             estimates: estimates, divergences: divergences, secondDivergences: [],
             positions: estimates.map { _ in PositionDivergence() },
             worst: estimates.map { _ in WorstTokens() },

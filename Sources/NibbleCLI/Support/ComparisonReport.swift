@@ -71,7 +71,7 @@ struct ComparisonReport {
     private var facts: String {
         let threads = result.threads == 1 ? "1 thread" : "\(result.threads) threads"
         let texts = result.texts.map(\.name).joined(separator: ", ")
-        return "\(texts): \(result.chunksPlanned) chunks of \(result.texts[0].context) tokens, "
+        return "\(texts): \(result.chunkDescription(result.chunksPlanned)), "
             + "\(result.precision), \(threads), \(Text.time(result.seconds))"
     }
 

@@ -9,7 +9,9 @@ struct EvaluationOptions: ParsableArguments {
             "Text files or pipes, of any bytes, - for standard input; folders and .jsonl files of documents; NAME=PATH.",
             discussion: """
                 Each text is cut in chunks on its own. The files of a folder are documents of one text, and so are the \
-                lines of a .jsonl file ({"text": "..."}): intervals are measured over documents.
+                lines of a .jsonl file ({"text": "..."}): intervals are measured over documents. Conversations \
+                ({"messages": [{"role": "user", "content": "..."}, ...]}) are written by the first model's chat template, \
+                each from an empty context, and the answers alone are scored.
                 """,
             valueName: "file"))
     var text: [String] = []

@@ -24,10 +24,13 @@ struct PerplexityReport {
     static func banner(_ evaluator: Evaluator) -> String {
         let paths = evaluator.models.map(\.path).joined(separator: ", ")
         let plan = evaluator.plans[0].plan
-        let texts = evaluator.plans.count == 1 ? "" : " of \(evaluator.plans.count) texts"
+        let texts = evaluator.plans.count == 1 ? "" : " in \(evaluator.plans.count) texts"
+        let chunks = ChunkPlan.description(
+            evaluator.chunksPlanned, of: plan.window,
+            conversations: evaluator.plans.map(\.plan.areConversations))
         let stride = plan.stride.map { ", stride \($0)" } ?? ""
         let compute = evaluator.models[0].compute
-        return "\(paths): \(evaluator.chunksPlanned) chunks\(texts) of \(plan.window) tokens\(stride), "
+        return "\(paths): \(chunks)\(stride)\(texts), "
             + "precision \(compute.precision.rawValue): \(compute.summary)"
     }
 
@@ -100,7 +103,7 @@ struct PerplexityReport {
     private var speed: String {
         let stride = result.texts[0].stride.map { ", stride \($0)" } ?? ""
         return
-            "\(result.chunksDone) chunks of \(result.texts[0].context) tokens\(stride), \(result.precision): "
+            "\(result.chunkDescription(result.chunksDone))\(stride), \(result.precision): "
             + "\(result.tokensEvaluated) tokens in \(Text.time(result.seconds)), "
             + "\(Text.fixed(result.tokensPerSecond, 1)) tokens/s"
     }

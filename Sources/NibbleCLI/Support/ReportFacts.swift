@@ -22,8 +22,10 @@ struct ReportFacts {
             lines.append(
                 (
                     "text",
-                    "\(name): \(Text.grouped(plan.tokens.count)) tokens, \(plan.count) chunks of \(plan.window), digest of "
-                        + "tokens \(digest)"
+                    "\(name): \(Text.grouped(plan.tokens.count)) tokens, "
+                        + ChunkPlan.description(
+                            plan.count, of: plan.window, conversations: [plan.areConversations])
+                        + ", digest of tokens \(digest)"
                 ))
         }
         self.lines = lines

@@ -6,4 +6,7 @@ public struct Chunk: Sendable, Equatable {
     public var scored: Range<Int>
     /// What each scored position should have predicted: the token after it.
     public var targets: [Int32]
+    /// Which of the scored positions count, by their place in ``scored``; nil for all. In conversations, those that predict
+    /// answers.
+    public var counted: [Int]?
 }

@@ -1,3 +1,5 @@
+internal import NibbleTokenizer
+
 /// How the tokens of a text are cut into chunks, and which of them are scored: to the letter of
 /// llama-perplexity (llama.cpp, tools/perplexity/perplexity.cpp), so that its numbers can be compared with.
 ///
@@ -10,6 +12,8 @@
 /// prediction sees nearly a whole window. BOS is *not* put in front: llama-perplexity replaces the token only
 /// after it has been evaluated.
 ///
+/// Conversations are each a chunk of their own, as long as they are, and their answers are scored.
+///
 /// A collection of ``Chunk`` that makes them when asked:
 ///
 /// ```swift
@@ -19,7 +23,7 @@
 public struct ChunkPlan: Sendable {
     /// Tokens of the text, as the tokenizer gave them: with BOS at the very start where it adds one.
     public let tokens: [Int32]
-    /// Tokens of a chunk.
+    /// Tokens of a chunk; of conversations, the most.
     public let window: Int
     /// Distance between the starts of chunks, where they overlap.
     public let stride: Int?
@@ -27,6 +31,8 @@ public struct ChunkPlan: Sendable {
     public let count: Int
     /// The token that replaces the first of each chunk.
     public let bos: Int32?
+    /// Where the tokens of each conversation are, and which of its positions are scored; nil for a text that is cut.
+    private let conversations: [(tokens: Range<Int>, scored: [Int])]?
 
     /// The smallest context of which a token is scored.
     public static let minimumContext = 3
@@ -63,6 +69,7 @@ public struct ChunkPlan: Sendable {
         self.window = window
         self.stride = stride
         self.bos = stride == nil ? bos : nil
+        conversations = nil
         count = Swift.min(available, limit ?? available)
     }
 
@@ -73,8 +80,58 @@ public struct ChunkPlan: Sendable {
         window = context
         stride = nil
         self.bos = bos
+        conversations = nil
         count = tokens.count / context
     }
+
+    /// Conversations, each from its beginning to the end of the context.
+    ///
+    /// - Parameters:
+    ///   - conversations: of each, one answer at least begins within the context.
+    ///   - limit: the largest number of conversations; nil for all.
+    init(
+        conversations: [ChatTokens], context: Int, limit: Int? = nil
+    ) throws(EvaluationError) {
+        guard context >= Self.minimumContext else {
+            throw .contextTooSmall(context: context, minimum: Self.minimumContext)
+        }
+        if let limit, limit < 1 { throw .invalidChunkLimit(limit) }
+        var tokens: [Int32] = []
+        var parts: [(tokens: Range<Int>, scored: [Int])] = []
+        for conversation in conversations.prefix(limit ?? conversations.count) {
+            let kept = conversation.tokens.prefix(context)
+            let scored = Self.scored(conversation, context: context)
+            precondition(!scored.isEmpty, "a conversation without answers")
+            parts.append((tokens.count..<tokens.count + kept.count, scored))
+            tokens += kept
+        }
+        self.tokens = tokens
+        window = context
+        stride = nil
+        bos = nil
+        count = parts.count
+        self.conversations = parts
+    }
+
+    /// `count` chunks in words.
+    ///
+    /// - Parameter conversations: of each text whether it is made of conversations.
+    public static func description(_ count: Int, of context: Int, conversations: [Bool]) -> String {
+        let isSome = conversations.contains(true)
+        let noun =
+            !isSome ? "chunks" : conversations.contains(false) ? "chunks and conversations" : "conversations"
+        return "\(count) \(noun) of \(context) tokens" + (isSome ? " at most" : "")
+    }
+
+    /// Positions that predict the tokens of answers within a context.
+    static func scored(_ conversation: ChatTokens, context: Int) -> [Int] {
+        conversation.isAnswer.prefix(context).indices.dropFirst().filter { conversation.isAnswer[$0] }.map {
+            $0 - 1
+        }
+    }
+
+    /// Whether chunks are conversations, of which answers are scored.
+    public var areConversations: Bool { conversations != nil }
 
     private static func window(context: Int, stride: Int?) throws(EvaluationError) -> Int {
         guard let stride else { return context }
@@ -88,7 +145,7 @@ public struct ChunkPlan: Sendable {
         return window
     }
 
-    /// Positions of a chunk that are scored, the same in each.
+    /// Positions of a chunk that are scored, the same in each unless they are conversations.
     public var scored: Range<Int> {
         if let stride { window - stride - 1..<window - 1 } else { window / 2..<window - 1 }
     }
@@ -103,6 +160,13 @@ extension ChunkPlan: RandomAccessCollection {
     /// Makes chunk number `index`. `O(window)`.
     public subscript(index: Int) -> Chunk {
         precondition(indices.contains(index), "chunk \(index) of \(count)")
+        if let part = conversations?[index] {
+            let (first, last) = (part.scored[0], part.scored[part.scored.count - 1])
+            let own = Array(tokens[part.tokens])
+            return Chunk(
+                tokens: own, scored: first..<last + 1, targets: Array(own[first + 1...last + 1]),
+                counted: part.scored.map { $0 - first })
+        }
         let start = index * (stride ?? window)
         var chunk = Array(tokens[start..<start + window])
         let targets = Array(chunk[scored.lowerBound + 1...scored.upperBound])

@@ -35,10 +35,14 @@ public struct Evaluation: Sendable {
         public let context: Int
         /// Distance of chunks, where they overlap.
         public let stride: Int?
+        /// Whether its chunks are conversations, of which answers are scored.
+        public internal(set) var isConversations = false
         /// Chunks that were to be evaluated.
         public let chunksPlanned: Int
         /// Chunks that were evaluated: fewer where the run was interrupted.
         public internal(set) var chunksDone = 0
+        /// Tokens that each model evaluated, those that were only context included.
+        public internal(set) var tokensDone = 0
         /// Perplexity of each model.
         public internal(set) var estimates: [PerplexityEstimate]
         /// Divergence of each model from the base; empty statistics for the base itself.
@@ -63,6 +67,14 @@ public struct Evaluation: Sendable {
         public internal(set) var secondSums: [DocumentSums]
     }
 
+    /// What was evaluated, as `16 chunks of 512 tokens`, or `24 conversations of 512 tokens at most`.
+    ///
+    /// - Parameter count: of chunks.
+    public func chunkDescription(_ count: Int) -> String {
+        ChunkPlan.description(
+            count, of: texts[0].context, conversations: texts.map(\.isConversations))
+    }
+
     /// Chunks that were to be evaluated.
     public var chunksPlanned: Int { texts.reduce(0) { $0 + $1.chunksPlanned } }
     /// Chunks that were evaluated.
@@ -70,7 +82,7 @@ public struct Evaluation: Sendable {
     /// Whether nothing was left out.
     public var isComplete: Bool { chunksDone == chunksPlanned }
     /// Tokens that each model evaluated, those that were only context included.
-    public var tokensEvaluated: Int { chunksDone * texts[0].context }
+    public var tokensEvaluated: Int { texts.reduce(0) { $0 + $1.tokensDone } }
     /// ``elapsed`` in seconds.
     public var seconds: Double { elapsed / .seconds(1) }
     /// Tokens evaluated a second; 0 where no time passed.

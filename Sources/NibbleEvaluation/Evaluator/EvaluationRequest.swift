@@ -90,6 +90,10 @@ extension Evaluator {
         var texts: [TokenizedText] = []
         for argument in request.texts {
             let text = try EvaluationText(argument)
+            if !text.conversations.isEmpty {
+                texts.append(try Self.conversations(of: text, tokenizers, request, &notes))
+                continue
+            }
             texts.append(
                 TokenizedText(
                     name: text.name, tokens: try Self.tokens(of: text, tokenizers, request.allModels),

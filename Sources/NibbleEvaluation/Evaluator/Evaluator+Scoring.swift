@@ -11,12 +11,16 @@ extension Evaluator {
         var second: [[[TokenDivergence]]]?
         /// What all models, or the recorded base and the model, hold the most probable.
         var tops: [[[Int32]]]
+        /// The places of these tokens in their chunks, `[chunk][token]`.
+        var places: [[Int]]
     }
 
     func evaluate(_ plan: ChunkPlan, _ range: Range<Int>) throws(CheckpointError) -> Found {
         let chunks = range.map { plan[$0] }
         let base = try recordedLogits(plan, range)
         defer { if let recorded { for chunk in range { recorded.release(chunk: chunk) } } }
+        // Chunks that differ in length come one at a time.
+        let positions = chunks[0].scored
         let (pass, sums): (ScoringPass, VocabularySums)
         let final = try finalStreams(range)
         do throws(ModelError) {
@@ -24,9 +28,9 @@ extension Evaluator {
             pass =
                 if let final {
                     ScoringPass(
-                        models, streams: final, recorded: base, sequences: sequences, positions: plan.scored)
+                        models, streams: final, recorded: base, sequences: sequences, positions: positions)
                 } else {
-                    try ScoringPass(models, recorded: base, sequences: sequences, positions: plan.scored)
+                    try ScoringPass(models, recorded: base, sequences: sequences, positions: positions)
                 }
             sums = try pass.sums(targets: chunks.map(\.targets))
         } catch {
@@ -36,10 +40,14 @@ extension Evaluator {
         let scores = pass.scores(sums)
         var found = Found(
             tokens: divergences(scores, recorded: base, chunks: chunks),
-            tops: scores.map { $0.map { $0.map(\.top) } })
+            tops: scores.map { $0.map { $0.map(\.top) } },
+            places: chunks.map { chunk in chunk.scored.map { $0 + 1 } })
         if let secondBase {
             let scores = pass.scores(from: secondBase, targets: chunks.map(\.targets))
             found.second = models.indices.map { divergences(of: scores[$0], from: scores[secondBase]) }
+        }
+        for (index, chunk) in chunks.enumerated() {
+            if let counted = chunk.counted { found.keep(counted, ofChunk: index) }
         }
         return found
     }
@@ -120,7 +128,7 @@ extension Evaluator {
                 for token in tokens { text.documents[document].sums[model].add(token) }
                 if hasBase, recorded != nil || model > 0 {
                     text.positions[model].add(tokens)
-                    addWorst(found, model, index: index, chunk: chunk, plan, to: &text.worst[model])
+                    addWorst(found, model, index: index, chunk: chunk, to: &text.worst[model])
                 }
                 guard let second = found.second else { continue }
                 for token in second[model][index] { text.documents[document].secondSums[model].add(token) }
@@ -129,17 +137,34 @@ extension Evaluator {
     }
 
     private func addWorst(
-        _ found: Found, _ model: Int, index: Int, chunk: Int, _ plan: ChunkPlan, to worst: inout WorstTokens
+        _ found: Found, _ model: Int, index: Int, chunk: Int, to worst: inout WorstTokens
     ) {
         let (own, base) = (found.tops[recorded == nil ? model : model + 1][index], found.tops[0][index])
         for (place, score) in found.tokens[model][index].enumerated() {
             worst.add(
                 .init(
-                    chunk: chunk, position: plan.scored.lowerBound + 1 + place, score: score,
+                    chunk: chunk, position: found.places[index][place], score: score,
                     top: own[place], baseTop: base[place]))
         }
     }
 
     /// Whether divergences from a base are measured.
     var hasBase: Bool { models.count > 1 || recorded != nil }
+}
+
+extension Evaluator.Found {
+    /// Keeps some of a chunk's tokens.
+    fileprivate mutating func keep(_ counted: [Int], ofChunk chunk: Int) {
+        func kept<Element>(_ values: [Element]) -> [Element] { counted.map { values[$0] } }
+        for model in tokens.indices { tokens[model][chunk] = kept(tokens[model][chunk]) }
+        for model in tops.indices { tops[model][chunk] = kept(tops[model][chunk]) }
+        second = second.map { models in
+            models.map { chunks in
+                var chunks = chunks
+                chunks[chunk] = kept(chunks[chunk])
+                return chunks
+            }
+        }
+        places[chunk] = kept(places[chunk])
+    }
 }

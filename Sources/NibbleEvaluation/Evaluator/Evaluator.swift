@@ -69,6 +69,8 @@ public final class Evaluator {
         var documents: [String]
         /// The first token of each.
         var starts: [Int]
+        /// The documents as conversations, where they are.
+        var conversations: [ChatTokens]?
     }
 
     /// Cuts texts of documents.
@@ -82,8 +84,14 @@ public final class Evaluator {
         var plans: [(name: String, plan: ChunkPlan)] = []
         for text in texts {
             do throws(EvaluationError) {
-                let plan = try ChunkPlan(
-                    tokens: text.tokens, context: context, stride: stride, limit: chunkLimit, bos: bos)
+                let plan =
+                    if let conversations = text.conversations {
+                        try ChunkPlan(conversations: conversations, context: context, limit: chunkLimit)
+                    } else {
+                        try ChunkPlan(
+                            tokens: text.tokens, context: context, stride: stride, limit: chunkLimit, bos: bos
+                        )
+                    }
                 plans.append((text.name, plan))
             } catch {
                 throw error.checkpointError(path: text.name)
@@ -190,7 +198,7 @@ public final class Evaluator {
         let start = ContinuousClock.now
         var evaluation = unbegun
         for (index, (name, plan)) in plans.enumerated() {
-            let size = max(1, Self.batch / plan.window)
+            let size = plan.areConversations ? 1 : max(1, Self.batch / plan.window)
             for first in stride(from: 0, to: plan.count, by: size) {
                 if isCancelled() {
                     recorder?.abort()
@@ -205,6 +213,7 @@ public final class Evaluator {
                     throw error.checkpointError(path: name)
                 }
                 evaluation.texts[index].chunksDone = chunks.upperBound
+                evaluation.texts[index].tokensDone += chunks.reduce(0) { $0 + plan[$1].tokens.count }
                 evaluation.elapsed = start.duration(to: .now)
                 progress(evaluation)
             }
@@ -226,7 +235,7 @@ public final class Evaluator {
                 let (name, plan) = named
                 return Evaluation.Text(
                     name: name, tokenCount: plan.tokens.count, context: plan.window, stride: plan.stride,
-                    chunksPlanned: plan.count,
+                    isConversations: plan.areConversations, chunksPlanned: plan.count,
                     estimates: Array(repeating: PerplexityEstimate(), count: models.count),
                     divergences: Array(repeating: DivergenceStatistics(), count: models.count),
                     secondDivergences: secondBase == nil

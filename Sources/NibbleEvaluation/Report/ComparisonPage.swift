@@ -86,10 +86,11 @@ public struct ComparisonPage: Sendable {
                     + "</figure>"))
         for evaluation in evaluations {
             let own = ReportPlots(evaluation, rows, ReportFinding(rows))
+            guard let positions = own.positions else { continue }
             sections.append(
                 Self.section(
                     "By position, \(evaluation.texts[0].context) tokens of context",
-                    "\(own.legend)<figure>\(own.positions)</figure>"))
+                    "\(own.legend)<figure>\(positions)</figure>"))
         }
         if !weightErrors.isEmpty {
             let maps = weightErrors.map { model, errors in
@@ -183,12 +184,15 @@ public struct ComparisonPage: Sendable {
             """
     }
 
+    private var hasConversations: Bool { evaluations[0].texts.contains(where: \.isConversations) }
+
     private var method: String {
         let rows = facts.map { fact in
             "<dt>\(Markup.escaped(fact.name))</dt><dd>\(Markup.escaped(fact.value))</dd>"
         }
         return """
-            <p>Perplexity as llama-perplexity measures it: the second half of each chunk is scored. The divergence is that of \
+            <p>Perplexity as llama-perplexity measures it: the second half of each chunk is scored\
+            \(hasConversations ? ", and of conversations the answers" : ""). The divergence is that of \
             Kullback and Leibler of each model's probabilities from those of \(Markup.escaped(self.rows[0][0].name)), over \
             the whole vocabulary; 0 is no difference. Errors behind ± are of tokens; intervals are of documents, by paired \
             bootstrap, where a text has several.</p>

@@ -115,12 +115,14 @@ struct ReportPlots {
         return plot.svg
     }
 
-    /// Divergence by the place of a token in its chunk.
-    var positions: String {
+    /// Divergence by the place of a token in its chunk, of texts that are cut in chunks; nil where all are conversations.
+    var positions: String? {
+        let texts = evaluation.texts.filter { !$0.isConversations }
+        guard !texts.isEmpty else { return nil }
         let context = evaluation.texts[0].context
         let count = PositionDivergence.binCount
         let curves = shown.map { model in
-            evaluation.texts.reduce(into: PositionDivergence()) { $0.merge($1.positions[model]) }.means
+            texts.reduce(into: PositionDivergence()) { $0.merge($1.positions[model]) }.means
         }
         // Without a stride the second half of a chunk is scored.
         let first = evaluation.texts[0].stride.map { context - $0 } ?? context / 2

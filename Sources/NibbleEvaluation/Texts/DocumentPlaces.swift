@@ -17,6 +17,8 @@ struct DocumentPlaces: Sendable {
 
     /// The document of the chunk at `index`.
     func document(ofChunk index: Int, of plan: ChunkPlan) -> Int {
+        // Conversations are documents.
+        if plan.areConversations { return index }
         let scored = plan.scored
         let middle = index * (plan.stride ?? plan.window) + (scored.lowerBound + scored.upperBound) / 2
         return (starts.firstIndex { $0 > middle } ?? starts.count) - 1

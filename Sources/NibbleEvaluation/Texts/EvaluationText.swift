@@ -1,12 +1,22 @@
 internal import NibbleCheckpoint
 internal import NibbleTokenizer
 
-/// A text to evaluate models on: documents, one after the other.
+/// A text to evaluate models on: documents, one after the other, or conversations.
 struct EvaluationText: Sendable {
     /// The name to show: what the user calls it, else its path.
     var name: String
-    /// Its documents.
-    var documents: [Document]
+    /// Its documents; none where it is made of conversations.
+    var documents: [Document] = []
+    /// Its conversations.
+    var conversations: [Chat] = []
+
+    /// A conversation that is evaluated on its own.
+    struct Chat: Sendable {
+        /// Its file and line.
+        var name: String
+        /// What was said.
+        var conversation: Conversation
+    }
 
     /// A part of a text that was written as a whole.
     struct Document: Sendable {
@@ -21,7 +31,8 @@ extension EvaluationText {
     /// Reads what `--text` names.
     ///
     /// - A file, or a pipe that is read to its end, `-` for standard input: one document of any bytes.
-    /// - A file whose name ends in `.jsonl`: a document in the field `text` of each line.
+    /// - A file whose name ends in `.jsonl`: a document in the field `text` of each line, or a conversation, see
+    ///   `Conversation.read`.
     /// - A folder: all its texts, see `TextFiles`.
     /// - `NAME=PATH`: the same under another name.
     ///
@@ -29,7 +40,21 @@ extension EvaluationText {
     init(_ argument: String) throws(CheckpointError) {
         let (name, path) = Self.parts(argument)
         do {
-            documents = try TextFiles.list([path]).flatMap { file in try Self.documents(in: file) }
+            for file in try TextFiles.list([path]) {
+                if try Conversation.areHeld(in: file) {
+                    conversations += try Conversation.read(file).map {
+                        Chat(name: "\(file):\($0.line)", conversation: $0.conversation)
+                    }
+                } else {
+                    documents += try Self.documents(in: file)
+                }
+            }
+            guard documents.isEmpty || conversations.isEmpty else {
+                throw TextError(
+                    path,
+                    "holds documents (\(documents[0].name)) and conversations (\(conversations[0].name))",
+                    advice: "name them as two texts")
+            }
         } catch let error as CheckpointError {
             throw error
         } catch let error as TextError {
