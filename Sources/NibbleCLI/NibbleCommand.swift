@@ -39,6 +39,7 @@ struct NibbleCommand: ParsableCommand {
                 })
         }
     }
+
     /// Starts the program again where OpenBLAS does not know the processor and would compute without its vectors: it reads
     /// which kernels to take when it is loaded. Where that fails, the program goes on as it is.
     private static func restartWithAdvisedCore() {

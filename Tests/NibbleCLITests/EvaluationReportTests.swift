@@ -41,7 +41,7 @@ struct EvaluationReportTests {
     ) throws -> Evaluation.Text {
         .init(
             name: name, tokenCount: tokens, context: 512, stride: nil, chunksPlanned: planned,
-            chunksDone: done,
+            chunksDone: done, tokensDone: 512 * done,
             estimates: [try estimate(values)], divergences: [divergence], secondDivergences: [],
             positions: [PositionDivergence()], worst: [WorstTokens()],
             documents: [.init(name: name, sums: [DocumentSums()], secondSums: [])])

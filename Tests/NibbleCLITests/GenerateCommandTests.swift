@@ -32,7 +32,15 @@ struct GenerateCommandTests {
 
     @Test("A model without chat template cannot answer")
     func chat() throws {
-        let result = try CommandLineTool.run(["generate", model, "Hello", "--chat"])
+        let folder = try TemporaryFolder()
+        let silent = folder.file("silent")
+        try FileManager.default.copyItem(atPath: Fixtures.path("hub/llama2-spm"), toPath: silent)
+        let path = silent + "/tokenizer_config.json"
+        let data = try Data(contentsOf: URL(fileURLWithPath: path))
+        var settings = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+        #expect(settings.removeValue(forKey: "chat_template") != nil)
+        try JSONSerialization.data(withJSONObject: settings).write(to: URL(fileURLWithPath: path))
+        let result = try CommandLineTool.run(["generate", silent, "Hello", "--chat"])
         #expect(result.status == 1)
         #expect(result.errors.hasPrefix("nibble: ") && result.errors.contains("chat template"))
     }
