@@ -23,6 +23,9 @@ public struct QuantizationCard: Sendable {
     /// The recipe of the training run, as YAML; nil where there is none.
     public var recipe: String?
 
+    /// How the codes were chosen where the provenance does not say; nil where that is not known.
+    var unrecordedMaking: String?
+
     private let languages: [String]
     private let licenseName: String?
     private let licenseLink: String?
@@ -66,6 +69,27 @@ public struct QuantizationCard: Sendable {
         provenance = try model.provenance()
     }
 
+    /// The card of a folder that is being written.
+    ///
+    /// - Parameters:
+    ///   - name: the folder's.
+    ///   - architecture: the model's.
+    ///   - parameterCount, byteCount: elements of the source, and what the folder's tensors take.
+    ///   - formats: what most weights are stored as.
+    init(
+        folder name: String, architecture: String, parameterCount: Int, byteCount: Int, formats: [String],
+        provenance: Provenance?
+    ) {
+        self.name = name
+        self.architecture = architecture
+        self.parameterCount = parameterCount
+        self.byteCount = byteCount
+        self.formats = formats.map { ($0, 1) }
+        self.provenance = provenance
+        isFolder = true
+        (languages, licenseName, licenseLink) = ([], nil, nil)
+    }
+
     /// What the card lacks that the hub asks for.
     public var warnings: [String] {
         (baseModel == nil ? ["the card names no base model: give it with --base-model OWNER/NAME"] : [])
@@ -106,26 +130,36 @@ public struct QuantizationCard: Sendable {
     // MARK: - Text
 
     /// The card.
-    public var markdown: String {
+    public var markdown: String { frontMatter + "\n" + body }
+
+    /// The card without its front matter.
+    var body: String {
         let sections = [
             "# \(Self.line(name))", introduction, made, measured, running, unmeasured,
             recipe.map { "## Recipe\n\n```yaml\n\($0.replacingOccurrencesOfFences)\n```" },
         ]
-        return frontMatter + "\n" + sections.compactMap { $0 }.joined(separator: "\n\n") + "\n"
+        return sections.compactMap { $0 }.joined(separator: "\n\n") + "\n"
     }
 
     private var introduction: String {
         let source = baseModel.map { "[\($0)](https://huggingface.co/\($0))" } ?? "the unquantized checkpoint"
         let bits = Double(byteCount * 8) / Double(max(parameterCount, 1))
-        let shares = formats.filter { $0.share >= 0.001 }.map { "\($0.format) \(Self.percent($0.share))" }
+        let isShared = formats.count > 1 || formats.first?.share != 1
+        let shares = formats.filter { $0.share >= 0.001 }.map {
+            isShared ? "\($0.format) \(Self.percent($0.share))" : $0.format
+        }
         return "\(source) as \(type), \(ByteText.text(byteCount)) of weights, "
             + "\(FixedDecimal.text(bits, digits: 2)) bits a weight (\(shares.joined(separator: ", "))), made with Nibble"
             + (provenance.map { " \(Self.line($0.nibbleVersion))" } ?? "") + "."
     }
 
+    /// The title by which a card of this kind is known.
+    static let makingTitle = "## How it was made"
+
     private var made: String {
         guard let provenance else {
-            return "## How it was made\n\nThe file does not say how its codes were chosen."
+            return Self.makingTitle + "\n\n"
+                + (unrecordedMaking ?? "The file does not say how its codes were chosen.")
         }
         var rows = [
             ["", ""], ["made from", "\(provenance.teacherName), sha256 \(provenance.teacherDigest)"],
@@ -153,7 +187,7 @@ public struct QuantizationCard: Sendable {
             ? "The weights were rounded in every step of training as they are in the file, and learned the probabilities of "
                 + "the unquantized checkpoint (quantization-aware training)."
             : "Codes and scales were chosen by what a text says of the weights, without training."
-        return "## How it was made\n\n\(how)\n\n" + Self.table(rows)
+        return Self.makingTitle + "\n\n\(how)\n\n" + Self.table(rows)
     }
 
     private var measured: String {

@@ -61,8 +61,9 @@ struct HubExporter: CheckpointExporter {
         // Where matrices are quantized, the type to compute in holds their scales, or values, and the embedding.
         let embedding = try Self.place(of: TensorRole(.tokenEmbedding), in: model).name
         let computed: GGMLType = tensors.first { $0.name == embedding }?.type == .bf16 ? .bf16 : .f32
-        let companions = try model.hubFiles(
+        var companions = try model.hubFiles(
             type: request.plan.type.format.ggmlType ?? computed, quantization: quantization, notes: &notes)
+        FolderCard(tensors, of: model, request, provenance: provenance)?.add(to: &companions)
         return try .hub(
             path: request.output, tensors: tensors, companions: companions,
             splitSize: request.splitSize ?? 5_000_000_000, metadata: provenance?.safetensorsEntries ?? [])
