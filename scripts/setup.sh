@@ -13,8 +13,8 @@ Installs what building and testing Nibble need, and nothing that is there
 already. Debian and Ubuntu packages are installed with apt-get, through sudo
 when not root. Swift is only checked: 6.2 or newer must be on PATH.
 
-  --python   also make a Python environment with gguf, huggingface_hub, libgguf,
-             numpy, safetensors, tensorboard and xllamacpp
+  --python   also make a Python environment with gguf, huggingface_hub, jinja2,
+             libgguf, numpy, safetensors, tensorboard and xllamacpp
              (scripts/requirements.txt), and print its interpreter on stdout as
              python=PATH
   --peers    also make one with PyTorch and transformers

@@ -184,6 +184,11 @@ compare_all() {
         printf 'With %s: compare_conversion.py, compare_perplexity.py, compare_tokens.py, compare_qat.py, compare_training.py\n' "$with"
 }
 
+# It compares with Jinja2, which the Python has that the scripts get.
+if attempt compare_templates.py "$python" "$scripts/compare_templates.py" "$nibble" "$ROOT"/Tests/Fixtures/chat/*.jinja; then
+    expect compare_templates.py 1 '^[1-9][0-9]* texts are the same, [0-9]+ are refused by both, 0 differ$'
+fi
+
 stand_ins "$work/recorded"
 if ! $record; then
     # It builds nothing where all tools are.

@@ -4,7 +4,8 @@
     compare_templates.py NIBBLE TEMPLATE.jinja...
 
 The source of llama.cpp, as build-llama-tools.sh unpacks it, has templates of some 70 models in models/templates.
-Prints each that differs, and at the end how many texts are the same. Needs gguf and jinja2.
+Prints each that differs, and at the end how many texts are the same. Needs gguf and jinja2
+(scripts/setup.sh --python).
 """
 import json
 import subprocess

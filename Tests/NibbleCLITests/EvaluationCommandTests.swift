@@ -1,7 +1,5 @@
 import Foundation
 import NibbleCheckpoint
-import NibbleNumerics
-import NibbleTensor
 import NibbleTestSupport
 import Testing
 
@@ -52,48 +50,6 @@ struct EvaluationCommandTests {
                 "\(model): 48 chunks of 32 tokens, precision f32: f32 products (OpenBLAS, "))
         #expect(self.lines(result.errors)[0].hasSuffix(" kernels, 2 threads"))
         #expect(try run("perplexity", model, "--quiet").errors.isEmpty)
-    }
-
-    @Test(
-        "OpenBLAS runs the kernels that the environment names, else some that use the processor's vectors",
-        .enabled(if: KernelLevel.best >= .avx2, "this machine has no AVX2"))
-    func openBLASCore() throws {
-        func core(_ environment: String) throws -> String {
-            let result = try CommandLineTool.shell(
-                #"env \#(environment) "$NIBBLE" perplexity "$1" --text "$2" --context 32 --precision f32"#,
-                [model, text])
-            try #require(result.status == 0, "\(result.errors)")
-            let rest = try #require(result.errors.split(separator: "(OpenBLAS, ").dropFirst().first)
-            return String(try #require(rest.split(separator: ")").first))
-        }
-        #expect(try core("OPENBLAS_CORETYPE=Prescott") == "Prescott")
-        #expect(try core("OPENBLAS_CORETYPE=Haswell") == "Haswell")
-        let chosen = try core("-u OPENBLAS_CORETYPE")
-        #expect(OpenBLASCore.advised(instead: chosen, level: .best) == nil, "\(chosen)")
-    }
-
-    @Test("Conversations are scored by their answers, with a page that says so")
-    func conversations() throws {
-        let line =
-            #"{"messages": [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Ho, ho!"}]}"#
-        let chats = try folder.write(String(repeating: line + "\n", count: 6).utf8, to: "chats.jsonl")
-        let page = folder.file("page.html")
-        let result = try CommandLineTool.run([
-            "compare", model, try quantized(), "--text", "talk=\(chats)", "prose=\(text)", "--context", "64",
-            "--chunks", "6", "--precision", "f32", "--report", page,
-        ])
-        try #require(result.status == 0, "\(result.errors)")
-        #expect(result.output.contains("12 chunks and conversations of 64 tokens at most"))
-        let html = try String(contentsOfFile: page, encoding: .utf8)
-        #expect(html.contains("and of conversations the answers"))
-        let alone = try CommandLineTool.run([
-            "perplexity", model, "--text", chats, "--context", "64", "--precision", "f32", "--json",
-            "--quiet",
-        ])
-        let json = try json(alone)
-        #expect(json["chunks"]?.integer == 6)
-        #expect(json["documents"]?.integer == 6)
-        #expect((json["tokens_evaluated"]?.integer ?? 0) < 6 * 64)
     }
 
     @Test("JSON is one document with the figures of the text")
