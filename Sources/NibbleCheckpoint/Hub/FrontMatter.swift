@@ -1,17 +1,13 @@
 /// The YAML front matter of a model card, as far as model cards use YAML: scalars and lists of scalars at the top
 /// level, plain, quoted, or as a flow list. What is nested deeper is skipped.
-struct FrontMatter {
+package struct FrontMatter {
     private(set) var fields: [String: [String]] = [:]
     /// Fields that are lists, so that one element is told from a scalar.
     private(set) var lists: Set<String> = []
 
     init(_ text: String) {
-        var lines = text.split(separator: "\n", omittingEmptySubsequences: false).map(Self.withoutReturn)[...]
-        guard lines.first == "---" else { return }
-        lines = lines.dropFirst()
-        guard let end = lines.firstIndex(of: "---") else { return }
         var name: String?
-        for line in lines[..<end] {
+        for line in Self.parts(text).front {
             let content = line.drop { $0 == " " || $0 == "\t" }
             let isIndented = content.startIndex > line.startIndex
             if content.isEmpty || content.first == "#" { continue }
@@ -42,6 +38,16 @@ struct FrontMatter {
             }
         }
         fields = fields.filter { !$0.value.isEmpty }
+    }
+
+    /// The lines of the front matter of a card, between its rules, and those behind it; no front matter where there are no
+    /// rules.
+    package static func parts(_ card: String) -> (front: ArraySlice<Substring>, text: ArraySlice<Substring>) {
+        let lines = card.split(separator: "\n", omittingEmptySubsequences: false).map(withoutReturn)[...]
+        guard lines.first == "---", let end = lines.dropFirst().firstIndex(of: "---") else {
+            return ([], lines)
+        }
+        return (lines.dropFirst()[..<end], lines[(end + 1)...])
     }
 
     /// The scalar called `name`.

@@ -128,16 +128,22 @@ extension Evaluator {
     ) throws(CheckpointError) -> [Int32] {
         let tokens = try text.tokens(tokenizers[0], path: paths[0])
         for (tokenizer, path) in zip(tokenizers, paths).dropFirst() {
-            let others = try text.tokens(tokenizer, path: path)
-            guard others != tokens else { continue }
-            let index =
-                zip(tokens, others).enumerated().first { $1.0 != $1.1 }?.offset
-                ?? min(tokens.count, others.count)
-            throw CheckpointError(
-                .inconsistent, path: path, subject: "tokenizer",
-                "cuts \(text.name) into other tokens than \(paths[0]) does, from token \(index) on",
-                advice: "compare models of one tokenizer")
+            try checkSame(try text.tokens(tokenizer, path: path), tokens, of: text.name, path, paths[0])
         }
         return tokens
+    }
+
+    /// Refuses a tokenizer that gives others than `tokens` of a text.
+    static func checkSame(
+        _ others: [Int32], _ tokens: [Int32], of name: String, _ path: String, _ base: String
+    ) throws(CheckpointError) {
+        guard others != tokens else { return }
+        let index =
+            zip(tokens, others).enumerated().first { $1.0 != $1.1 }?.offset
+            ?? min(tokens.count, others.count)
+        throw CheckpointError(
+            .inconsistent, path: path, subject: "tokenizer",
+            "cuts \(name) into other tokens than \(base) does, from token \(index) on",
+            advice: "compare models of one tokenizer")
     }
 }

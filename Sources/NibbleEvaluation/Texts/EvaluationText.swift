@@ -40,10 +40,16 @@ extension EvaluationText {
     init(_ argument: String) throws(CheckpointError) {
         let (name, path) = Self.parts(argument)
         do {
-            for file in try TextFiles.list([path]) {
+            for path in try TextFiles.list([path]) {
+                let file = try MappedFile(text: path)
+                guard JSONLines.isNamed(path) else {
+                    documents.append(
+                        withExtendedLifetime(file) { Document(name: file.path, bytes: Array(file.bytes)) })
+                    continue
+                }
                 if try Conversation.areHeld(in: file) {
                     conversations += try Conversation.read(file).map {
-                        Chat(name: "\(file):\($0.line)", conversation: $0.conversation)
+                        Chat(name: "\(path):\($0.line)", conversation: $0.conversation)
                     }
                 } else {
                     documents += try Self.documents(in: file)
@@ -77,16 +83,13 @@ extension EvaluationText {
         return (name, String(argument[argument.index(after: place)...]))
     }
 
-    private static func documents(in path: String) throws -> [Document] {
-        if path.lowercased().hasSuffix(".jsonl") {
-            var documents: [Document] = []
-            try TextDocuments(textField: "text").forEach(in: path) { text in
-                documents.append(Document(name: "\(path):\(documents.count + 1)", bytes: Array(text)))
-            }
-            return documents
+    /// The documents of a file of JSON lines.
+    private static func documents(in file: MappedFile) throws(TextError) -> [Document] {
+        var documents: [Document] = []
+        try TextDocuments(textField: "text").forEach(in: file) { text in
+            documents.append(Document(name: "\(file.path):\(documents.count + 1)", bytes: Array(text)))
         }
-        let file = try MappedFile(text: path)
-        return withExtendedLifetime(file) { [Document(name: file.path, bytes: Array(file.bytes))] }
+        return documents
     }
 
     /// All documents as one text, as if their files were one: a document that does not end in a newline gets one before the

@@ -14,14 +14,15 @@ struct FolderCard {
         provenance: Provenance?
     ) {
         let type = request.plan.type
-        let isMade = (provenance?.steps ?? 0) > 0 || !(provenance?.calibration?.methods.isEmpty ?? true)
-        guard isMade || QuantizationType.folderTypes.contains(type) else { return nil }
         var card = QuantizationCard(
             folder: FilePath.absoluteName(of: request.output),
             architecture: model.configuration.architecture.rawValue,
             parameterCount: model.tensors.reduce(0) { $0 + $1.entry.elementCount },
-            byteCount: tensors.reduce(0) { $0 + $1.byteCount }, formats: [type.rawValue],
+            byteCount: tensors.reduce(0) { $0 + $1.byteCount }, format: type.rawValue,
             provenance: provenance)
+        guard card.isTrained || card.isCalibrated || QuantizationType.folderTypes.contains(type) else {
+            return nil
+        }
         card.unrecordedMaking =
             "Weights were rounded to the nearest values that their blocks can hold"
             + (request.importance == nil ? "" : ", weighted by an importance matrix")
@@ -43,15 +44,9 @@ struct FolderCard {
     /// The front matter of a card, and what it says of the unquantized model under its title. Of a card that was written here
     /// before, only that is kept.
     private static func parts(_ card: String) -> (front: String, text: String) {
-        let lines = card.split(separator: "\n", omittingEmptySubsequences: false).map {
-            $0.last == "\r" ? $0.dropLast() : $0
-        }
-        var rest = lines[...]
-        var front = ""
-        if lines.first == "---", let end = lines.dropFirst().firstIndex(of: "---") {
-            front = lines[...end].joined(separator: "\n") + "\n"
-            rest = lines[(end + 1)...]
-        }
+        let (lines, after) = FrontMatter.parts(card)
+        let front = lines.isEmpty ? "" : (["---"] + lines + ["---"]).joined(separator: "\n") + "\n"
+        var rest = after
         if let place = rest.firstIndex(where: { $0 == sourceTitle }) {
             rest = rest[(place + 1)...]
         } else if rest.contains(where: { $0 == QuantizationCard.makingTitle }) {

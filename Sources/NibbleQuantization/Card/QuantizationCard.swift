@@ -75,16 +75,16 @@ public struct QuantizationCard: Sendable {
     ///   - name: the folder's.
     ///   - architecture: the model's.
     ///   - parameterCount, byteCount: elements of the source, and what the folder's tensors take.
-    ///   - formats: what most weights are stored as.
+    ///   - format: what its matrices are stored as.
     init(
-        folder name: String, architecture: String, parameterCount: Int, byteCount: Int, formats: [String],
+        folder name: String, architecture: String, parameterCount: Int, byteCount: Int, format: String,
         provenance: Provenance?
     ) {
         self.name = name
         self.architecture = architecture
         self.parameterCount = parameterCount
         self.byteCount = byteCount
-        self.formats = formats.map { ($0, 1) }
+        formats = [(format, 1)]
         self.provenance = provenance
         isFolder = true
         (languages, licenseName, licenseLink) = ([], nil, nil)
@@ -99,8 +99,8 @@ public struct QuantizationCard: Sendable {
 
     // MARK: - Front matter
 
-    private var isTrained: Bool { (provenance?.steps ?? 0) > 0 }
-    private var isCalibrated: Bool { !(provenance?.calibration?.methods.isEmpty ?? true) }
+    var isTrained: Bool { (provenance?.steps ?? 0) > 0 }
+    var isCalibrated: Bool { !(provenance?.calibration?.methods.isEmpty ?? true) }
 
     /// What the weights were made toward, else the type that most are stored as.
     private var type: String { provenance?.plan ?? formats.first?.format.lowercased() ?? "" }
@@ -144,9 +144,8 @@ public struct QuantizationCard: Sendable {
     private var introduction: String {
         let source = baseModel.map { "[\($0)](https://huggingface.co/\($0))" } ?? "the unquantized checkpoint"
         let bits = Double(byteCount * 8) / Double(max(parameterCount, 1))
-        let isShared = formats.count > 1 || formats.first?.share != 1
         let shares = formats.filter { $0.share >= 0.001 }.map {
-            isShared ? "\($0.format) \(Self.percent($0.share))" : $0.format
+            $0.share < 1 ? "\($0.format) \(Self.percent($0.share))" : $0.format
         }
         return "\(source) as \(type), \(ByteText.text(byteCount)) of weights, "
             + "\(FixedDecimal.text(bits, digits: 2)) bits a weight (\(shares.joined(separator: ", "))), made with Nibble"

@@ -6,6 +6,8 @@ public struct ChatTokens: Sendable {
     public var tokens: [Int32]
     /// Whether each token is part of an answer, the token that ends it included.
     public var isAnswer: [Bool]
+    /// What the template wrote, without the token for the beginning where the vocabulary adds it.
+    public var text: [UInt8]
 }
 
 extension ChatFormat {
@@ -32,7 +34,7 @@ extension ChatFormat {
                 isAnswer[index] = true
             }
         }
-        return ChatTokens(tokens: tokens, isAnswer: isAnswer)
+        return ChatTokens(tokens: tokens, isAnswer: isAnswer, text: output.bytes)
     }
 
     /// Where the contents of the model's turns are in the text: what differs when they are something else.
@@ -41,33 +43,20 @@ extension ChatFormat {
     ) throws(CheckpointError) -> [Range<Int>] {
         var places: [Range<Int>] = []
         for answer in conversation.answers {
-            let content = Array(conversation.messages[answer].member("content")?.text.utf8 ?? "".utf8)
-                .filter { $0 > 0x20 }
-            // A digit with which the content neither begins nor ends.
-            let mark = (0...9).map { UInt8(ascii: "0") + $0 }.first {
-                $0 != content.first && $0 != content.last
+            let content = (conversation.messages[answer].member("content")?.text ?? "").utf8.filter {
+                $0 > 0x20
             }
-            var other = conversation
-            other.messages = conversation.replacing(answer, by: String(UnicodeScalar(mark ?? 0x30)))
+            // A digit with which the content neither begins nor ends.
+            let mark = "012".first { $0.asciiValue != content.first && $0.asciiValue != content.last }
+            let other = conversation.replacing(answer, by: mark.map(String.init) ?? "")
             let changed = try render(other, addingGenerationPrompt: false).bytes
             let start = zip(text, changed).prefix { $0 == $1 }.count
-            let rest = min(text.count, changed.count) - start
-            let end = text.count - zip(text.reversed(), changed.reversed()).prefix(rest) { $0.0 == $0.1 }
+            let rest = zip(text.reversed(), changed.reversed()).prefix { $0 == $1 }.count
+            // What both begin and end with may be the same bytes.
+            let end = text.count - min(rest, min(text.count, changed.count) - start)
             if end > start { places.append(start..<end) }
         }
         return places
-    }
-}
-
-extension Sequence {
-    /// How many of the first elements, `limit` at most, meet a condition.
-    fileprivate func prefix(_ limit: Int, while condition: (Element) -> Bool) -> Int {
-        var count = 0
-        for element in self {
-            guard count < limit, condition(element) else { break }
-            count += 1
-        }
-        return count
     }
 }
 
@@ -83,16 +72,15 @@ extension Tokenizer {
         /// How far a token may lie behind the one before: characters without a token have four bytes at most.
         let reach = 64
         return tokens.enumerated().map { index, token in
-            var piece = bytes(of: token, showingSpecial: true)
             if index == 0, addsBeginning, token == beginning { return 0..<0 }
-            for candidate in [piece, piece.first == UInt8(ascii: " ") ? piece.dropFirst() : piece] {
-                piece = candidate
-                for start in cursor...min(text.count, cursor + reach) where text[start...].starts(with: piece)
+            let piece = bytes(of: token, showingSpecial: true)
+            // The space that encoding puts before a text is not in it.
+            let forms = piece.first == UInt8(ascii: " ") ? [piece, piece.dropFirst()] : [piece]
+            for form in forms {
+                for start in cursor...min(text.count, cursor + reach) where text[start...].starts(with: form)
                 {
-                    // Nothing is skipped where the token itself is there.
-                    if start > cursor, candidate.isEmpty { break }
-                    defer { cursor = start + piece.count }
-                    return start..<start + piece.count
+                    cursor = start + form.count
+                    return start..<cursor
                 }
             }
             return cursor..<cursor

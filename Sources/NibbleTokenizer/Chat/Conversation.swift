@@ -1,4 +1,4 @@
-internal import NibbleCheckpoint
+package import NibbleCheckpoint
 
 /// What was said in turn, as a line of a file of conversations holds it.
 public struct Conversation: Sendable {
@@ -16,27 +16,32 @@ public struct Conversation: Sendable {
 }
 
 extension Conversation {
-    /// Whether a `.jsonl` file holds conversations: its first line has messages, in one of the forms of
-    /// ``read(_:)``.
-    package static func areHeld(in path: String) throws -> Bool {
-        guard JSONLines.isNamed(path) else { return false }
-        var isHeld: Bool?
-        try JSONLines.forEach(in: try MappedFile(text: path)) { value, _ throws(TextError) in
-            isHeld = isHeld ?? (value["messages"]?.elements != nil || value["conversations"]?.elements != nil)
-        }
-        return isHeld ?? false
+    /// Whether a file of JSON lines holds conversations: its first line has messages, in one of the forms of ``read(_:)``.
+    package static func areHeld(in file: MappedFile) throws(TextError) -> Bool {
+        guard file.count > 0 else { return false }
+        var lines = JSONLines(file)
+        let first = try lines.next()?.value
+        return first?["messages"]?.elements != nil || first?["conversations"]?.elements != nil
     }
 
     /// The conversations of a `.jsonl` file and their lines: `{"messages": [{"role": "user", "content": "..."}, ...]}`, or
     /// ShareGPT's `{"conversations": [{"from": "human", "value": "..."}, ...]}`.
     ///
     /// - Throws: ``TextError`` with the line that is neither.
-    public static func read(_ path: String) throws -> [(line: Int, conversation: Conversation)] {
+    package static func read(
+        _ file: MappedFile
+    ) throws(TextError) -> [(line: Int, conversation: Conversation)] {
         var all: [(line: Int, conversation: Conversation)] = []
-        try JSONLines.forEach(in: try MappedFile(text: path)) { value, line throws(TextError) in
-            all.append((line, try Conversation(value, path: path, line: line)))
+        var lines = JSONLines(file)
+        while let (value, line) = try lines.next() {
+            all.append((line, try Conversation(value, path: file.path, line: line)))
         }
         return all
+    }
+
+    /// The same of a path.
+    public static func read(_ path: String) throws -> [(line: Int, conversation: Conversation)] {
+        try read(try MappedFile(text: path))
     }
 
     private init(_ value: JSONValue, path: String, line: Int) throws(TextError) {
@@ -82,14 +87,13 @@ extension Conversation {
     }
 
     /// The same with other words at `place`.
-    func replacing(_ place: Int, by content: String) -> [JinjaValue] {
-        var messages = messages
-        if case .dictionary(var members) = messages[place] {
-            for index in members.indices where members[index].name == "content" {
-                members[index].value = .string(content)
-            }
-            messages[place] = .dictionary(members)
+    func replacing(_ place: Int, by content: String) -> Conversation {
+        guard case .dictionary(var members) = messages[place] else { return self }
+        for index in members.indices where members[index].name == "content" {
+            members[index].value = .string(content)
         }
-        return messages
+        var changed = self
+        changed.messages[place] = .dictionary(members)
+        return changed
     }
 }

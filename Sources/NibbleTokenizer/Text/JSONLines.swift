@@ -1,32 +1,35 @@
 internal import NibbleCheckpoint
 
-/// A file of one JSON object a line.
-enum JSONLines {
-    /// Whether a path is that of such a file.
-    static func isNamed(_ path: String) -> Bool { path.lowercased().hasSuffix(".jsonl") }
+/// Reads a file of one JSON object a line.
+package struct JSONLines {
+    private let file: MappedFile
+    /// The byte after the last line that was read, and its number.
+    private var place = 0
+    private var number = 0
+    private var isEmpty = true
 
-    /// Calls `body` with the object of each line that is not blank, and the number of the line, from 1.
+    init(_ file: MappedFile) { self.file = file }
+
+    /// Whether a path is that of such a file.
+    package static func isNamed(_ path: String) -> Bool { path.lowercased().hasSuffix(".jsonl") }
+
+    /// The object of the next line that is not blank, and the number of the line, from 1; nil at the end.
     ///
-    /// - Throws: ``TextError`` where a line is no JSON object or all are blank, and what `body` throws.
-    static func forEach(
-        in file: MappedFile, _ body: (JSONValue, Int) throws(TextError) -> Void
-    ) throws(TextError) {
-        var number = 0
-        var start = 0
-        var isEmpty = true
-        while start < file.count {
-            number += 1
+    /// - Throws: ``TextError`` where a line is no JSON object, or all are blank.
+    mutating func next() throws(TextError) -> (value: JSONValue, line: Int)? {
+        while place < file.count {
+            let start = place
             let end = file.bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? file.count
+            (place, number) = (end + 1, number + 1)
             let line = UnsafeRawBufferPointer(rebasing: file.bytes[start..<end])
-            if !line.allSatisfy({ [0x20, 0x09, 0x0D].contains($0) }) {
-                try body(try object(line, path: file.path, number: number, offset: start), number)
-                isEmpty = false
-            }
-            start = end + 1
+            guard !line.allSatisfy({ [0x20, 0x09, 0x0D].contains($0) }) else { continue }
+            isEmpty = false
+            return (try Self.object(line, path: file.path, number: number, offset: start), number)
         }
         guard !isEmpty else {
             throw TextError(file.path, "has only blank lines", advice: "leave it out, or check the path")
         }
+        return nil
     }
 
     private static func object(

@@ -1,4 +1,4 @@
-internal import NibbleCheckpoint
+package import NibbleCheckpoint
 
 /// Takes the documents out of a file.
 package struct TextDocuments {
@@ -9,7 +9,14 @@ package struct TextDocuments {
 
     /// Calls `body` with the UTF-8 of each document: each line of a `.jsonl` file that is not blank, or the file.
     package func forEach(in path: String, _ body: (UnsafeRawBufferPointer) -> Void) throws {
-        let file = try MappedFile(text: path)
+        try forEach(in: try MappedFile(text: path), body)
+    }
+
+    /// The same of a file that is open.
+    package func forEach(
+        in file: MappedFile, _ body: (UnsafeRawBufferPointer) -> Void
+    ) throws(TextError) {
+        let path = file.path
         guard file.count > 0 else {
             throw TextError(path, "is empty", advice: "leave it out, or check the path")
         }
@@ -27,7 +34,8 @@ package struct TextDocuments {
     private func forEachLine(
         of file: MappedFile, _ body: (UnsafeRawBufferPointer) -> Void
     ) throws(TextError) {
-        try JSONLines.forEach(in: file) { value, number throws(TextError) in
+        var lines = JSONLines(file)
+        while let (value, number) = try lines.next() {
             var text = try text(of: value, path: file.path, number: number)
             text.withUTF8 { body(UnsafeRawBufferPointer($0)) }
         }

@@ -1,3 +1,5 @@
+internal import NibbleCheckpoint
+
 /// JSON as `tojson` writes it for chat templates: Python's `json.dumps`, without escapes for HTML.
 struct JinjaJSON {
     /// Spaces of a level, each member on a line of its own; nil for one line.
@@ -42,27 +44,19 @@ struct JinjaJSON {
     }
 
     private func quoted(_ text: String) -> String {
-        var quoted = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": quoted += "\\\""
-            case "\\": quoted += "\\\\"
-            case "\n": quoted += "\\n"
-            case "\r": quoted += "\\r"
-            case "\t": quoted += "\\t"
-            case "\u{8}": quoted += "\\b"
-            case "\u{C}": quoted += "\\f"
-            default:
-                if scalar.value < 0x20 || isASCII && scalar.value > 0x7E {
-                    for unit in String(scalar).utf16 {
-                        let digits = String(unit, radix: 16)
-                        quoted += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
-                    }
-                } else {
-                    quoted.unicodeScalars.append(scalar)
-                }
+        let quoted = JSONValue.string(text).serialized(pretty: false)
+        guard isASCII else { return quoted }
+        var escaped = ""
+        for scalar in quoted.unicodeScalars {
+            guard scalar.value > 0x7E else {
+                escaped.unicodeScalars.append(scalar)
+                continue
+            }
+            for unit in String(scalar).utf16 {
+                let digits = String(unit, radix: 16)
+                escaped += "\\u" + String(repeating: "0", count: 4 - digits.count) + digits
             }
         }
-        return quoted + "\""
+        return escaped
     }
 }

@@ -61,8 +61,7 @@ extension JinjaRun {
             if let caller { call.named.append(.init("caller", caller)) }
             return try callable.body(self, call)
         case .filter(let value, let name, let arguments):
-            let value = try evaluate(value, scope)
-            return try JinjaFilters.apply(self, value, try call("filter '\(name)'", arguments, scope), name)
+            return try filtered(try evaluate(value, scope), [(name, arguments)], scope)
         case .test(let value, let name, let arguments):
             let value = try evaluate(value, scope)
             return .bool(try JinjaTests.holds(value, try call("test '\(name)'", arguments, scope), name))

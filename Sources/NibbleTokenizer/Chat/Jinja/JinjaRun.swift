@@ -61,8 +61,8 @@ final class JinjaRun: @unchecked Sendable {
         output += text.utf8
     }
 
-    /// What `body` prints, instead of printing it.
-    private func captured(_ body: () throws(JinjaError) -> Void) throws(JinjaError) -> String {
+    /// What statements print, instead of printing it.
+    private func captured(_ body: [JinjaStatement], _ scope: JinjaScope) throws(JinjaError) -> String {
         let outer = output
         output = []
         captures += 1
@@ -70,7 +70,7 @@ final class JinjaRun: @unchecked Sendable {
             output = outer
             captures -= 1
         }
-        try body()
+        _ = try execute(body, scope)
         return String(decoding: output, as: UTF8.self)
     }
 
@@ -101,18 +101,14 @@ final class JinjaRun: @unchecked Sendable {
         case .loop(let loop): try execute(loop, scope)
         case .set(let target, let value): try assign(try evaluate(value, scope), to: target, scope)
         case .setBlock(let target, let body, let filters):
-            let text = try captured { () throws(JinjaError) in
-                _ = try execute(body, JinjaScope(parent: scope))
-            }
+            let text = try captured(body, JinjaScope(parent: scope))
             try assign(try filtered(.string(text), filters, scope), to: target, scope)
         case .macro(let macro): scope.set(macro.name, .callable(callable(macro, scope)))
         case .callBlock(let call, let caller):
             let own = JinjaScope(parent: scope)
             try print(try evaluate(call, own, caller: .callable(callable(caller, scope))).text)
         case .filter(let filters, let body):
-            let text = try captured { () throws(JinjaError) in
-                _ = try execute(body, JinjaScope(parent: scope))
-            }
+            let text = try captured(body, JinjaScope(parent: scope))
             try print(try filtered(.string(text), filters, scope).text)
         case .with(let values, let body):
             let own = JinjaScope(parent: scope)
@@ -129,7 +125,7 @@ final class JinjaRun: @unchecked Sendable {
         return .next
     }
 
-    private func filtered(
+    func filtered(
         _ value: JinjaValue, _ filters: [(name: String, arguments: JinjaArguments)], _ scope: JinjaScope
     ) throws(JinjaError) -> JinjaValue {
         var value = value
@@ -186,8 +182,8 @@ final class JinjaRun: @unchecked Sendable {
     // MARK: Macros
 
     private func callable(_ macro: JinjaMacro, _ scope: JinjaScope) -> JinjaCallable {
-        // Statements and scopes are used by this run alone.
-        nonisolated(unsafe) let (macro, scope) = (macro, scope)
+        // Scopes are used by this run alone.
+        nonisolated(unsafe) let scope = scope
         return JinjaCallable(macro.name) { run, call throws(JinjaError) in
             try run.call(macro, call, JinjaScope(parent: scope))
         }
@@ -216,10 +212,7 @@ final class JinjaRun: @unchecked Sendable {
                 throw JinjaError("macro '\(macro.name)' has no argument '\(member.name)'")
             }
         }
-        return .string(
-            try captured { () throws(JinjaError) in
-                _ = try execute(macro.body, scope)
-            })
+        return .string(try captured(macro.body, scope))
     }
 
     /// The arguments of a call.

@@ -1,9 +1,9 @@
 /// Something to evaluate, and where it is.
-struct JinjaExpression {
+struct JinjaExpression: Sendable {
     var line: Int
     var kind: Kind
 
-    indirect enum Kind {
+    indirect enum Kind: Sendable {
         case literal(JinjaValue)
         case name(String)
         case list([JinjaExpression])
@@ -32,13 +32,13 @@ struct JinjaExpression {
 }
 
 /// What a call gives along.
-struct JinjaArguments {
+struct JinjaArguments: Sendable {
     var positional: [JinjaExpression] = []
     var named: [(name: String, value: JinjaExpression)] = []
 }
 
 /// What a statement sets.
-enum JinjaTarget {
+enum JinjaTarget: Sendable {
     case name(String)
     /// `first, second`
     case names([String])
@@ -47,11 +47,11 @@ enum JinjaTarget {
 }
 
 /// A part of a parsed template.
-struct JinjaStatement {
+struct JinjaStatement: Sendable {
     var line: Int
     var kind: Kind
 
-    indirect enum Kind {
+    indirect enum Kind: Sendable {
         case text(String)
         case output(JinjaExpression)
         case conditional([(condition: JinjaExpression, body: [JinjaStatement])], otherwise: [JinjaStatement])
@@ -72,7 +72,7 @@ struct JinjaStatement {
 }
 
 /// `{% for target in items if condition %}`
-struct JinjaLoop {
+struct JinjaLoop: Sendable {
     var target: JinjaTarget
     var items: JinjaExpression
     var condition: JinjaExpression?
@@ -81,7 +81,7 @@ struct JinjaLoop {
 }
 
 /// `{% macro name(parameters) %}`
-struct JinjaMacro {
+struct JinjaMacro: Sendable {
     var name: String
     var parameters: [(name: String, standard: JinjaExpression?)]
     var body: [JinjaStatement]

@@ -4,8 +4,7 @@
 /// `{% generation %}`, `raise_exception`, `strftime_now`). Not known: inheritance, imports, recursive loops, `%` with
 /// strings, and filters for HTML. A template runs in bounds of steps, depth and size, since it comes with a model from
 /// anywhere.
-package struct JinjaTemplate: @unchecked Sendable {
-    // Statements are not changed once they are parsed.
+package struct JinjaTemplate: Sendable {
     private let statements: [JinjaStatement]
 
     /// Parses a template.
