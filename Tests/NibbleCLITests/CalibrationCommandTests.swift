@@ -152,6 +152,7 @@ struct CalibrationCommandTests {
             #expect(plan[name] as? Int ?? 0 > 0, "\(name)")
         }
         #expect(plan["seconds"] as? Double ?? 0 > 0)
+        #expect((plan["arithmetic"] as? String)?.contains(" products, ") == true)
         #expect((plan["restrictions"] as? [String])?.isEmpty == true)
         let text = try runs.run(runs.calibration("out.gguf", ["--dry-run"])).output
         #expect(text.contains("scratch") && text.contains("blk.0.attn_q.weight"))

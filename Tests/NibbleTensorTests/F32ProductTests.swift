@@ -4,7 +4,7 @@ import NibbleTensor
 import NibbleTestSupport
 import Testing
 
-@Suite("F32 products of attention")
+@Suite("F32 products")
 struct F32ProductTests {
     @Test("are sums of products for all remainders of tiles", arguments: KernelLevel.available)
     func product(level: KernelLevel) {
@@ -30,6 +30,28 @@ struct F32ProductTests {
                 }
                 #expect(y[rows * width].isNaN)
             }
+        }
+        comparison.check()
+    }
+
+    @Test("with one vector", arguments: KernelLevel.available)
+    func vector(level: KernelLevel) {
+        var random = SeededGenerator(seed: 12)
+        var comparison = Comparison()
+        for (rows, columns, stride) in [
+            (1, 1, 1), (2, 7, 9), (4, 16, 16), (5, 64, 64), (12, 33, 40), (7, 576, 592), (0, 5, 5),
+        ] {
+            let w = random.normal(rows * stride)
+            let x = random.normal(columns)
+            var y = [Float](repeating: .nan, count: rows + 1)
+            nibble_f32_vector_product(w, stride, rows, columns, x, &y, level.number)
+            for row in 0..<rows {
+                let expected = Reference.dot(w[row * stride..<row * stride + columns], x)
+                comparison.add(
+                    y[row], expected.sum, bound: Bound.sum(terms: columns, magnitude: expected.magnitude),
+                    "row \(row) of \(rows)")
+            }
+            #expect(y[rows].isNaN)
         }
         comparison.check()
     }

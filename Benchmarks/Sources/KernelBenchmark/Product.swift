@@ -1,3 +1,4 @@
+import CPeak
 import Nibble
 
 /// One kind of product.
@@ -6,9 +7,12 @@ struct Product {
     let precision: Precision
     let type: GGMLType
     let kind: Peak.Kind
+    /// Whether OpenBLAS computes it.
+    var isOpenBLAS = false
 
     static let all = [
-        Product(name: "f32, OpenBLAS", precision: .f32, type: .f32, kind: .f32),
+        Product(name: "f32, OpenBLAS", precision: .f32, type: .f32, kind: .f32, isOpenBLAS: true),
+        Product(name: "f32", precision: .f32, type: .f32, kind: .f32),
         Product(name: "bf16", precision: .bf16, type: .bf16, kind: .bf16),
         Product(name: "int8, Q4_0", precision: .automatic, type: .q4_0, kind: .int8),
         Product(name: "int8, Q8_0", precision: .automatic, type: .q8_0, kind: .int8),
@@ -43,10 +47,22 @@ extension Measurement {
         guard product.precision.isSupported, Peak.operations(product.kind, threads: 1) > 0 else {
             return Measurement(amount: 0) {}
         }
+        if product.isOpenBLAS { return openBLAS(shape, threads: threads) }
         let compute = Compute(threads: threads, precision: product.precision)
         let matrix = Samples.matrix(product.type, rows: shape.rows, columns: shape.columns)
         let x = compute.operand(Samples.tensor(features: shape.columns, compute), for: matrix)
         let operations = 2.0 * Double(shape.rows * shape.columns * KernelBenchmark.tokens)
         return Measurement(amount: operations) { _ = compute.linear(x, matrix) }
+    }
+
+    private static func openBLAS(_ shape: Shape, threads: Int) -> Measurement {
+        let tokens = KernelBenchmark.tokens
+        let weights = Samples.values(shape.rows * shape.columns)
+        let x = Samples.values(shape.columns * tokens)
+        var y = [Float](repeating: 0, count: shape.rows * tokens)
+        return Measurement(amount: 2 * Double(shape.rows * shape.columns * tokens)) {
+            openblas_product(
+                weights, x, &y, Int32(shape.rows), Int32(shape.columns), Int32(tokens), Int32(threads))
+        }
     }
 }

@@ -14,7 +14,7 @@ enum Samples {
         deinit { buffer.deallocate() }
     }
 
-    private static func values(_ count: Int) -> [Float] {
+    static func values(_ count: Int) -> [Float] {
         var state: UInt32 = 1
         return (0..<count).map { _ in
             state = state &* 1_664_525 &+ 1_013_904_223

@@ -8,6 +8,7 @@
 struct nibble_compute {
     void (*bf16_vector_product)(const uint16_t *w, size_t stride, size_t rows, size_t columns, const float *x,
                                 float *y);
+    void (*f32_vector_product)(const float *w, size_t stride, size_t rows, size_t columns, const float *x, float *y);
     void (*round_bf16)(const float *x, size_t count, uint16_t *out);
     void (*f32_product)(const float *w, size_t stride, size_t rows, size_t columns, const float *x, size_t width,
                         float *y);

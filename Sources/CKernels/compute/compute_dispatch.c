@@ -21,6 +21,14 @@ int32_t nibble_has_bf16_dot(void) {
 #endif
 }
 
+int32_t nibble_has_fast_bf16(void) {
+#if defined(__x86_64__)
+    return nibble_has_bf16_dot() && (nibble_has_bf16_tiles() || !__builtin_cpu_is("intel"));
+#else
+    return 0;
+#endif
+}
+
 int32_t nibble_has_int8_dot(void) {
 #if defined(__x86_64__)
     __builtin_cpu_init();
@@ -62,6 +70,11 @@ void nibble_int8_vector_product(const uint8_t *w, const float *scales, const flo
 void nibble_bf16_vector_product(const uint16_t *w, size_t stride, size_t rows, size_t columns, const float *x,
                                 float *y, int32_t level) {
     table(level)->bf16_vector_product(w, stride, rows, columns, x, y);
+}
+
+void nibble_f32_vector_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x, float *y,
+                               int32_t level) {
+    table(level)->f32_vector_product(w, stride, rows, columns, x, y);
 }
 
 void nibble_round_bf16(const float *x, size_t count, uint16_t *out, int32_t level) {

@@ -31,6 +31,7 @@ struct CalibrationReport {
         var facts = [
             ["method", methods],
             ["text", "\(request.options.sequences) x \(request.sequenceLength) tokens"],
+            ["arithmetic", estimate.arithmetic],
             ["memory", Text.bytes(estimate.space.memoryBytes) + ", and pages of the mapped source"],
             [
                 "scratch",
@@ -53,6 +54,7 @@ struct CalibrationReport {
                     "methods": .array(request.options.methods.map { .string($0.rawValue) }),
                     "sequences": .integer(request.options.sequences),
                     "sequence_length": .integer(request.sequenceLength),
+                    "arithmetic": .string(estimate.arithmetic),
                     "memory_bytes": .integer(estimate.space.memoryBytes),
                     "scratch_bytes": .integer(estimate.space.scratchBytes),
                     "free_bytes": estimate.freeBytes.map { .integer($0) } ?? .null,

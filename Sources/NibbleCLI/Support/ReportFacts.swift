@@ -10,7 +10,7 @@ struct ReportFacts {
         var lines: [(name: String, value: String)] = [
             ("command", CommandLine.arguments.map(Self.quoted).joined(separator: " ")),
             ("nibble", NibbleVersion.current), ("date", ISO8601DateFormatter().string(from: Date())),
-            ("arithmetic", "\(evaluator.models[0].compute.summary), \(session.kernels) kernels"),
+            ("arithmetic", evaluator.models[0].compute.summary),
         ]
         for model in evaluator.models {
             let digest = TeacherDigest(

@@ -16,7 +16,7 @@ extension CalibratedConversion {
         )
         .steps(measures: request.heldOutCount > 0)
         return CalibrationEstimate(
-            space: CalibrationSpace(plan),
+            arithmetic: reference.compute.arithmetic, space: CalibrationSpace(plan),
             freeBytes: FilePath.freeBytes(FilePath.folder(of: scratchPath)),
             seconds: steps.reduce(0) { $0 + work.seconds($1) })
     }

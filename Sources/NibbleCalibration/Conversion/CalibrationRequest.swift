@@ -62,7 +62,7 @@ public struct CalibrationRequest: Sendable {
     ///
     /// - Throws: `CheckpointError` where the processor lacks the precision.
     func compute(path: String) throws(CheckpointError) -> Compute {
-        let automatic: Precision = Precision.bf16.isSupported ? .bf16 : .f32
+        let automatic: Precision = .fasterFloat
         return try Compute.checked(
             threads: conversion.threads, precision: precision == .automatic ? automatic : precision,
             level: conversion.level, path: path)

@@ -1,5 +1,7 @@
 /// What a calibrated conversion will take, from shapes and a measurement of some seconds.
 public struct CalibrationEstimate: Sendable, Equatable {
+    /// Products, instruction level and OpenBLAS's kernels: what the bits of the result depend on beside the request.
+    public var arithmetic: String
     /// Memory and scratch files.
     public var space: CalibrationSpace
     /// Bytes that are free where the scratch files go; nil where that cannot be told.

@@ -80,7 +80,7 @@ private struct StoredLogits: LogitSource {
 
     var layout: PanelLayout { store.layout }
     var vocabularySize: Int { store.vocabularySize }
-    var sliceHeight: Int { WeightSlab.height(.bf16) }
+    var sliceHeight: Int { WeightSlab.height }
     var isNormalized: Bool { false }
 
     func slice(_ rows: Range<Int>) -> (_ panel: Int, _ logits: UnsafeMutablePointer<Float>) -> Void {

@@ -41,25 +41,25 @@ public final class Compute: Sendable {
         self.precision = precision
         self.level = level
         levelNumber = level.number
-        hasBF16 = precision != .f32 && (precision == .bf16 || level == .avx512) && nibble_has_bf16_dot() != 0
+        hasBF16 =
+            precision == .bf16
+            || precision == .automatic && level == .avx512 && nibble_has_fast_bf16() != 0
         hasTiles = usesTiles && hasBF16 && nibble_has_bf16_tiles() != 0
-        hasInt8 = precision == .automatic && hasBF16 && nibble_has_int8_dot() != 0
+        hasInt8 = precision == .automatic && level == .avx512 && nibble_has_int8_dot() != 0
         // Our threads call it side by side; threads of its own would get in their way.
         openblas_set_num_threads(1)
     }
 
     /// The product for weights stored as `type` with rows of `columns`.
     package func kernel(for type: GGMLType?, columns: Int) -> ProductKernel {
-        guard hasBF16 else { return .f32 }
-        return hasInt8 && type.map(ByteCodes.supports) ?? false && columns.isMultiple(of: 32) ? .int8 : .bf16
+        if hasInt8, type.map(ByteCodes.supports) ?? false, columns.isMultiple(of: 32) { return .int8 }
+        return hasBF16 ? .bf16 : .f32
     }
 
     /// How `sequences` of `length` tokens lie in panels.
     public func layout(sequences: Int, length: Int) -> PanelLayout {
-        // The dot products take 16 or 32 tokens at a time; OpenBLAS gains from more.
-        let widest = hasBF16 ? 32 : 128
-        let width = min(widest, (length + 15) / 16 * 16)
-        return PanelLayout(width: hasBF16 && width > 16 ? 32 : width, sequences: sequences, length: length)
+        // Products take 16 or 32 tokens at a time.
+        PanelLayout(width: length > 16 ? 32 : 16, sequences: sequences, length: length)
     }
 
     /// How the next tokens of `count` sequences lie: side by side in one sequence.
@@ -72,20 +72,15 @@ public final class Compute: Sendable {
 
     /// What the bits of results depend on: products, instruction level and the kernels that OpenBLAS chose. The number of
     /// threads is not among it.
-    package var arithmetic: String {
-        let products = hasBF16 ? hasTiles ? "bf16 (AMX)" : "bf16" : "f32"
-        return
-            "\(products)\(hasInt8 ? " and int8" : "") products, \(level) kernels, OpenBLAS \(OpenBLASCore.current)"
+    package var arithmetic: String { "\(kernels), OpenBLAS \(OpenBLASCore.current)" }
+
+    /// What computes, in words: `bf16 and int8 products, avx512 kernels, 2 threads`.
+    public var summary: String {
+        "\(kernels), " + (workers.count == 1 ? "1 thread" : "\(workers.count) threads")
     }
 
-    /// What computes, in words: `bf16 and int8 products (AVX-512), 2 threads`.
-    public var summary: String {
-        let bf16 = hasTiles ? "bf16 (AMX)" : "bf16"
-        let products =
-            hasInt8
-            ? "\(bf16) and int8 products"
-            : hasBF16 ? "\(bf16) products" : "f32 products (OpenBLAS, \(OpenBLASCore.current))"
-        return "\(products), \(level) kernels, "
-            + (workers.count == 1 ? "1 thread" : "\(workers.count) threads")
+    private var kernels: String {
+        let products = hasBF16 ? hasTiles ? "bf16 (AMX)" : "bf16" : "f32"
+        return "\(products)\(hasInt8 ? " and int8" : "") products, \(level) kernels"
     }
 }

@@ -20,7 +20,7 @@ struct ByteCodes {
         guard let type = matrix.type?.rawValue else {
             preconditionFailure("\(matrix.codec.name) has no byte codes")
         }
-        let height = WeightSlab.height(.int8)
+        let height = WeightSlab.height
         let blocks = matrix.columns / 32
         let codeBytes = height * matrix.columns
         let scaleBytes = height * blocks * 4

@@ -78,7 +78,7 @@ extension Compute {
         of weight: Matrix, panels: Int, _ body: (WeightSlab, _ first: Int, _ panels: Range<Int>) -> Void
     ) {
         let kernel = kernel(for: weight.type, columns: weight.columns)
-        let height = WeightSlab.height(kernel)
+        let height = WeightSlab.height
         let slabs = (weight.rows + height - 1) / height
         // Where slabs are few, panels are shared out too, so that all threads have work.
         let groups = min(panels, max(1, (4 * workers.count + slabs - 1) / slabs))

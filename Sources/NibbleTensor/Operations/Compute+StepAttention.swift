@@ -1,5 +1,5 @@
+internal import CKernels
 internal import CLibrary
-internal import COpenBLAS
 
 extension Compute {
     /// Attention of one new token in each of several sequences, which lie side by side in one layout.
@@ -60,10 +60,11 @@ private struct AttentionStep {
         let (vector, sum) = (scores + keys.count, scores + keys.count + cache.head)
         for feature in 0..<cache.head { vector[feature] = query[feature * width] }
         let rows = cache.keys(sequence: sequence, head: head) + keys.lowerBound * cache.head
-        Self.product(rows, cache.head, keys.count, cache.head, vector, scores)
+        let level = compute.levelNumber
+        nibble_f32_vector_product(rows, cache.head, keys.count, cache.head, vector, scores, level)
         let inverse = Self.softmax(scores, keys.count)
         let columns = cache.values(sequence: sequence, head: head) + keys.lowerBound
-        Self.product(columns, cache.capacity, cache.head, keys.count, scores, sum)
+        nibble_f32_vector_product(columns, cache.capacity, cache.head, keys.count, scores, sum, level)
         for feature in 0..<cache.head { result[feature * width] = sum[feature] * inverse }
     }
 
@@ -77,14 +78,5 @@ private struct AttentionStep {
             sum += x[index]
         }
         return 1 / sum
-    }
-
-    private static func product(
-        _ a: UnsafePointer<Float>, _ stride: Int, _ rows: Int, _ columns: Int, _ x: UnsafePointer<Float>,
-        _ y: UnsafeMutablePointer<Float>
-    ) {
-        cblas_sgemv(
-            CblasRowMajor, CblasNoTrans, blasint(rows), blasint(columns), 1, a, blasint(stride), x, 1, 0, y, 1
-        )
     }
 }

@@ -25,7 +25,7 @@ public final class VocabularyHead: LogitSource {
     /// Rows of the vocabulary.
     public var vocabularySize: Int { weight.rows }
     /// Rows that are decoded at a time.
-    public var sliceHeight: Int { WeightSlab.height(kernel) }
+    public var sliceHeight: Int { WeightSlab.height }
     /// False: the sum of the exponentials is still to be divided by.
     public var isNormalized: Bool { false }
 

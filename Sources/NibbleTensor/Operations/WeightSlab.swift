@@ -1,5 +1,4 @@
 internal import CKernels
-internal import COpenBLAS
 internal import NibbleNumerics
 
 /// Some rows of a matrix in the form that a product takes them in: decoded once, used for all panels.
@@ -13,16 +12,19 @@ struct WeightSlab {
     private let buffer: Buffer?
 
     private enum Form {
-        case f32(UnsafePointer<Float>)
+        case f32(UnsafePointer<Float>, stride: Int)
         case bf16(UnsafePointer<UInt16>, stride: Int)
         case int8(ByteCodes)
     }
 
     /// Rows that are prepared at a time: few enough to stay in the second cache with a panel, and a multiple of
     /// the rows of all tiles.
-    static func height(_ kernel: ProductKernel) -> Int { kernel == .f32 ? 128 : 96 }
+    static let height = 96
 
-    /// - Precondition: `rows.count` is at most ``height(_:)``.
+    /// Terms of a sum in F32 that are multiplied at a time: a panel of them fits the nearest cache.
+    private static let termsAtATime = 256
+
+    /// - Precondition: `rows.count` is at most ``height``.
     init(_ matrix: Matrix, _ rows: Range<Int>, kernel: ProductKernel, compute: Compute) {
         self.rows = rows.count
         columns = matrix.columns
@@ -30,9 +32,14 @@ struct WeightSlab {
         hasTiles = compute.hasTiles
         switch kernel {
         case .f32:
-            let buffer = compute.pool.take(bytes: Self.height(kernel) * columns * 4)
-            matrix.decode(rows, into: buffer.bound(to: Float.self), level: compute.level)
-            form = .f32(buffer.bound(to: Float.self))
+            // A line further for each row, so that rows do not compete for the same places of the cache.
+            let stride = columns + 16
+            let buffer = compute.pool.take(bytes: Self.height * stride * 4)
+            let floats = buffer.bound(to: Float.self)
+            for (index, row) in rows.enumerated() {
+                matrix.decode(row..<row + 1, into: floats + index * stride, level: compute.level)
+            }
+            form = .f32(floats, stride: stride)
             self.buffer = buffer
         case .bf16:
             let (halves, buffer) = Self.halves(matrix, rows, compute: compute)
@@ -66,8 +73,8 @@ struct WeightSlab {
     private static func rounded(
         _ matrix: Matrix, _ rows: Range<Int>, stride: Int, compute: Compute
     ) -> (UnsafePointer<UInt16>, Buffer) {
-        let buffer = compute.pool.take(bytes: height(.bf16) * stride * 2)
-        let decoded = compute.pool.take(bytes: height(.bf16) * matrix.columns * 4)
+        let buffer = compute.pool.take(bytes: height * stride * 2)
+        let decoded = compute.pool.take(bytes: height * matrix.columns * 4)
         let (floats, halves) = (decoded.bound(to: Float.self), buffer.bound(to: UInt16.self))
         matrix.decode(rows, into: floats, level: compute.level)
         let (columns, level) = (matrix.columns, compute.levelNumber)
@@ -87,10 +94,13 @@ struct WeightSlab {
         let width = operand.tensor.layout.width
         if operand.tensor.layout.isStep { return multiply(vectors: operand.vectors, width: width, into: y) }
         switch form {
-        case .f32(let weights):
-            cblas_sgemm(
-                CblasRowMajor, CblasNoTrans, CblasNoTrans, blasint(rows), blasint(width), blasint(columns), 1,
-                weights, blasint(columns), operand.tensor.panel(panel), blasint(width), 0, y, blasint(width))
+        case .f32(let weights, let stride):
+            let x = operand.tensor.panel(panel)
+            for first in Swift.stride(from: 0, to: columns, by: Self.termsAtATime) {
+                nibble_f32_rows_product(
+                    weights + first, stride, rows, min(Self.termsAtATime, columns - first), x + first * width,
+                    width, y, width, first > 0 ? 1 : 0, level)
+            }
         case .bf16(let weights, let stride):
             guard let pairs = operand.pairs(panel: panel) else { return Self.unprepared() }
             if hasTiles {
@@ -122,10 +132,8 @@ struct WeightSlab {
 
     private func multiply(_ vector: ActivationVector, into y: UnsafeMutablePointer<Float>) {
         switch form {
-        case .f32(let weights):
-            cblas_sgemv(
-                CblasRowMajor, CblasNoTrans, blasint(rows), blasint(columns), 1, weights, blasint(columns),
-                vector.values, 1, 0, y, 1)
+        case .f32(let weights, let stride):
+            nibble_f32_vector_product(weights, stride, rows, columns, vector.values, y, level)
         case .bf16(let weights, let stride):
             nibble_bf16_vector_product(weights, stride, rows, columns, vector.values, y, level)
         case .int8(let weights):

@@ -133,7 +133,7 @@ public struct MemoryPlan: Sendable, Equatable {
     public init(_ model: MemorySubject, _ recipe: Recipe, threads: Int, limit: Int) throws {
         let recipe = try recipe.validated(path: "recipe")
         let compute = Compute(
-            threads: threads, precision: Precision.bf16.isSupported ? .bf16 : .f32, level: .best)
+            threads: threads, precision: .fasterFloat, level: .best)
         let plan = try model.resolve(try recipe.quantization.plan())
         try Trainer.check(plan, for: recipe)
         let subject = Subject(recipe, plan, model.configuration, compute)

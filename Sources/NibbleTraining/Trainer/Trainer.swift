@@ -78,14 +78,14 @@ public struct Trainer {
                 .invalidRecipe, request.recipePath,
                 "quantization.activations is int8, train.precision \(other.rawValue)",
                 advice: "int8 activations need precision auto")
-        case (.none, .automatic): precision = Precision.bf16.isSupported ? .bf16 : .f32
+        case (.none, .automatic): precision = .fasterFloat
         case (.none, let other): precision = other
         }
         let compute = Compute(threads: request.threads, precision: precision, level: request.level)
         if recipe.quantization.activations == .int8, !compute.hasInt8 {
             throw TrainingError(
                 .invalidRecipe, request.recipePath,
-                "quantization.activations is int8, which needs AVX-512 VNNI and BF16",
+                "quantization.activations is int8, which needs AVX-512 VNNI",
                 advice: "train with activations none")
         }
         return compute

@@ -39,7 +39,10 @@ struct QATSettingsTests {
     @Test("A run that ends worse than it was names its best state, and how to export it")
     func better() throws {
         func command(_ more: String...) -> [String] {
-            runs.command("run", steps: 15, every: 5, ["--set", "optimizer.learning_rate=3e-3"] + more)
+            // A rate that rises from step to step makes it worse from one evaluation to the next.
+            runs.command(
+                "run", steps: 15, every: 5,
+                ["--set", "optimizer.learning_rate=3e-3", "--set", "schedule.warmup_steps=15"] + more)
         }
         let report = try QATRuns.json(try runs.run(command("--json")).output)
         let best = try #require(report["best"] as? [String: Any])

@@ -18,8 +18,6 @@ enum Bound {
     /// one sign, each term an exponential of a rounded difference d (d exp(-d) < 1/2), and Double from there on;
     /// the log of such a sum is off by as much, absolutely.
     static let vocabularySum = 0x1p-15
-    /// Two F32 products of the vocabulary's tests, 32 terms of about 1, that OpenBLAS adds up in different orders.
-    static let order = 64 * rounding
     /// What the smallest normal number cuts off: BF16 products take and give zeros for subnormals.
     static let smallest = 0x1p-126
 

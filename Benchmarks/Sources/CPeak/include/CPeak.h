@@ -1,6 +1,8 @@
 // Loops that keep the arithmetic units busy and touch no memory: what a product can reach at most.
 #pragma once
 
+#include "OpenBLAS.h"
+
 #include <stdint.h>
 
 /// The kinds of arithmetic.
