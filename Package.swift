@@ -125,8 +125,7 @@ let package = Package(
                 "NibbleTestSupport",
             ]),
         .testTarget(
-            name: "NibbleCLITests",
-            dependencies: ["NibbleCLI", "NibbleNumerics", "NibbleTensor", "NibbleTestSupport"]),
+            name: "NibbleCLITests", dependencies: ["NibbleCLI", "NibbleNumerics", "NibbleTestSupport"]),
     ],
     swiftLanguageModes: [.v6]
 )

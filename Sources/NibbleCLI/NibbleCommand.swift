@@ -12,8 +12,7 @@ struct NibbleCommand: ParsableCommand {
             larger than memory if need be. Results go to standard output, progress to standard error.
 
             The instruction level of the kernels is chosen at run time; NIBBLE_KERNELS=scalar, avx2 or avx512 \
-            overrides it. All levels give the same bytes. OPENBLAS_CORETYPE names the kernels of OpenBLAS, which \
-            are chosen here where the library does not know the processor.
+            overrides it. All levels give the same bytes.
             """,
         version: NibbleVersion.current,
         subcommands: [
@@ -25,7 +24,6 @@ struct NibbleCommand: ParsableCommand {
 
     /// Runs the command that the arguments name.
     static func main() {
-        restartWithAdvisedCore()
         StandardStreams.prepare()
         do {
             var command = try parseAsRoot()
@@ -38,22 +36,5 @@ struct NibbleCommand: ParsableCommand {
                     try StandardOutput.print(fullMessage(for: error))
                 })
         }
-    }
-
-    /// Starts the program again where OpenBLAS does not know the processor and would compute without its vectors: it reads
-    /// which kernels to take when it is loaded. Where that fails, the program goes on as it is.
-    private static func restartWithAdvisedCore() {
-        #if os(Linux)
-            guard
-                let core = OpenBLASCore.advised(
-                    level: .best, environment: ProcessInfo.processInfo.environment),
-                let path = try? FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-            else { return }
-            setenv(OpenBLASCore.environmentVariable, core, 1)
-            execv(path, CommandLine.unsafeArgv)
-            StandardError.write(
-                "warning: OpenBLAS computes with its kernels for \(OpenBLASCore.current), which leave this processor's vectors "
-                    + "unused; set \(OpenBLASCore.environmentVariable)=\(core)\n")
-        #endif
     }
 }

@@ -72,7 +72,7 @@ public final class Compute: Sendable {
 
     /// What the bits of results depend on: products, instruction level and the kernels that OpenBLAS chose. The number of
     /// threads is not among it.
-    package var arithmetic: String { "\(kernels), OpenBLAS \(OpenBLASCore.current)" }
+    package var arithmetic: String { "\(kernels), OpenBLAS \(String(cString: openblas_get_corename()))" }
 
     /// What computes, in words: `bf16 and int8 products, avx512 kernels, 2 threads`.
     public var summary: String {
