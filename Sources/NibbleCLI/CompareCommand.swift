@@ -44,6 +44,14 @@ struct CompareCommand: ParsableCommand {
             valueName: "path"))
     var report: String?
 
+    @Option(
+        name: .customLong("run"), parsing: .upToNextOption,
+        help: ArgumentHelp(
+            "Runs of nibble qat whose training curves the report shows; a model that lies in its run folder brings its run "
+                + "along.",
+            valueName: "folder"))
+    var runs: [String] = []
+
     @Flag(help: "Replace the report if it exists.")
     var force = false
 
@@ -56,6 +64,7 @@ struct CompareCommand: ParsableCommand {
     func validate() throws {
         if options.text.isEmpty { throw ValidationError("name a text with --text FILE") }
         if force, report == nil { throw ValidationError("--force is for --report") }
+        if !runs.isEmpty, report == nil { throw ValidationError("--run is for --report") }
         if json && markdown { throw ValidationError("--json and --markdown exclude each other") }
     }
 
@@ -64,6 +73,7 @@ struct CompareCommand: ParsableCommand {
             let files = try report.map { path throws(CheckpointError) in
                 try ReportFiles(path, replacing: force)
             }
+            let training = try report.map { _ in try ReportRuns(models: models, paths: runs) }
             var reports: [ComparisonReport] = []
             var first: Evaluator?
             for context in options.context where !session.isInterrupted {
@@ -71,7 +81,8 @@ struct CompareCommand: ParsableCommand {
                 request.secondBase = alsoAgainst
                 let evaluator = try Evaluator(request)
                 let evaluation = try options.run(evaluator, session)
-                let report = ComparisonReport(evaluation, warnings: evaluator.notes.map(\.description))
+                let report = ComparisonReport(
+                    evaluation, warnings: evaluator.notes.map(\.description) + (training?.notes ?? []))
                 reports.append(report)
                 if first == nil { first = evaluator }
                 guard !json else { continue }
@@ -79,11 +90,12 @@ struct CompareCommand: ParsableCommand {
                 let space = reports.count > 1 ? "\n\n" : ""
                 try StandardOutput.print(space + title + (markdown ? report.markdown : report.text))
             }
-            if let files, let first {
+            if let files, let training, let first {
                 reports[0].weightErrors = reports[0].measureWeights(first)
+                reports[0].training = training.json
                 let page = ComparisonPage(
                     reports.map(\.result), rows: reports.map(\.rows), passages: reports[0].passages(first),
-                    weightErrors: reports[0].weightErrors,
+                    weightErrors: reports[0].weightErrors, training: training.sections,
                     facts: try ReportFacts(first, session, options).lines, warnings: reports[0].warnings)
                 try files.write(
                     html: page.html, json: ComparisonReport.json(reports),

@@ -54,7 +54,9 @@ struct RunStatusReport {
         return sections.joined(separator: "\n\n")
     }
 
-    var json: String {
+    var json: String { String(document.serialized().dropLast()) }
+
+    var document: JSONValue {
         var members: [JSONValue.Member] = [
             .init("run", .string(path)),
             .init("is_running", .bool(status.isRunning)),
@@ -93,7 +95,7 @@ struct RunStatusReport {
             JSONValue.members(["step": .integer($0.step), "divergence": .real($0.value)])
         }
         members.append(.init("held_out", .array(heldOut)))
-        return String(JSONValue.object(members).serialized().dropLast())
+        return .object(members)
     }
 
     /// How the run goes, in a few lines that are drawn again and again.

@@ -9,6 +9,8 @@ struct ComparisonReport {
     let warnings: [String]
     /// How far matrices lie from the base's, of the models that a page shows most of; empty where that is not asked for.
     var weightErrors: [(model: String, errors: [WeightError])] = []
+    /// The runs whose curves a page shows.
+    var training = JSONValue.null
 
     init(_ result: Evaluation, warnings: [String] = []) {
         self.result = result
@@ -107,6 +109,7 @@ struct ComparisonReport {
                     weightErrors.map { model, errors in
                         .init(model, .object(errors.map { .init($0.name, .finite($0.relative)) }))
                     }),
+            "training": training,
             "warnings": .array(warnings.map { .string($0) }),
         ])
     }

@@ -18,6 +18,7 @@ public struct ComparisonPage: Sendable {
     private let rows: [[ComparisonRow]]
     private let passages: [(model: String, passages: [WorstPassage])]
     private let weightErrors: [(model: String, errors: [WeightError])]
+    private let training: [ReportSection]
     private let facts: [(name: String, value: String)]
     private let warnings: [String]
 
@@ -26,19 +27,21 @@ public struct ComparisonPage: Sendable {
     ///   - rows: those of each evaluation, whose intervals take a while.
     ///   - passages: tokens on which models diverge most.
     ///   - weightErrors: how far matrices of models lie from the base's.
+    ///   - training: how models were trained, as curves of `TrainingPage`.
     ///   - facts: how it was measured, so that it can be repeated.
     ///   - warnings: what is to be known of models and texts.
     public init(
         _ evaluations: [Evaluation], rows: [[ComparisonRow]],
         passages: [(model: String, passages: [WorstPassage])],
-        weightErrors: [(model: String, errors: [WeightError])] = [], facts: [(name: String, value: String)],
-        warnings: [String] = []
+        weightErrors: [(model: String, errors: [WeightError])] = [], training: [ReportSection] = [],
+        facts: [(name: String, value: String)], warnings: [String] = []
     ) {
         precondition(!evaluations.isEmpty && evaluations.count == rows.count, "nothing was evaluated")
         self.evaluations = evaluations
         self.rows = rows
         self.passages = passages
         self.weightErrors = weightErrors
+        self.training = training
         self.facts = facts
         self.warnings = warnings
     }
@@ -68,19 +71,19 @@ public struct ComparisonPage: Sendable {
                 <figure>\(plots.sizes)
                 <figcaption>Less is better on both axes. The line joins the models of which none is smaller and diverges less; \
                 bars are 95 % intervals.</figcaption></figure>
-                \(sections(rows, plots).joined(separator: "\n"))
+                \(sections(rows, plots).map(\.html).joined(separator: "\n"))
                 """)
     }
 
-    private func sections(_ rows: [ComparisonRow], _ plots: ReportPlots) -> [String] {
-        var sections: [String] = []
+    private func sections(_ rows: [ComparisonRow], _ plots: ReportPlots) -> [ReportSection] {
+        var sections: [ReportSection] = []
         for (evaluation, rows) in zip(evaluations, self.rows) {
             let title = "Models, \(evaluation.texts[0].context) tokens of context"
-            sections.append(Self.section(title, Self.table(rows, title)))
+            sections.append(ReportSection(title, Self.table(rows, title)))
         }
-        if evaluations[0].texts.count > 1 { sections.append(Self.section("Kinds of text", texts(rows))) }
+        if evaluations[0].texts.count > 1 { sections.append(ReportSection("Kinds of text", texts(rows))) }
         sections.append(
-            Self.section(
+            ReportSection(
                 "How far tokens diverge",
                 "\(plots.legend)<figure>\(plots.distribution)<figcaption>Marks: median, 90, 99 and 99.9 %.</figcaption>"
                     + "</figure>"))
@@ -88,7 +91,7 @@ public struct ComparisonPage: Sendable {
             let own = ReportPlots(evaluation, rows, ReportFinding(rows))
             guard let positions = own.positions else { continue }
             sections.append(
-                Self.section(
+                ReportSection(
                     "By position, \(evaluation.texts[0].context) tokens of context",
                     "\(own.legend)<figure>\(positions)</figure>"))
         }
@@ -98,21 +101,18 @@ public struct ComparisonPage: Sendable {
                 return
                     "<h3>\(Markup.escaped(model))</h3><figure>\(map.svg)<figcaption>\(map.caption)</figcaption></figure>"
             }
-            sections.append(Self.section("Relative errors of matrices", maps.joined(separator: "\n")))
+            sections.append(ReportSection("Relative errors of matrices", maps.joined(separator: "\n")))
         }
+        sections += training
         for (model, passages) in passages where !passages.isEmpty {
             sections.append(
-                Self.section(
+                ReportSection(
                     "Worst tokens of \(model)",
                     "<details><summary>\(passages.count) tokens</summary>"
                         + passages.map(Self.passage).joined(separator: "\n") + "</details>"))
         }
-        sections.append(Self.section("How it was measured", method))
+        sections.append(ReportSection("How it was measured", method))
         return sections
-    }
-
-    private static func section(_ title: String, _ body: String) -> String {
-        "<section><h2>\(Markup.escaped(title))</h2>\n\(body)</section>"
     }
 
     // MARK: - Tables

@@ -1,4 +1,4 @@
-internal import NibbleEvaluation
+public import NibbleEvaluation
 internal import NibbleQuantization
 
 /// How a run went, as one page of HTML that needs nothing else: no network, no script.
@@ -26,16 +26,18 @@ public struct TrainingPage: Sendable {
     public var html: String {
         let title = "\(path): training toward \(status.type.rawValue)"
         let list = facts.map { "<dt>\(Markup.escaped($0.name))</dt><dd>\(Markup.escaped($0.value))</dd>" }
+        let run = ReportSection("The run", "<dl>\(list.joined(separator: "\n"))</dl>")
+        let sections = curves + [rates].compactMap { $0 } + [run]
         return ReportStyle.page(
             title: title,
             body: """
                 <p class="finding">\(finding)</p>
-                \(heldOut)
-                \(losses)
-                \(rates)
-                <section><h2>The run</h2><dl>\(list.joined(separator: "\n"))</dl></section>
+                \(sections.map(\.html).joined(separator: "\n"))
                 """)
     }
+
+    /// Divergence on held-out text and training loss over the steps; what has fewer than two figures is left out.
+    public var curves: [ReportSection] { [heldOut, losses].compactMap { $0 } }
 
     /// What training won back so far, in a sentence or two.
     private var finding: String {
@@ -64,9 +66,9 @@ public struct TrainingPage: Sendable {
         return text + "."
     }
 
-    private var heldOut: String {
+    private var heldOut: ReportSection? {
         let points = history.heldOut.filter(\.value.isFinite)
-        guard points.count > 1 else { return "" }
+        guard points.count > 1 else { return nil }
         let all = points.map(\.value) + [history.rounded].compactMap { $0 }
         var plot = Plot(
             x: Axis(linear: points.map { Double($0.step) }, title: "step", fromZero: true),
@@ -86,16 +88,16 @@ public struct TrainingPage: Sendable {
         if let best = status.best, best.value.isFinite {
             plot.label(Double(best.step), best.value, "best", isBeside: false)
         }
-        return "<section><h2>On held-out text</h2><figure>\(plot.svg)</figure></section>"
+        return ReportSection("On held-out text", "<figure>\(plot.svg)</figure>")
     }
 
-    private var losses: String {
+    private var losses: ReportSection? {
         Self.curve("Training loss", history.losses, style: "s1") {
             Axis(logarithmic: $0, title: "training loss")
         }
     }
 
-    private var rates: String {
+    private var rates: ReportSection? {
         Self.curve("Learning rate", history.learningRates, style: "s2") {
             Axis(linear: $0, title: "learning rate", fromZero: true)
         }
@@ -104,14 +106,14 @@ public struct TrainingPage: Sendable {
     /// A figure of each step as a section of its own; nothing with fewer than two.
     private static func curve(
         _ title: String, _ figures: [RunHistory.Point], style: String, y: ([Double]) -> Axis
-    ) -> String {
+    ) -> ReportSection? {
         let points = thinned(figures)
-        guard points.count > 1 else { return "" }
+        guard points.count > 1 else { return nil }
         var plot = Plot(
             x: Axis(linear: points.map(\.x), title: "step", fromZero: true), y: y(points.map(\.y)),
             summary: "\(title) over \(figures.count) steps")
         plot.line(points, style: "line \(style)")
-        return "<section><h2>\(title)</h2><figure>\(plot.svg)</figure></section>"
+        return ReportSection(title, "<figure>\(plot.svg)</figure>")
     }
 
     /// At most 400 points, each the mean of as many steps.
