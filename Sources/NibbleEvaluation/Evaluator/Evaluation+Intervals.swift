@@ -3,7 +3,7 @@ internal import CLibrary
 extension Evaluation {
     /// Intervals over documents of what a comparison says of one model.
     public struct Intervals: Sendable, Equatable {
-        /// Of the perplexity.
+        /// Of the perplexity: that of its logarithm, so that it is above 0.
         public let perplexity: Interval?
         /// Of the perplexity less the base model's; nil for the base model, as all others are.
         public let difference: Interval?
@@ -60,7 +60,8 @@ extension Evaluation {
                 return bootstrap.interval(of: both, figure)
             }
             return Intervals(
-                perplexity: interval({ [$0.negativeLogLikelihood, Double($0.count)] }) { exp($0[0] / $0[1]) },
+                perplexity: interval({ [$0.negativeLogLikelihood, Double($0.count)] }) { $0[0] / $0[1] }
+                    .map { Interval(lower: exp($0.lower), upper: exp($0.upper)) },
                 difference: !hasBase
                     ? nil
                     : interval(
