@@ -135,7 +135,7 @@ cp -- "$ROOT/Tests/Fixtures/texts/english.txt" "$ROOT/Tests/Fixtures/texts/code.
 # compare_all WITH LLAMA PYTHON: the scripts that compare, with llama.cpp's tools in the folder LLAMA and PyTorch in
 # PYTHON; WITH says which these are.
 compare_all() {
-    local with=$1 llama=$2 other_python=$3 name before=${#failed[@]}
+    local with=$1 llama=$2 other_python=$3 name document before=${#failed[@]}
 
     name="compare_conversion.py with $with"
     if attempt "$name" "$python" "$scripts/compare_conversion.py" "$nibble" "$llama/llama-quantize" tiny.gguf \
@@ -173,6 +173,27 @@ compare_all() {
         expect "$name" 1 '^step 7 of 7: trained on english\.txt took ' "$work/errors"
     fi
 
+    name="compare_methods.py with $with"
+    rm -rf -- methods training evaluation
+    mkdir -p -- training evaluation/prose
+    cp -- english.txt code.txt training
+    for document in 1 2 3 4 5; do
+        tail -c "+${document}00" -- english.txt >"evaluation/prose/$document.txt"
+    done
+    printf 'train: {steps: 2}\nschedule: {warmup_steps: 0}\ncalibration: {sequences: 2}\nevaluation: {chunks: 2}\n' >recipe.yaml
+    if attempt "$name" "$python" "$scripts/compare_methods.py" --nibble "$nibble" --llama-cpp "$llama" \
+        --base tiny.gguf --recipe recipe.yaml --training training --evaluation evaluation --folder methods \
+        --sequences 4 --sequence-length 64 --contexts 64 128 --sample-chunks 8; then
+        expect "$name" 8 '^\| (plain|imatrix|calibrated|trained) \|'
+        expect "$name" 4 '^\| prose \|( [^|]+ \|)+$'
+        # Again: all that was made serves.
+        if attempt "$name" "$python" "$scripts/compare_methods.py" --nibble "$nibble" --llama-cpp "$llama" \
+            --base tiny.gguf --recipe recipe.yaml --training training --evaluation evaluation --folder methods \
+            --sequences 4 --sequence-length 64 --contexts 64 128 --sample-chunks 8; then
+            expect "$name" 0 ' (took|context) ' "$work/errors"
+        fi
+    fi
+
     name="compare_training.py with $with"
     if attempt "$name" "$python" "$scripts/compare_training.py" "$nibble" "$other_python" "$hub/gemma3-text" \
         english.txt --runs 1 --steps 3 --warm-up 1 --sequence-length 64 --precision fp32; then
@@ -181,7 +202,7 @@ compare_all() {
     fi
 
     ((${#failed[@]} > before)) ||
-        printf 'With %s: compare_conversion.py, compare_perplexity.py, compare_tokens.py, compare_qat.py, compare_training.py\n' "$with"
+        printf 'With %s: compare_conversion.py, compare_perplexity.py, compare_tokens.py, compare_qat.py, compare_methods.py, compare_training.py\n' "$with"
 }
 
 # It compares with Jinja2, which the Python has that the scripts get.

@@ -8,7 +8,7 @@ package struct CalibrationRates: Sendable {
     package var products: Double
     /// Operations of products of features with each other, half of which are left out where these are symmetric.
     package var grams: Double
-    /// Operations on floats by OpenBLAS.
+    /// Operations on floats, of products on one thread each.
     package var floats: Double
     /// Weights rounded to nearest.
     package var encoding: Double
