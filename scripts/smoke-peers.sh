@@ -185,12 +185,16 @@ compare_all() {
         --base tiny.gguf --recipe recipe.yaml --training training --evaluation evaluation --folder methods \
         --sequences 4 --sequence-length 64 --contexts 64 128 --sample-chunks 8; then
         expect "$name" 8 '^\| (plain|imatrix|calibrated|trained) \|'
-        expect "$name" 4 '^\| prose \|( [^|]+ \|)+$'
-        # Again: all that was made serves.
+        expect "$name" 2 '^\| prose \| 5 \|( [0-9.,]+( \([0-9.]+ to [0-9.]+\))? \|)+$'
+        expect "$name" 2 '^\| prose \|( -?[0-9.]+ \(-?[0-9.]+ to -?[0-9.]+\) \|)+( [^|]* \|)+$'
+        # Again: what is gone is made, all else serves.
+        rm -- methods/plain.gguf methods/made/prose-64.json
         if attempt "$name" "$python" "$scripts/compare_methods.py" --nibble "$nibble" --llama-cpp "$llama" \
             --base tiny.gguf --recipe recipe.yaml --training training --evaluation evaluation --folder methods \
             --sequences 4 --sequence-length 64 --contexts 64 128 --sample-chunks 8; then
-            expect "$name" 0 ' (took|context) ' "$work/errors"
+            expect "$name" 1 '^plain took ' "$work/errors"
+            expect "$name" 1 '^prose, context 64: ' "$work/errors"
+            expect "$name" 0 '^(imatrix|calibrated|trained) took |, context 128: |^llama-perplexity' "$work/errors"
         fi
     fi
 

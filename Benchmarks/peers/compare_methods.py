@@ -10,9 +10,9 @@ all of them; llama-imatrix reads a stretch from the middle of each, about as man
 folder of documents for each kind of text. nibble compare measures each kind and context; llama-perplexity measures a
 sample, the longest document of the first kind, which nibble measures beside it.
 
-All that is made lies in --folder: the four files, and a file of figures for each kind and context with the digests of the
-files that they are of. The same command goes on after a stop; figures of other files are measured again. Prints Markdown:
-the files and what they took, a table for each context with a 95 % interval in each cell, and the sample. Which command
+All that is made lies in --folder, each thing beside the digest of what it is made of: the command, the programs and the files
+that go into it. The same command goes on after a stop; what would be made of something else is made again. Prints Markdown:
+the files and what they took, tables for each context with a 95 % interval in each cell, and the sample. Which command
 runs, and for how long, is said on standard error.
 """
 
@@ -22,6 +22,7 @@ import json
 import math
 import shutil
 import sys
+import time
 from pathlib import Path
 
 from processes import run, run_until
@@ -30,30 +31,21 @@ METHODS = ["plain", "imatrix", "calibrated", "trained"]
 BYTES = 5  # of text for a token, about
 
 
-class Folder:
-    """What is made, and the record of what making it took."""
+def say(text):
+    print(text, file=sys.stderr, flush=True)
 
-    def __init__(self, path):
-        self.path = path
-        path.mkdir(parents=True, exist_ok=True)
-        self.record = path / "made.json"
-        self.made = json.loads(self.record.read_text()) if self.record.exists() else {}
 
-    def write(self, path, value):
-        part = path.with_name(path.name + ".part")
-        part.write_text(value)
-        part.replace(path)
-
-    def make(self, name, command, target):
-        """Runs a command whose output is `target`, unless that is there and recorded."""
-        if name in self.made and target.exists():
-            return
-        say(f"{name}: {' '.join(map(str, command))}")
-        _, _, seconds, resident = run([str(part) for part in command], Ticks(name))
-        self.made[name] = {"seconds": seconds, "resident": resident, "digest": digest(target),
-                           "bytes": target.stat().st_size}
-        self.write(self.record, json.dumps(self.made, indent=1))
-        say(f"{name} took {seconds:.0f} s")
+def digest(*paths):
+    """Of the contents of files, and of folders with the names in them."""
+    total = hashlib.sha256()
+    for path in paths:
+        if path.is_dir():
+            for inner in sorted(inner for inner in path.rglob("*") if inner.is_file()):
+                total.update(f"{inner.relative_to(path)}\0{digest(inner)}\0".encode())
+        else:
+            with open(path, "rb") as file:
+                total.update(hashlib.file_digest(file, "sha256").digest())
+    return total.hexdigest()
 
 
 class Ticks:
@@ -68,16 +60,64 @@ class Ticks:
             say(f"{self.name}, {seconds:.0f} s so far")
 
 
-def say(text):
-    print(text, file=sys.stderr, flush=True)
+class Folder:
+    """What was made, each with the digest of what it was made of."""
+
+    def __init__(self, path, programs):
+        self.path, self.programs = path, digest(*programs)
+        (path / "made").mkdir(parents=True, exist_ok=True)
+
+    def write(self, path, text):
+        part = path.with_name(path.name + ".part")
+        part.write_text(text)
+        part.replace(path)
+
+    def key(self, settings, inputs):
+        return hashlib.sha256(json.dumps([self.programs, [str(part) for part in settings], digest(*inputs)]).encode()).hexdigest()
+
+    def get(self, name, key, make):
+        """What `make` returned for this key; it gets the record of a run that was stopped, and a function to keep one."""
+        path = self.path / "made" / f"{name}.json"
+        record = json.loads(path.read_text()) if path.exists() else {}
+        if record.get("key") != key:
+            record = {"key": key, "begun": {}}
+
+        def keep(state):
+            record["begun"] = state
+            self.write(path, json.dumps(record, indent=1))
+
+        if "result" not in record:
+            record["result"] = make(record["begun"], keep)
+            self.write(path, json.dumps(record, indent=1))
+        return record["result"]
+
+    def make(self, name, target, command, inputs):
+        """Runs a command whose output is `target`. One that goes on where it was stopped is timed over all its runs."""
+        command = [str(part) for part in command]
+
+        def run_command(begun, keep):
+            before = begun.get("seconds", 0)
+            say(f"{name}: {' '.join(command)}")
+            ticks, start = Ticks(name), time.monotonic()
+
+            def tick(seconds):
+                keep({"seconds": before + time.monotonic() - start})
+                ticks(seconds)
+
+            _, _, seconds, _ = run(command, tick)
+            say(f"{name} took {before + seconds:.0f} s")
+            return {"seconds": before + seconds, "bytes": target.stat().st_size, "digest": digest(target)}
+
+        key = self.key(command, inputs)
+        result = self.get(name, key, run_command)
+        if not target.exists() or digest(target) != result["digest"]:
+            say(f"{name}: {target} is not what was made; made again")
+            (self.path / "made" / f"{name}.json").unlink()
+            result = self.get(name, key, run_command)
+        return result
 
 
-def digest(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def sample_of(training, target, count):
+def sample_of(training, count):
     """A stretch from the middle of each file of a folder, `count` bytes in all, from one space to another."""
     paths = sorted(path for path in training.iterdir() if path.is_file())
     if not paths:
@@ -88,122 +128,161 @@ def sample_of(training, target, count):
         start = max(0, (len(text) - share) // 2)
         words = text[start:start + share].decode(errors="ignore").split(" ")
         parts.append(" ".join(words[1:-1] if len(words) > 2 else words))
-    target.write_text("\n\n".join(parts))
+    return "\n\n".join(parts)
 
 
 def files(arguments, folder):
-    """The files of the methods, made where they are missing."""
+    """The files of the methods and what making them took; missing ones are made."""
     path = {name: folder.path / f"{name}.gguf" for name in METHODS}
     text, matrix = folder.path / "imatrix.txt", folder.path / "imatrix-data.gguf"
     convert = [arguments.nibble, "convert", arguments.base, "--type", arguments.type, "--force", "--quiet", "-o"]
     length = ["--sequence-length", arguments.sequence_length]
-    folder.make("plain", [*convert, path["plain"]], path["plain"])
-    if not text.exists():
-        sample_of(arguments.training, text, arguments.sequences * arguments.sequence_length * BYTES)
-    folder.make("importance matrix", [arguments.llama_cpp / "llama-imatrix", "-m", arguments.base, "-f", text, "-c",
-                                      arguments.sequence_length, "-o", matrix], matrix)
-    folder.make("imatrix", [*convert, path["imatrix"], "--imatrix", matrix], path["imatrix"])
-    folder.make("calibrated", [*convert, path["calibrated"], "--calibrate", arguments.training, "--sequences",
-                               arguments.sequences, *length], path["calibrated"])
-    folder.make("trained", [arguments.nibble, "qat", "train", arguments.base, "--text", arguments.training, "--recipe",
-                            arguments.recipe, "--type", arguments.type, "--output", folder.path / "run", "--resume",
-                            "--export", path["trained"], "--force", "--quiet", *length], path["trained"])
-    return path
+    base, training = arguments.base, arguments.training
+    made = {"plain": folder.make("plain", path["plain"], [*convert, path["plain"]], [base])}
+    folder.write(text, sample_of(training, arguments.sequences * arguments.sequence_length * BYTES))
+    made["matrix"] = folder.make(
+        "importance matrix", matrix,
+        [arguments.llama_cpp / "llama-imatrix", "-m", base, "-f", text, "-c", arguments.sequence_length, "-o", matrix],
+        [base, text])
+    made["imatrix"] = folder.make(
+        "imatrix", path["imatrix"], [*convert, path["imatrix"], "--imatrix", matrix], [base, matrix])
+    made["imatrix"]["seconds"] += made["matrix"]["seconds"]
+    made["calibrated"] = folder.make(
+        "calibrated", path["calibrated"],
+        [*convert, path["calibrated"], "--calibrate", training, "--sequences", arguments.sequences, *length],
+        [base, training])
+    made["trained"] = folder.make(
+        "trained", path["trained"],
+        [arguments.nibble, "qat", "train", base, "--text", training, "--recipe", arguments.recipe, "--type", arguments.type,
+         "--output", folder.path / "run", "--resume", "--export", path["trained"], "--force", "--quiet", *length],
+        [base, training, arguments.recipe])
+    return path, made
 
 
 def compare(arguments, models, text, more):
     command = [arguments.nibble, "compare", arguments.base, *models, "--text", text, "--json", "--quiet", *more]
     output, _, seconds, _ = run([str(part) for part in command], Ticks(f"compare on {text}"))
     report = json.loads(output)
-    return report.get("contexts", [report])[0], seconds
+    if not report["complete"]:
+        sys.exit(f"{' '.join(map(str, command))} was stopped early")
+    return report, seconds
 
 
 def cell(arguments, folder, models, kind, context):
-    """The figures of a kind and context, measured unless they are there for these very files."""
-    path = folder.path / "cells" / f"{kind}-{context}.json"
-    path.parent.mkdir(exist_ok=True)
-    digests = {name: folder.made[name]["digest"] for name in METHODS}
-    if path.exists():
-        found = json.loads(path.read_text())
-        if found["digests"] == digests:
-            return found
-    report, seconds = compare(arguments, [models[name] for name in METHODS], arguments.evaluation / kind,
-                              ["--context", context])
-    [text] = report["by_text"] or [None]
-    found = {"digests": digests, "seconds": seconds, "documents": report["documents"], "scored": text["scored"],
-             "base": report["models"][0]["perplexity"],
-             "methods": {name: row for name, row in zip(METHODS, report["models"][1:])}}
-    folder.write(path, json.dumps(found, indent=1))
-    say(f"{kind}, context {context}: {seconds:.0f} s")
-    return found
+    """The figures of a kind and context."""
+    text = arguments.evaluation / kind
+
+    def measure(_, keep):
+        report, seconds = compare(arguments, [models[name] for name in METHODS], text, ["--context", context])
+        say(f"{kind}, context {context}: {seconds:.0f} s")
+        return {"seconds": seconds, "documents": report["documents"], "scored": report["by_text"][0]["scored"],
+                "base": report["models"][0], "methods": dict(zip(METHODS, report["models"][1:]))}
+
+    inputs = [arguments.base, *models.values(), text]
+    return folder.get(f"{kind}-{context}", folder.key([kind, context], inputs), measure)
 
 
 # The tables
 
 
-def interval(row, name):
-    """A value, and half of its 95 % interval: over documents where there are several, else over tokens."""
-    over_documents = (row["intervals"] or {}).get(name)
-    if over_documents:
-        return row[name]["value"], (over_documents[1] - over_documents[0]) / 2
-    return row[name]["value"], 1.96 * row[name]["error"]
+def bounds(row, name):
+    """The 95 % interval of a figure over documents; None where there are too few."""
+    return (row["intervals"] or {}).get(name)
 
 
-def shown(value, half, digits):
-    return f"{value:.{digits}f} ± {half:.{digits}f}"
+def shown(value, interval, digits):
+    if interval is None:
+        return f"{value:.{digits}f} (no interval)"
+    return f"{value:.{digits}f} ({interval[0]:.{digits}f} to {interval[1]:.{digits}f})"
 
 
-def table(cells, context):
+def rows_of(cells, name, figure):
+    """For each kind: value and interval of a figure of a method."""
+    return [(figure(found["methods"][name]), bounds(found["methods"][name], "kl_divergence")) for found in cells.values()]
+
+
+def average(pairs):
+    """The mean over kinds, which are measured apart: the variances of their means add up."""
+    value = sum(value for value, _ in pairs) / len(pairs)
+    if any(interval is None for _, interval in pairs):
+        return shown(value, None, 4)
+    half = math.sqrt(sum(((high - low) / 2) ** 2 for _, (low, high) in pairs)) / len(pairs)
+    return shown(value, (value - half, value + half), 4)
+
+
+def tables(cells, context):
     scored = sum(found["scored"] for found in cells.values())
-    print(f"\nContext {context}, {scored:,} scored tokens: mean KL divergence from the unquantized file, in nats\n")
-    print("| kind | tokens | perplexity, unquantized | " + " | ".join(METHODS) + " |")
-    print("|---|---:|---:|" + "---:|" * len(METHODS))
+    print(f"\n{scored:,} scored tokens at a context of {context}: mean KL divergence from the unquantized file in nats, with "
+          "95 % intervals over documents\n")
+    print("| kind | documents | tokens | perplexity, unquantized | " + " | ".join(METHODS) + " |")
+    print("|---|---:|---:|---:|" + "---:|" * len(METHODS))
+
+    def divergence(row):
+        return row["kl_divergence"]["value"]
+
     for kind, found in cells.items():
-        rows = [shown(*interval(found["methods"][name], "kl_divergence"), 4) for name in METHODS]
-        base = shown(found["base"]["value"], 1.96 * found["base"]["error"], 2)
-        print(f"| {kind} | {found['scored']:,} | {base} | " + " | ".join(rows) + " |")
-    averages = []
-    for name in METHODS:
-        # Kinds are measured apart from each other: the variances of their means add up.
-        pairs = [interval(found["methods"][name], "kl_divergence") for found in cells.values()]
-        half = math.sqrt(sum(half * half for _, half in pairs)) / len(pairs)
-        averages.append(shown(sum(value for value, _ in pairs) / len(pairs), half, 4))
-    print("| average of the kinds | | | " + " | ".join(averages) + " |")
-    print(f"\nThe same: perplexity over the unquantized file's, less one, in percent\n")
-    print("| kind | " + " | ".join(METHODS) + " |")
-    print("|---|" + "---:|" * len(METHODS))
+        row = [shown(divergence(found["methods"][name]), bounds(found["methods"][name], "kl_divergence"), 4) for name in METHODS]
+        base = shown(found["base"]["perplexity"]["value"], bounds(found["base"], "perplexity"), 2)
+        print(f"| {kind} | {found['documents']} | {found['scored']:,} | {base} | " + " | ".join(row) + " |")
+    print("| average of the kinds | | | | " + " | ".join(average(rows_of(cells, name, divergence)) for name in METHODS) + " |")
+
+    others = METHODS[1:]
+    print("\nPaired with plain rounding: mean KL divergence less its, and the share of its loss in perplexity that is won "
+          "back, in percent\n")
+    print("| kind | " + " | ".join(f"{name}, KLD" for name in others) + " | " + " | ".join(f"{name}, %" for name in others) + " |")
+    print("|---|" + "---:|" * 2 * len(others))
     for kind, found in cells.items():
-        base = found["base"]["value"]
-        rows = []
-        for name in METHODS:
-            value, half = interval(found["methods"][name], "difference")
-            rows.append(shown(100 * value / base, 100 * half / base, 2))
-        print(f"| {kind} | " + " | ".join(rows) + " |")
+        plain, row = found["methods"]["plain"], []
+        for name in others:
+            method = found["methods"][name]
+            row.append(shown(divergence(method) - divergence(plain), bounds(method, "kl_divergence_less_first"), 4))
+        for name in others:
+            method = found["methods"][name]
+            interval = bounds(method, "recovered")
+            if method["recovered"] is None:  # plain rounding lost nothing there
+                row.append("")
+            else:
+                row.append(shown(100 * method["recovered"], interval and [100 * end for end in interval], 1))
+        print(f"| {kind} | " + " | ".join(row) + " |")
 
 
 def sample(arguments, folder, models):
     """llama-perplexity beside nibble on one document."""
-    documents = [path for path in (arguments.evaluation / arguments.kinds[0]).iterdir() if path.is_file()]
-    text = max(documents, key=lambda path: path.stat().st_size)
-    context, chunks = arguments.contexts[0], arguments.sample_chunks
-    report, _ = compare(arguments, [models[name] for name in METHODS], text,
-                        ["--context", context, "--chunks", chunks])
-    logits = folder.path / "logits"
-    options = ["-f", text, "-c", context, "--chunks", chunks, "--kl-divergence-base", logits]
-    perplexity = arguments.llama_cpp / "llama-perplexity"
-    run_until([r"Final estimate: PPL = ([0-9.]+)"], [str(part) for part in [perplexity, "-m", arguments.base, *options]])
-    print(f"\n{text.name} of {arguments.kinds[0]}, {report['models'][0]['chunks']} chunks of {context}\n")
+    kind = arguments.evaluation / arguments.kinds[0]
+    documents = [path for path in kind.iterdir() if path.is_file()]
+    if not documents:
+        sys.exit(f"{kind}: no documents")
+    text = max(documents, key=lambda path: (path.stat().st_size, path.name))
+    settings = ["--context", arguments.contexts[0], "--chunks", arguments.sample_chunks]
+
+    def measure(_, keep):
+        report, _ = compare(arguments, [models[name] for name in METHODS], text, settings)
+        logits = folder.path / "logits"
+        options = ["-f", text, "-c", arguments.contexts[0], "--chunks", arguments.sample_chunks, "--kl-divergence-base", logits]
+        perplexity = arguments.llama_cpp / "llama-perplexity"
+        rows = []
+        try:
+            run_until([r"Final estimate: PPL = ([0-9.]+)"],
+                      [str(part) for part in [perplexity, "-m", arguments.base, *options]], Ticks("llama-perplexity, base"))
+            for name, row in zip(METHODS, report["models"][1:]):
+                command = [perplexity, "-m", models[name], *options, "--kl-divergence"]
+                matches, seconds, _ = run_until(
+                    [r"^Mean PPL\(Q\)\s*:\s*([0-9.]+)", r"^Mean\s+KLD:\s*([0-9.]+)"], [str(part) for part in command],
+                    Ticks(f"llama-perplexity, {name}"))
+                say(f"llama-perplexity, {name}: {seconds:.0f} s")
+                rows.append([name, *(float(match[1]) for match in matches), row["perplexity"]["value"],
+                             row["kl_divergence"]["value"]])
+        finally:
+            logits.unlink(missing_ok=True)
+        return {"chunks": report["models"][0]["chunks"], "rows": rows}
+
+    found = folder.get("sample", folder.key(settings, [arguments.base, *models.values(), text]), measure)
+    print(f"\n{text.name} of {arguments.kinds[0]}, {found['chunks']} chunks of {arguments.contexts[0]}\n")
     print("| file | llama-perplexity, perplexity | nibble | | llama-perplexity, mean KLD | nibble |")
     print("|---|---:|---:|---:|---:|---:|")
-    for name, row in zip(METHODS, report["models"][1:]):
-        command = [perplexity, "-m", models[name], *options, "--kl-divergence"]
-        matches, _, _ = run_until([r"^Mean PPL\(Q\)\s*:\s*([0-9.]+)", r"^Mean\s+KLD:\s*([0-9.]+)"],
-                                  [str(part) for part in command])
-        value, divergence = (float(match[1]) for match in matches)
-        own = row["perplexity"]["value"]
+    for name, value, divergence, own, own_divergence in found["rows"]:
         print(f"| {name} | {value:.4f} | {own:.4f} | {100 * (own / value - 1):+.3f} % | {divergence:.5f} | "
-              f"{row['kl_divergence']['value']:.5f} |", flush=True)
-    logits.unlink(missing_ok=True)
+              f"{own_divergence:.5f} |")
 
 
 def main():
@@ -219,21 +298,21 @@ def main():
     arguments = parser.parse_args()
     if not arguments.kinds:
         arguments.kinds = sorted(path.name for path in arguments.evaluation.iterdir() if path.is_dir())
-    for tool in ("llama-imatrix", "llama-perplexity"):
-        if not shutil.which(arguments.llama_cpp / tool):
-            sys.exit(f"{arguments.llama_cpp / tool}: not there; Benchmarks/peers/build-llama-tools.sh builds it")
-    folder = Folder(arguments.folder)
-    models = files(arguments, folder)
+    tools = [arguments.llama_cpp / tool for tool in ("llama-imatrix", "llama-perplexity")]
+    for tool in tools:
+        if not shutil.which(tool):
+            sys.exit(f"{tool}: not there; Benchmarks/peers/build-llama-tools.sh builds it")
+    folder = Folder(arguments.folder, [arguments.nibble, *tools])
+    models, made = files(arguments, folder)
     cells = {context: {kind: cell(arguments, folder, models, kind, context) for kind in arguments.kinds}
              for context in arguments.contexts}
     print(f"{arguments.base.name} to {arguments.type}\n")
     print("| file | MB | s to make |")
     print("|---|---:|---:|")
     for name in METHODS:
-        seconds = folder.made[name]["seconds"] + (folder.made["importance matrix"]["seconds"] if name == "imatrix" else 0)
-        print(f"| {name} | {folder.made[name]['bytes'] / 1e6:.1f} | {seconds:.0f} |")
+        print(f"| {name} | {made[name]['bytes'] / 1e6:.1f} | {made[name]['seconds']:.0f} |")
     for context, found in cells.items():
-        table(found, context)
+        tables(found, context)
     sample(arguments, folder, models)
 
 
