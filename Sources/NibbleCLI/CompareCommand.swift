@@ -74,6 +74,7 @@ struct CompareCommand: ParsableCommand {
                 try ReportFiles(path, replacing: force)
             }
             let training = try report.map { _ in try ReportRuns(models: models, paths: runs) }
+            session.warn(training?.notes ?? [])
             var reports: [ComparisonReport] = []
             var first: Evaluator?
             for context in options.context where !session.isInterrupted {

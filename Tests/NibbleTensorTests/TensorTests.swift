@@ -46,6 +46,16 @@ struct TensorTests {
         #expect(automatic.kernel(for: .q4_0, columns: 48) == product)
     }
 
+    @Test("BF16 is the faster with tiles, and with dot products of other makers than Intel")
+    func fasterFloat() {
+        for (dot, tiles, intel, expected) in [
+            (false, false, false, Precision.f32), (false, false, true, .f32), (true, false, false, .bf16),
+            (true, false, true, .f32), (true, true, true, .bf16), (true, true, false, .bf16),
+        ] {
+            #expect(Precision.fasterFloat(hasDot: dot, hasTiles: tiles, isIntel: intel) == expected)
+        }
+    }
+
     @Test("columns come back as they were set, and nothing else changes")
     func columns() {
         let compute = Compute(threads: 1, precision: .f32)
@@ -114,7 +124,7 @@ struct TensorTests {
             Matrix(rows: 2, columns: columns, type: type, bytes: bytes.bytes, owner: bytes)
         }
         #expect(make(.q4_0, 64) != nil && make(.q4_0, 48) == nil && make(.q4_k, 128) == nil)
-        #expect(make(.f16, 3) != nil && make(.iq1_s, 256) == nil && make(.i8, 32) == nil)
+        #expect(make(.f16, 3) != nil && make(.q8_k, 256) == nil && make(.i8, 32) == nil)
     }
 
     @Test("operations of blocks are those of their kernels")

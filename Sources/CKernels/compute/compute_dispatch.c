@@ -21,9 +21,10 @@ int32_t nibble_has_bf16_dot(void) {
 #endif
 }
 
-int32_t nibble_has_fast_bf16(void) {
+int32_t nibble_is_intel(void) {
 #if defined(__x86_64__)
-    return nibble_has_bf16_dot() && (nibble_has_bf16_tiles() || !__builtin_cpu_is("intel"));
+    __builtin_cpu_init();
+    return __builtin_cpu_is("intel") != 0;
 #else
     return 0;
 #endif

@@ -17,9 +17,8 @@ extern "C" {
 int32_t nibble_has_bf16_dot(void);
 /// Whether this machine has tiles of BF16 pairs (AMX), the process may use them, and nibble_has_bf16_dot.
 int32_t nibble_has_bf16_tiles(void);
-/// Whether this machine computes products of BF16 pairs faster than of floats: in tiles, or by dot products, which Intel's
-/// processors begin every other cycle only, and products of floats twice in each.
-int32_t nibble_has_fast_bf16(void);
+/// Whether the processor is one of Intel's.
+int32_t nibble_is_intel(void);
 /// Whether this machine has dot products of bytes (AVX-512 VNNI).
 int32_t nibble_has_int8_dot(void);
 
@@ -49,17 +48,22 @@ void nibble_bf16_tiles_product(const uint32_t *w, size_t stride, size_t rows, si
 /// y[r] = sum over k of w[r][k] x[k] for BF16 rows and one F32 vector.
 void nibble_bf16_vector_product(const uint16_t *w, size_t stride, size_t rows, size_t columns, const float *x,
                                 float *y, int32_t level);
-/// The same for F32 rows.
-void nibble_f32_vector_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x, float *y,
-                               int32_t level);
 
 /// F32 to BF16, nearest, ties to even.
 void nibble_round_bf16(const float *x, size_t count, uint16_t *out, int32_t level);
 
 // MARK: - F32 products
 
-/// y[r][t] = sum over k of w[r][k] x[k][t]: `rows` rows of `columns` floats, `stride` elements apart, times a
-/// panel: what attention multiplies with, where matrices are too small for a library to gain anything.
+/// y[r] = sum over k of w[r][k] x[k]: `rows` rows of `columns` floats, `stride` elements apart, times a vector.
+void nibble_f32_vector_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x, float *y,
+                               int32_t level);
+
+/// y[r][t] (+)= sum over k of w[r][k] x[k][t], times a panel of `width` tokens, a multiple of 16; rows of y `y_stride` floats
+/// apart. `accumulate`: y += rather than y =.
+void nibble_f32_rows_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x,
+                             size_t width, float *y, size_t y_stride, int32_t accumulate, int32_t level);
+
+/// The same with rows of y one after the other, for the small matrices of attention: nothing is asked for ahead.
 void nibble_f32_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x, size_t width,
                         float *y, int32_t level);
 

@@ -41,10 +41,6 @@ void nibble_interleave_bf16(const uint16_t *even, const uint16_t *odd, size_t co
 void nibble_pack_bf16_columns(const uint16_t *w, size_t stride, size_t rows, size_t columns, uint32_t *out,
                               size_t out_stride);
 
-/// nibble_bf16_rows_product for floats; `width` is a multiple of 16.
-void nibble_f32_rows_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x,
-                             size_t width, float *y, size_t y_stride, int32_t accumulate, int32_t level);
-
 /// nibble_bf16_columns_product for floats; `width` is a multiple of 16.
 void nibble_f32_columns_product(const float *w, size_t stride, size_t rows, size_t columns, const float *x,
                                 size_t width, float *y, int32_t accumulate, int32_t level);

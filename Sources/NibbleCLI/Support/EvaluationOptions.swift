@@ -30,8 +30,9 @@ struct EvaluationOptions: ParsableArguments {
         help: ArgumentHelp(
             "How products are computed: f32, bf16 or auto.",
             discussion: """
-                auto takes the fastest that the processor has: with AVX-512, BF16 for unquantized weights (perplexity \
-                within 0.1 % of f32) and 8-bit activations for quantized ones (within 0.5 %), as llama.cpp does.
+                auto takes the fastest that the processor has: for unquantized weights BF16 where that is faster than F32 \
+                (perplexity within 0.1 %), and with AVX-512 VNNI 8-bit activations for quantized ones (within 0.5 %), as \
+                llama.cpp does.
                 """,
             valueName: "precision"))
     var precision = Precision.automatic

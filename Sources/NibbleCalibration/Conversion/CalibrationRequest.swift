@@ -36,7 +36,7 @@ public struct CalibrationRequest: Sendable {
     public var memoryLimit: Int?
     /// The folder for scratch files; nil: beside the output, `NAME.calibration`.
     public var scratch: String?
-    /// In which numbers products are computed; automatic: BF16 where the processor has it.
+    /// In which numbers products are computed; automatic: `Precision.fasterFloat`.
     public var precision = Precision.automatic
     /// The version of Nibble, for the record.
     public var version: String

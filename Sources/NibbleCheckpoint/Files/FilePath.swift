@@ -95,6 +95,12 @@ extension FilePath {
     /// The name that a folder has in its parent, `.` and links resolved.
     package static func absoluteName(of path: String) -> String { name(of: resolved(path) ?? path) }
 
+    /// Whether two paths lead to one file or folder, links resolved.
+    package static func isSame(_ path: String, _ other: String) -> Bool {
+        guard let path = resolved(path), let other = resolved(other) else { return false }
+        return path == other
+    }
+
     /// The absolute path without links; nil where there is nothing.
     private static func resolved(_ path: String) -> String? {
         guard let resolved = realpath(path, nil) else { return nil }

@@ -144,7 +144,7 @@ struct DistillationSlice {
     /// Parts of the vocabulary, whatever the number of threads, whose gradients are added in order.
     static let segments = 16
     /// Rows of the vocabulary at a time: as many as ``WeightSlab`` decodes.
-    private static let height = 96
+    private static let height = WeightSlab.height
 
     private func differentiate(
         _ own: DistillationLogits, _ other: DistillationLogits?, _ entries: CachedEntries?,

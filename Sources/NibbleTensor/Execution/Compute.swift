@@ -43,7 +43,7 @@ public final class Compute: Sendable {
         levelNumber = level.number
         hasBF16 =
             precision == .bf16
-            || precision == .automatic && level == .avx512 && nibble_has_fast_bf16() != 0
+            || precision == .automatic && level == .avx512 && Precision.fasterFloat == .bf16
         hasTiles = usesTiles && hasBF16 && nibble_has_bf16_tiles() != 0
         hasInt8 = precision == .automatic && level == .avx512 && nibble_has_int8_dot() != 0
         // Our threads call it side by side; threads of its own would get in their way.
@@ -70,9 +70,11 @@ public final class Compute: Sendable {
             width: layout.width, sequences: 1, length: count, isStep: count <= 4)
     }
 
-    /// What the bits of results depend on: products, instruction level and the kernels that OpenBLAS chose. The number of
-    /// threads is not among it.
-    package var arithmetic: String { "\(kernels), OpenBLAS \(String(cString: openblas_get_corename()))" }
+    /// What the bits of results, and how tensors lie in scratch files, depend on: products, instruction level, panels and the
+    /// kernels that OpenBLAS chose. The number of threads is not among it.
+    package var arithmetic: String {
+        "\(kernels), panels of 32, OpenBLAS \(String(cString: openblas_get_corename()))"
+    }
 
     /// What computes, in words: `bf16 and int8 products, avx512 kernels, 2 threads`.
     public var summary: String {

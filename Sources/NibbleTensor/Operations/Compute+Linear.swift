@@ -6,7 +6,7 @@ extension Compute {
         check(x, weight)
         let layout = x.tensor.layout
         let y = tensor(features: weight.rows, layout: layout)
-        forEachSlab(of: weight, panels: layout.panels) { slab, first, panels in
+        forEachSlab(of: weight, layout) { slab, first, panels in
             for panel in panels {
                 slab.multiply(x, panel: panel, into: y.panel(panel) + first * layout.width)
             }
@@ -34,9 +34,10 @@ extension Compute {
             ? (y, nil)
             : (tensor(features: gate.rows, layout: layout), tensor(features: gate.rows, layout: layout))
         let kernel = kernel(for: up.type, columns: up.columns)
-        forEachSlab(of: gate, panels: layout.panels) { slab, first, panels in
-            // Both slabs are of the height of the gate's product; the kernel of the other may differ.
-            let upSlab = WeightSlab(up, first..<first + slab.rows, kernel: kernel, compute: self)
+        forEachSlab(of: gate, layout) { slab, first, panels in
+            // The kernel of the other may differ.
+            let upSlab = WeightSlab(
+                up, first..<first + slab.rows, kernel: kernel, isStep: layout.isStep, compute: self)
             let count = slab.rows * layout.width
             let buffer = passed == nil ? pool.take(bytes: count * 4) : nil
             for panel in panels {
@@ -75,10 +76,11 @@ extension Compute {
     /// Calls `body` for all rows of `weight` and all panels: with some rows prepared, the number of the first,
     /// and the panels to multiply them with.
     private func forEachSlab(
-        of weight: Matrix, panels: Int, _ body: (WeightSlab, _ first: Int, _ panels: Range<Int>) -> Void
+        of weight: Matrix, _ layout: PanelLayout,
+        _ body: (WeightSlab, _ first: Int, _ panels: Range<Int>) -> Void
     ) {
         let kernel = kernel(for: weight.type, columns: weight.columns)
-        let height = WeightSlab.height
+        let (height, panels) = (WeightSlab.height, layout.panels)
         let slabs = (weight.rows + height - 1) / height
         // Where slabs are few, panels are shared out too, so that all threads have work.
         let groups = min(panels, max(1, (4 * workers.count + slabs - 1) / slabs))
@@ -87,7 +89,8 @@ extension Compute {
             let group = job % groups
             let range = panels * group / groups..<panels * (group + 1) / groups
             let rows = first..<min(first + height, weight.rows)
-            body(WeightSlab(weight, rows, kernel: kernel, compute: self), first, range)
+            let slab = WeightSlab(weight, rows, kernel: kernel, isStep: layout.isStep, compute: self)
+            body(slab, first, range)
         }
     }
 }

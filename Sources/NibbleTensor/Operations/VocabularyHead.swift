@@ -31,7 +31,8 @@ public final class VocabularyHead: LogitSource {
 
     /// Prepares some rows.
     public func slice(_ rows: Range<Int>) -> (_ panel: Int, _ logits: UnsafeMutablePointer<Float>) -> Void {
-        let slab = WeightSlab(weight, rows, kernel: kernel, compute: compute)
+        let slab = WeightSlab(
+            weight, rows, kernel: kernel, isStep: layout.isStep, compute: compute)
         return { [self] panel, logits in
             slab.multiply(operand, panel: panel, into: logits)
             if let softcap { nibble_softcap(logits, slab.rows * layout.width, softcap, compute.levelNumber) }

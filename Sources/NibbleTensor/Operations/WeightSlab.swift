@@ -24,12 +24,19 @@ struct WeightSlab {
     /// Terms of a sum in F32 that are multiplied at a time: a panel of them fits the nearest cache.
     private static let termsAtATime = 256
 
+    /// - Parameter isStep: whether it meets vectors (``PanelLayout/isStep``): then BF16 rows are read where they lie, in
+    ///   F32, too.
     /// - Precondition: `rows.count` is at most ``height``.
-    init(_ matrix: Matrix, _ rows: Range<Int>, kernel: ProductKernel, compute: Compute) {
+    init(_ matrix: Matrix, _ rows: Range<Int>, kernel: ProductKernel, isStep: Bool, compute: Compute) {
         self.rows = rows.count
         columns = matrix.columns
         level = compute.levelNumber
         hasTiles = compute.hasTiles
+        if kernel == .f32, isStep, let direct = Self.direct(matrix, rows) {
+            form = .bf16(direct, stride: matrix.columns)
+            buffer = nil
+            return
+        }
         switch kernel {
         case .f32:
             // A line further for each row, so that rows do not compete for the same places of the cache.

@@ -65,3 +65,12 @@ extension Recipe.Training {
         case automatic = "auto"
     }
 }
+
+extension Recipe {
+    /// In which numbers products are computed: the forward pass on int8 activations is that of the automatic precision;
+    /// without, the faster of floats is taken where the recipe leaves it open.
+    var productPrecision: Precision {
+        guard quantization.activations == .none, train.precision == .automatic else { return train.precision }
+        return .fasterFloat
+    }
+}

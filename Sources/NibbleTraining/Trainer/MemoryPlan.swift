@@ -132,8 +132,9 @@ public struct MemoryPlan: Sendable, Equatable {
     /// - Throws: `CheckpointError` or `TrainingError` where the recipe does not fit the model.
     public init(_ model: MemorySubject, _ recipe: Recipe, threads: Int, limit: Int) throws {
         let recipe = try recipe.validated(path: "recipe")
+        let precision = recipe.productPrecision
         let compute = Compute(
-            threads: threads, precision: .fasterFloat, level: .best)
+            threads: threads, precision: precision.isSupported ? precision : .fasterFloat, level: .best)
         let plan = try model.resolve(try recipe.quantization.plan())
         try Trainer.check(plan, for: recipe)
         let subject = Subject(recipe, plan, model.configuration, compute)

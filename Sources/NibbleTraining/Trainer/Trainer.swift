@@ -69,19 +69,14 @@ public struct Trainer {
                 "train.precision is \(recipe.train.precision.rawValue), which needs AVX-512 BF16",
                 advice: "choose auto or f32")
         }
-        // The forward pass on int8 activations is that of the automatic precision; without, BF16 is the fastest.
-        let precision: Precision
-        switch (recipe.quantization.activations, recipe.train.precision) {
-        case (.int8, .automatic): precision = .automatic
-        case (.int8, let other):
+        if recipe.quantization.activations == .int8, recipe.train.precision != .automatic {
             throw TrainingError(
                 .invalidRecipe, request.recipePath,
-                "quantization.activations is int8, train.precision \(other.rawValue)",
+                "quantization.activations is int8, train.precision \(recipe.train.precision.rawValue)",
                 advice: "int8 activations need precision auto")
-        case (.none, .automatic): precision = .fasterFloat
-        case (.none, let other): precision = other
         }
-        let compute = Compute(threads: request.threads, precision: precision, level: request.level)
+        let compute = Compute(
+            threads: request.threads, precision: recipe.productPrecision, level: request.level)
         if recipe.quantization.activations == .int8, !compute.hasInt8 {
             throw TrainingError(
                 .invalidRecipe, request.recipePath,

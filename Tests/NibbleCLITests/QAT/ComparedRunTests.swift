@@ -26,7 +26,7 @@ struct ComparedRunTests {
     func curves() throws {
         let model = runs.path("run/model.gguf")
         let report = try QATRuns.json(
-            try runs.run(compare([model], ["--run", runs.path("run") + "/"])).output)
+            try runs.run(compare([model], ["--run", runs.path("run") + "/", runs.path("run") + "/."])).output)
         let training = try #require(report["training"] as? [[String: Any]])
         #expect(training.count == 1)
         #expect((training.first?["held_out"] as? [Any])?.count == 3)
@@ -43,6 +43,23 @@ struct ComparedRunTests {
         let without = try QATRuns.json(try runs.run(compare([copy])).output)
         #expect((without["training"] as? [Any])?.isEmpty == true)
         #expect(try !page().contains("Training of"))
+        try runs.run(compare([copy], ["--run", runs.path("run")]))
+        #expect(try page().contains("<h2>Training of run</h2>"))
+
+        // Of two runs of one name their paths; one without two figures of anything has no section.
+        for parent in ["other", "third"] {
+            try FileManager.default.createDirectory(
+                atPath: runs.path(parent), withIntermediateDirectories: true)
+        }
+        try runs.run(runs.command("other/run", steps: 0, ["--quiet"]))
+        try runs.run(runs.command("third/run", steps: 2, every: 2, ["--quiet"]))
+        let all = ["run", "other/run", "third/run"].map(runs.path)
+        try runs.run(compare([copy], ["--run"] + all))
+        let both = try page()
+        #expect(
+            both.contains("<h2>Training of \(all[0])</h2>") && both.contains("<h2>Training of \(all[2])</h2>")
+        )
+        #expect(!both.contains("Training of \(all[1])"))
     }
 
     @Test("What is no run, or a damaged one, is named")
