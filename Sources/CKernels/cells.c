@@ -19,17 +19,40 @@ static void uniform(const float *values, float step, float *lower, float *upper,
     }
 }
 
-/// Midpoints to the neighbours in the table of IQ4_NL; the end cells are symmetric about their value.
-static void from_table(const uint8_t *nibbles, float scale, float *lower, float *upper) {
+/// Midpoints to the neighbours of entry k of ascending ones; the end cells are symmetric about their value.
+static void from_table(const float *entries, int count, int k, float scale, float *lower, float *upper) {
+    const float up = (k < count - 1 ? entries[k + 1] - entries[k] : entries[count - 1] - entries[count - 2]) / 2;
+    const float down = (k > 0 ? entries[k] - entries[k - 1] : entries[1] - entries[0]) / 2;
+    const float a = (entries[k] - down) * scale, b = (entries[k] + up) * scale;
+    *lower = a < b ? a : b;
+    *upper = a < b ? b : a;
+}
+
+/// Codes of IQ4_NL, the second half of the elements in the high halves of the bytes.
+static void iq4(const uint8_t *nibbles, float scale, float *lower, float *upper) {
     static const float entries[16] = {-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113};
     for (int i = 0; i < 32; i++) {
-        const int k = nibbles[i % 16] >> i / 16 * 4 & 15;
-        const float up = k < 15 ? (entries[k + 1] - entries[k]) / 2 : (entries[15] - entries[14]) / 2;
-        const float down = k > 0 ? (entries[k] - entries[k - 1]) / 2 : (entries[1] - entries[0]) / 2;
-        const float a = (entries[k] - down) * scale, b = (entries[k] + up) * scale;
-        lower[i] = a < b ? a : b;
-        upper[i] = a < b ? b : a;
+        from_table(entries, 16, nibbles[i % 16] >> i / 16 * 4 & 15, scale, lower + i, upper + i);
     }
+}
+
+/// Codes of E2M1 with a sign, likewise; `one` is what code 1 stands for.
+static void e2m1(const uint8_t *nibbles, int size, float one, float *lower, float *upper) {
+    static const float entries[15] = {-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12};
+    for (int i = 0; i < size; i++) {
+        const int code = nibbles[i % (size / 2)] >> i / (size / 2) * 4 & 15;
+        from_table(entries, 15, code < 8 ? 7 + code : 15 - code, one, lower + i, upper + i);
+    }
+}
+
+/// What code 1 stands for in blocks of E2M1.
+static float e2m1_unit(uint32_t type, const uint8_t *scale) {
+    uint8_t block[36] = {0};
+    float values[64];
+    memcpy(block, scale, 1);
+    block[type == 39 ? 1 : 4] = 1;
+    nibble_codec_for(type, NIBBLE_LEVEL_SCALAR)->decode(block, values, type == 39 ? 32 : 64);
+    return values[0];
 }
 
 /// The local step of sub-block `sub` of 16 or 32 elements of a super-block.
@@ -45,6 +68,9 @@ static float step_of(uint32_t type, const uint8_t *in, int sub) {
         const int scale = sub < 4 ? s[sub] & 63 : (s[sub + 4] & 15) | (s[sub - 4] >> 6) << 4;
         return half_to_float(in) * (float)scale;
     }
+    case 34: return half_to_float(in + 52);
+    case 35: return half_to_float(in + 64);
+    case 41: return 2 * half_to_float(in);
     case 14: return half_to_float(in + 208) * (float)(int8_t)in[192 + sub];
     default: return half_to_float(in);
     }
@@ -66,19 +92,31 @@ int32_t nibble_cells(uint32_t type, const uint8_t *in, float *lower, float *uppe
     case 14: elements = 256; bytes = 210; sub_elements = 16; break;
     case 20: elements = 32; bytes = 18; sub_elements = 0; break;
     case 23: elements = 256; bytes = 136; sub_elements = 0; break;
+    case 34: elements = 256; bytes = 54; sub_elements = 256; break;
+    case 35: elements = 256; bytes = 66; sub_elements = 256; break;
+    case 39: elements = 32; bytes = 17; sub_elements = 0; break;
+    case 40: elements = 64; bytes = 36; sub_elements = 0; break;
+    case 41: elements = 128; bytes = 18; sub_elements = 128; break;
+    case 42: elements = 64; bytes = 18; sub_elements = 64; break;
     default: return -1;
     }
     const nibble_decode_fn decode = nibble_codec_for(type, nibble_best_level())->decode;
     float values[256];
     for (size_t block = 0; block < count / elements; block++, in += bytes, lower += elements, upper += elements) {
         if (type == 20) {
-            from_table(in + 2, half_to_float(in), lower, upper);
+            iq4(in + 2, half_to_float(in), lower, upper);
+        } else if (type == 39) {
+            e2m1(in + 1, 32, e2m1_unit(type, in), lower, upper);
+        } else if (type == 40) {
+            for (int j = 0; j < 4; j++) {
+                e2m1(in + 4 + 8 * j, 16, e2m1_unit(type, in + j), lower + 16 * j, upper + 16 * j);
+            }
         } else if (type == 23) {
             const unsigned high = (unsigned)in[2] | (unsigned)in[3] << 8;
             for (int j = 0; j < 8; j++) {
                 const int low = in[4 + j / 2] >> j % 2 * 4 & 15;
                 const float scale = half_to_float(in) * (float)((low | (int)(high >> 2 * j & 3) << 4) - 32);
-                from_table(in + 8 + 16 * j, scale, lower + 32 * j, upper + 32 * j);
+                iq4(in + 8 + 16 * j, scale, lower + 32 * j, upper + 32 * j);
             }
         } else {
             decode(in, values, elements);

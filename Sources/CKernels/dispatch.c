@@ -1,6 +1,7 @@
 // Chooses the kernels of an instruction level at run time.
 #pragma STDC FP_CONTRACT OFF
 
+#include "codebooks.h"
 #include "level.h"
 
 int32_t nibble_best_level(void) {
@@ -29,6 +30,17 @@ const struct nibble_codec *nibble_codec_for(uint32_t type, int32_t level) {
     if (type >= NIBBLE_TYPE_COUNT) return NULL;
     const struct nibble_codec *codec = &table(level)->codecs[type];
     return codec->decode == NULL ? NULL : codec;
+}
+
+uint16_t nibble_codebook_entry(int32_t book, int32_t code) {
+    switch (book) {
+    case 0: return nibble_codebook_iq1[code];
+    case 1: return nibble_codebook_iq2_xxs[code];
+    case 2: return nibble_codebook_iq2_xs[code];
+    case 3: return nibble_codebook_iq2_s[code];
+    case 4: return nibble_codebook_iq3_xxs[code];
+    default: return nibble_codebook_iq3_s[code];
+    }
 }
 
 size_t nibble_first_nonfinite(const float *x, size_t count, int32_t level) {
@@ -63,7 +75,19 @@ size_t nibble_first_invalid_block(uint32_t type, const uint8_t *in, size_t block
     case 12: return kernels->first_invalid_half(in, blocks, 144, 0, 2, HALF);
     case 13: return kernels->first_invalid_half(in, blocks, 176, 0, 2, HALF);
     case 14: return kernels->first_invalid_half(in, blocks, 210, 208, -1, HALF);
+    case 16: return kernels->first_invalid_half(in, blocks, 66, 0, -1, HALF);
+    case 17: return kernels->first_invalid_half(in, blocks, 74, 0, -1, HALF);
+    case 18: return kernels->first_invalid_half(in, blocks, 98, 0, -1, HALF);
+    case 19: return kernels->first_invalid_half(in, blocks, 50, 0, -1, HALF);
+    case 21: return kernels->first_invalid_half(in, blocks, 110, 0, -1, HALF);
+    case 22: return kernels->first_invalid_half(in, blocks, 82, 0, -1, HALF);
     case 23: return kernels->first_invalid_half(in, blocks, 136, 0, -1, HALF);
+    case 29: return kernels->first_invalid_iq1_m(in, blocks);
+    case 34: return kernels->first_invalid_half(in, blocks, 54, 52, -1, HALF);
+    case 35: return kernels->first_invalid_half(in, blocks, 66, 64, -1, HALF);
+    case 39: return kernels->first_invalid_mxfp4(in, blocks);
+    case 41: case 42: return kernels->first_invalid_half(in, blocks, 18, 0, -1, HALF);
+    // Any byte of NVFP4 is a number.
     default: return blocks;
     }
 }

@@ -41,7 +41,8 @@ public struct Dither: Sendable, Hashable {
     ///
     /// - Parameters:
     ///   - bytes: rows as the type's codec stores them.
-    ///   - type: a type that has a codec. Types that are not quantized are decoded as they are.
+    ///   - type: a type that has a codec and, where it is quantized, cells (``GGMLType/hasCells``). Types that are not
+    ///     quantized are decoded as they are.
     ///   - columns: elements of a row.
     ///   - firstElement: index within the tensor of the first element of `bytes`.
     ///   - stream: the tensor; see ``stream(of:)``.
@@ -131,6 +132,17 @@ public struct Dither: Sendable, Hashable {
             let value = low + (high - low) * uniform
             unsafe values[index] = value < low ? low : value > high ? high : value
             counter &+= SplitMix64.gamma
+        }
+    }
+}
+
+extension GGMLType {
+    /// Whether each code has a cell of its own, from which ``Dither`` can draw: all quantized types whose codes stand for
+    /// single values, not for groups of a codebook (IQ1, IQ2, IQ3).
+    public var hasCells: Bool {
+        switch self {
+        case .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s: false
+        default: isQuantized && codec != nil
         }
     }
 }

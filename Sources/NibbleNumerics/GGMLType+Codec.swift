@@ -20,9 +20,21 @@ extension GGMLType {
         case .q6_k: Q6_K()
         case .iq4_nl: IQ4_NL()
         case .iq4_xs: IQ4_XS()
-        case .q8_1, .q8_k, .iq2_xxs, .iq2_xs, .iq3_xxs, .iq1_s, .iq3_s, .iq2_s, .i8, .i16, .i32, .i64,
-            .iq1_m, .tq1_0, .tq2_0, .mxfp4, .nvfp4, .q1_0, .q2_0:
-            nil
+        case .iq3_s: IQ3_S()
+        case .iq3_xxs: IQ3_XXS()
+        case .iq2_s: IQ2_S()
+        case .iq2_xs: IQ2_XS()
+        case .iq2_xxs: IQ2_XXS()
+        case .iq1_m: IQ1_M()
+        case .iq1_s: IQ1_S()
+        case .tq1_0: TQ1_0()
+        case .tq2_0: TQ2_0()
+        case .q1_0: Q1_0()
+        case .q2_0: Q2_0()
+        case .mxfp4: MXFP4()
+        case .nvfp4: NVFP4()
+        // What ggml computes with, and integers: no weights are stored so.
+        case .q8_1, .q8_k, .i8, .i16, .i32, .i64: nil
         }
     }
 

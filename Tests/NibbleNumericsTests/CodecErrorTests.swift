@@ -1,4 +1,5 @@
 import NibbleNumerics
+import NibbleTestSupport
 import Testing
 
 @Suite("Values that cannot be encoded")
@@ -100,16 +101,8 @@ struct CodecErrorTests {
 
     @Test("stored scales and values are checked at every block", arguments: GGMLType.readable)
     func firstInvalidBlock(type: GGMLType) throws {
-        // Offsets of the halves in a block; F32 and BF16 have their exponent in the last two bytes.
-        let halves: [Int] =
-            switch type {
-            case .q4_1, .q5_1, .q4_k, .q5_k: [0, 2]
-            case .q2_k: [80, 82]
-            case .q3_k: [108]
-            case .q6_k: [208]
-            case .f32: [2]
-            default: [0]
-            }
+        // F32 has its exponent in the last two bytes.
+        let halves = type == .f32 ? [2] : type.scaleOffsets
         let infinity: [[UInt8]] =
             switch type {
             case .f32, .bf16: [[0x80, 0x7F], [0x80, 0xFF], [0xC0, 0x7F]]
@@ -130,5 +123,20 @@ struct CodecErrorTests {
         }
         let empty: [UInt8] = []
         #expect(type.firstInvalidBlock(in: empty.span.bytes) == nil)
+    }
+
+    @Test("scales that are no halves are checked, too")
+    func otherScales() {
+        for block in 0..<5 {
+            var bytes = [UInt8](repeating: 0x11, count: 5 * GGMLType.iq1_m.blockBytes)
+            GGMLType.iq1_m.setScales(&bytes, block: block) { -.infinity }
+            #expect(GGMLType.iq1_m.firstInvalidBlock(in: bytes.span.bytes) == block)
+            bytes = [UInt8](repeating: 0xFE, count: 5 * GGMLType.mxfp4.blockBytes)
+            #expect(GGMLType.mxfp4.firstInvalidBlock(in: bytes.span.bytes) == nil)
+            bytes[block * GGMLType.mxfp4.blockBytes] = 0xFF
+            #expect(GGMLType.mxfp4.firstInvalidBlock(in: bytes.span.bytes) == block)
+        }
+        let any = [UInt8](repeating: 0xFF, count: GGMLType.nvfp4.blockBytes)
+        #expect(GGMLType.nvfp4.firstInvalidBlock(in: any.span.bytes) == nil)
     }
 }

@@ -8,9 +8,12 @@ struct GGMLTypeTests {
         #expect(
             GGMLType.readable.map(\.description) == [
                 "F32", "F16", "Q4_0", "Q4_1", "Q5_0", "Q5_1", "Q8_0", "Q2_K", "Q3_K", "Q4_K", "Q5_K", "Q6_K",
-                "IQ4_NL", "IQ4_XS", "BF16",
+                "IQ2_XXS", "IQ2_XS", "IQ3_XXS", "IQ1_S", "IQ4_NL", "IQ3_S", "IQ2_S", "IQ4_XS", "IQ1_M",
+                "BF16", "TQ1_0", "TQ2_0", "MXFP4", "NVFP4", "Q1_0", "Q2_0",
             ])
-        #expect(Set(GGMLType.readable).subtracting(GGMLType.encodable) == [.q2_k, .q3_k, .iq4_xs])
+        #expect(
+            GGMLType.encodable.map(\.description).joined(separator: " ")
+                == "F32 F16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K IQ4_NL BF16")
         let weighted = GGMLType.readable.filter { $0.codec?.usesImportance == true }
         #expect(weighted == [.q4_0, .q4_1, .q5_0, .q5_1, .q4_k, .q5_k, .q6_k, .iq4_nl])
     }

@@ -53,6 +53,10 @@ size_t nibble_first_nonfinite(const float *x, size_t count, int32_t level);
 /// or `blocks`. The check that llama-quantize makes of what it wrote.
 size_t nibble_first_invalid_block(uint32_t type, const uint8_t *in, size_t blocks, int32_t level);
 
+/// Entry `code` of a codebook: 0 of IQ1, 1 to 3 of IQ2_XXS, IQ2_XS and IQ2_S, 4 and 5 of IQ3_XXS and IQ3_S. Levels of 8
+/// values in 2 bits each, or of 4 in 3 bits each, the first lowest.
+uint16_t nibble_codebook_entry(int32_t book, int32_t code);
+
 /// Bounds of the quantization cell of each of `count` elements: every real in [lower, upper] is nearest
 /// to the code stored. Returns 0, or -1 where the type is not quantized or unknown.
 int32_t nibble_cells(uint32_t type, const uint8_t *in, float *lower, float *upper, size_t count);

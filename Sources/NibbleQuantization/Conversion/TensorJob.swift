@@ -33,7 +33,15 @@ public struct TensorJob: Sendable {
                 for: planned.name, columns: planned.columns,
                 isEmbedding: planned.role.kind == .tokenEmbedding)
         }
-        if case .stored(let entry) = planned.source, entry.type.isQuantized { seed = request.ditherSeed }
+        if case .stored(let entry) = planned.source, entry.type.isQuantized, request.ditherSeed != nil {
+            guard entry.type.hasCells else {
+                throw CheckpointError(
+                    .unsupported, path: model.path, subject: "tensor '\(planned.name)'",
+                    "is stored as \(entry.type), whose codes stand for groups of weights: no weight has a cell to be drawn from",
+                    advice: "convert without dither")
+            }
+            seed = request.ditherSeed
+        }
         (importance, ditherSeed) = (weights, seed)
         if copiesBytes { return }
         if case .stored(let entry) = source, entry.type.codec == nil { throw entry.undecodable }

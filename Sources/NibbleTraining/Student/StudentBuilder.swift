@@ -97,7 +97,7 @@ struct StudentBuilder {
         let dither = Dither(seed: train.ditherSeed)
         let drawn = StoredWeights(level: compute.level, dither: dither)
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-            guard !entry.type.isQuantized else {
+            guard !entry.type.hasCells else {
                 return try drawn.load(rows, of: tensor, into: matrix.weights(rows))
             }
             var span = matrix.weights(rows).mutableSpan

@@ -41,6 +41,19 @@ TYPES = {
     "q6_k": (14, 256, 210, [208], True),
     "iq4_nl": (20, 32, 18, [0], True),
     "iq4_xs": (23, 256, 136, [0], False),
+    "iq2_xxs": (16, 256, 66, [0], False),
+    "iq2_xs": (17, 256, 74, [0], False),
+    "iq3_xxs": (18, 256, 98, [0], False),
+    "iq1_s": (19, 256, 50, [0], False),
+    "iq3_s": (21, 256, 110, [0], False),
+    "iq2_s": (22, 256, 82, [0], False),
+    "iq1_m": (29, 256, 56, [], False),
+    "tq1_0": (34, 256, 54, [52], False),
+    "tq2_0": (35, 256, 66, [64], False),
+    "mxfp4": (39, 32, 17, [], False),
+    "nvfp4": (40, 64, 36, [], False),
+    "q1_0": (41, 128, 18, [0], False),
+    "q2_0": (42, 64, 18, [0], False),
 }
 PLAIN = ["f32", "f16", "bf16"]
 
@@ -130,7 +143,15 @@ def decode_fixture(name, rng):
         bits = data.view("<u2")
         bits[(bits & 0x7F80) == 0x7F80] = 0x3F80
         values = widened(bits)
+    elif name == "q2_0":  # which libgguf lacks: ggml's dequantize_row_q2_0
+        codes = data[:, 2:, None] >> np.array([0, 2, 4, 6], dtype=np.uint8) & 3
+        scales = np.ascontiguousarray(data[:, :2]).view("<f2").astype(np.float32)
+        values = ((codes.reshape(count, 64).astype(np.int32) - 1).astype(np.float32) * scales).astype(np.float32)
     else:
+        if name == "iq1_m":  # the upper bits of the scale's exponent are the top bits of the last word: not all set
+            data[:, 55] &= 0xBF
+        if name == "mxfp4":
+            data[:, 0] = np.minimum(data[:, 0], 254)
         raw = libgguf.dequantize_rows_raw(identifier, np.ascontiguousarray(data), count, block)
         values = np.frombuffer(raw, dtype=np.float32)
     assert values.size == count * block and np.isfinite(values).all(), name

@@ -65,26 +65,13 @@ extension GGMLType {
     /// The types with byte codes.
     static let withByteCodes: [GGMLType] = [.q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .q4_k, .q5_k, .iq4_nl]
 
-    /// Where the halves with scales and minima lie in a block.
-    private var halves: [Int] {
-        switch self {
-        case .q4_1, .q5_1, .q4_k, .q5_k: [0, 2]
-        case .q2_k: [80, 82]
-        case .q3_k: [108]
-        case .q6_k: [208]
-        default: [0]
-        }
-    }
-
     /// Random codes, and scales between ±0.0005 and ±0.004.
     func randomBlocks(_ count: Int, random: inout SeededGenerator) -> [UInt8] {
         var bytes = random.bytes(count * blockBytes)
         for block in 0..<count {
-            for offset in halves {
+            setScales(&bytes, block: block) {
                 let size = 0.0005 + 0.0035 * random.uniform()
-                let scale = littleEndian(Half.f16(random.uniform() < 0.5 ? size : -size))
-                bytes.replaceSubrange(
-                    block * blockBytes + offset..<block * blockBytes + offset + 2, with: scale)
+                return random.uniform() < 0.5 ? size : -size
             }
         }
         return bytes
