@@ -11,9 +11,10 @@ let package = Package(
             name: "CodecBenchmark", dependencies: [.product(name: "Nibble", package: "nibble")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
         .target(name: "CPeak"),
+        .target(name: "CPeer"),
         .executableTarget(
             name: "KernelBenchmark",
-            dependencies: ["CPeak", .product(name: "Nibble", package: "nibble")],
+            dependencies: ["CPeak", "CPeer", .product(name: "Nibble", package: "nibble")],
             linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
     ],
     swiftLanguageModes: [.v6]

@@ -22,17 +22,12 @@ import json
 import math
 import shutil
 import sys
-import time
 from pathlib import Path
 
-from processes import run, run_until
+from processes import Progress, run, run_until
 
 METHODS = ["plain", "imatrix", "calibrated", "trained"]
 BYTES = 5  # of text for a token, about
-
-
-def say(text):
-    print(text, file=sys.stderr, flush=True)
 
 
 def digest(*paths):
@@ -46,18 +41,6 @@ def digest(*paths):
             with open(path, "rb") as file:
                 total.update(hashlib.file_digest(file, "sha256").digest())
     return total.hexdigest()
-
-
-class Ticks:
-    """Says every minute how long a command has been running."""
-
-    def __init__(self, name):
-        self.name, self.shown = name, 0.0
-
-    def __call__(self, seconds):
-        if seconds - self.shown >= 60:
-            self.shown = seconds
-            say(f"{self.name}, {seconds:.0f} s so far")
 
 
 class Folder:
@@ -97,21 +80,21 @@ class Folder:
 
         def run_command(begun, keep):
             before = begun.get("seconds", 0)
-            say(f"{name}: {' '.join(command)}")
-            ticks, start = Ticks(name), time.monotonic()
+            progress = Progress(name)
+            progress.begin(f": {' '.join(command)}")
 
             def tick(seconds):
-                keep({"seconds": before + time.monotonic() - start})
-                ticks(seconds)
+                keep({"seconds": before + seconds})
+                progress.tick(before + seconds)
 
             _, _, seconds, _ = run(command, tick)
-            say(f"{name} took {before + seconds:.0f} s")
+            progress.end(before + seconds)
             return {"seconds": before + seconds, "bytes": target.stat().st_size, "digest": digest(target)}
 
         key = self.key(command, inputs)
         result = self.get(name, key, run_command)
         if not target.exists() or digest(target) != result["digest"]:
-            say(f"{name}: {target} is not what was made; made again")
+            print(f"{name}: {target} is not what was made; made again", file=sys.stderr, flush=True)
             (self.path / "made" / f"{name}.json").unlink()
             result = self.get(name, key, run_command)
         return result
@@ -159,12 +142,15 @@ def files(arguments, folder):
     return path, made
 
 
-def compare(arguments, models, text, more):
+def compare(arguments, name, models, text, more):
+    progress = Progress(name)
+    progress.begin()
     command = [arguments.nibble, "compare", arguments.base, *models, "--text", text, "--json", "--quiet", *more]
-    output, _, seconds, _ = run([str(part) for part in command], Ticks(f"compare on {text}"))
+    output, _, seconds, _ = run([str(part) for part in command], progress.tick)
     report = json.loads(output)
     if not report["complete"]:
         sys.exit(f"{' '.join(map(str, command))} was stopped early")
+    progress.end(seconds)
     return report, seconds
 
 
@@ -173,8 +159,8 @@ def cell(arguments, folder, models, kind, context):
     text = arguments.evaluation / kind
 
     def measure(_, keep):
-        report, seconds = compare(arguments, [models[name] for name in METHODS], text, ["--context", context])
-        say(f"{kind}, context {context}: {seconds:.0f} s")
+        report, seconds = compare(
+            arguments, f"{kind}, context {context}", [models[name] for name in METHODS], text, ["--context", context])
         return {"seconds": seconds, "documents": report["documents"], "scored": report["by_text"][0]["scored"],
                 "base": report["models"][0], "methods": dict(zip(METHODS, report["models"][1:]))}
 
@@ -256,22 +242,25 @@ def sample(arguments, folder, models):
     settings = ["--context", arguments.contexts[0], "--chunks", arguments.sample_chunks]
 
     def measure(_, keep):
-        report, _ = compare(arguments, [models[name] for name in METHODS], text, settings)
+        report, _ = compare(arguments, "the sample", [models[name] for name in METHODS], text, settings)
         logits = folder.path / "logits"
         options = ["-f", text, "-c", arguments.contexts[0], "--chunks", arguments.sample_chunks, "--kl-divergence-base", logits]
-        perplexity = arguments.llama_cpp / "llama-perplexity"
+
+        def judge(name, model, patterns, more):
+            progress = Progress(f"llama-perplexity, {name}")
+            progress.begin()
+            command = [arguments.llama_cpp / "llama-perplexity", "-m", model, *more]
+            matches, seconds, _ = run_until(patterns, [str(part) for part in command], progress.tick, progress.begin)
+            progress.end(seconds)
+            return [float(match[1]) for match in matches]
+
         rows = []
         try:
-            run_until([r"Final estimate: PPL = ([0-9.]+)"],
-                      [str(part) for part in [perplexity, "-m", arguments.base, *options]], Ticks("llama-perplexity, base"))
+            judge("base", arguments.base, [r"Final estimate: PPL = ([0-9.]+)"], options)
             for name, row in zip(METHODS, report["models"][1:]):
-                command = [perplexity, "-m", models[name], *options, "--kl-divergence"]
-                matches, seconds, _ = run_until(
-                    [r"^Mean PPL\(Q\)\s*:\s*([0-9.]+)", r"^Mean\s+KLD:\s*([0-9.]+)"], [str(part) for part in command],
-                    Ticks(f"llama-perplexity, {name}"))
-                say(f"llama-perplexity, {name}: {seconds:.0f} s")
-                rows.append([name, *(float(match[1]) for match in matches), row["perplexity"]["value"],
-                             row["kl_divergence"]["value"]])
+                found = judge(name, models[name], [r"^Mean PPL\(Q\)\s*:\s*([0-9.]+)", r"^Mean\s+KLD:\s*([0-9.]+)"],
+                              [*options, "--kl-divergence"])
+                rows.append([name, *found, row["perplexity"]["value"], row["kl_divergence"]["value"]])
         finally:
             logits.unlink(missing_ok=True)
         return {"chunks": report["models"][0]["chunks"], "rows": rows}

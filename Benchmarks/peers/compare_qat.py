@@ -15,49 +15,27 @@ costs in each that is recovered. Which command runs, and for how long, is said o
 
 import argparse
 import os
-import shutil
 import sys
 import tempfile
 from pathlib import Path
 
-from processes import run_until
+from processes import Progress, run_until
 
 
 class Steps:
     """Runs the long commands, and says on standard error which of how many runs and for how long."""
 
-    INTERVAL = 60  # seconds between two lines, where there is no terminal whose last line could be written anew
-
     def __init__(self, count):
         self.count, self.made = count, 0
-        self.terminal = sys.stderr.isatty()
-
-    def say(self, text, last=True):
-        start, end = ("\r\033[K", "\n" if last else "") if self.terminal else ("", "\n")
-        if self.terminal and not last:  # a line that goes on in the next row could not be written anew
-            text = text[:shutil.get_terminal_size().columns - 1]
-        print(f"{start}{text}", end=end, file=sys.stderr, flush=True)
 
     def run(self, name, command, patterns=()):
         """Runs a command; returns the figures that follow the patterns in its outputs."""
         self.made += 1
-        label, shown = f"step {self.made} of {self.count}: {name}", 0.0
-
-        def tick(seconds):
-            nonlocal shown
-            if self.terminal or seconds - shown >= self.INTERVAL:
-                shown = seconds
-                self.say(f"{label}, {seconds:.0f} s so far", last=False)
-
-        def begin(again=""):
-            nonlocal shown
-            shown = 0.0
-            self.say(label + again, last=False)
-
-        begin()
-        matches, elapsed, _ = run_until(patterns, [str(part) for part in command], tick,
-                                        lambda: begin(" again, as its log was cut short"))
-        self.say(f"{label} took {elapsed:.0f} s")
+        progress = Progress(f"step {self.made} of {self.count}: {name}")
+        progress.begin()
+        matches, elapsed, _ = run_until(patterns, [str(part) for part in command], progress.tick,
+                                        lambda: progress.begin(" again, as its log was cut short"))
+        progress.end(elapsed)
         return [float(match[1]) for match in matches]
 
 

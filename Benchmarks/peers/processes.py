@@ -2,10 +2,39 @@
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
+
+
+class Progress:
+    """Says on standard error for how long something has been running: in the last line of a terminal, or once a minute."""
+
+    INTERVAL = 60  # seconds between two lines, where there is no terminal whose last line could be written anew
+
+    def __init__(self, label):
+        self.label, self.shown = label, 0.0
+        self.terminal = sys.stderr.isatty()
+
+    def say(self, text, last=True):
+        start, end = ("\r\033[K", "\n" if last else "") if self.terminal else ("", "\n")
+        if self.terminal and not last:  # a line that goes on in the next row could not be written anew
+            text = text[:shutil.get_terminal_size().columns - 1]
+        print(f"{start}{self.label}{text}", end=end, file=sys.stderr, flush=True)
+
+    def begin(self, text=""):
+        self.shown = 0.0
+        self.say(text, last=False)
+
+    def tick(self, seconds):
+        if self.terminal or seconds - self.shown >= self.INTERVAL:
+            self.shown = seconds
+            self.say(f", {seconds:.0f} s so far", last=False)
+
+    def end(self, seconds):
+        self.say(f" took {seconds:.0f} s")
 
 
 def run(command, tick=None):

@@ -36,23 +36,21 @@ static void iq4(const uint8_t *nibbles, float scale, float *lower, float *upper)
     }
 }
 
-/// Codes of E2M1 with a sign, likewise; `one` is what code 1 stands for.
-static void e2m1(const uint8_t *nibbles, int size, float one, float *lower, float *upper) {
+/// Codes of E2M1 with a sign behind `scales` scales, likewise in each of as many groups.
+static void e2m1(uint32_t type, const uint8_t *in, int scales, int elements, float *lower, float *upper) {
     static const float entries[15] = {-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12};
-    for (int i = 0; i < size; i++) {
-        const int code = nibbles[i % (size / 2)] >> i / (size / 2) * 4 & 15;
-        from_table(entries, 15, code < 8 ? 7 + code : 15 - code, one, lower + i, upper + i);
+    // What code 1 stands for: the block with that code everywhere.
+    uint8_t ones[36];
+    float units[64];
+    memcpy(ones, in, (size_t)scales);
+    memset(ones + scales, 0x11, (size_t)elements / 2);
+    nibble_codec_for(type, NIBBLE_LEVEL_SCALAR)->decode(ones, units, (size_t)elements);
+    const int size = elements / scales;
+    for (int i = 0; i < elements; i++) {
+        const uint8_t *nibbles = in + scales + i / size * (size / 2);
+        const int code = nibbles[i % (size / 2)] >> i % size / (size / 2) * 4 & 15;
+        from_table(entries, 15, code < 8 ? 7 + code : 15 - code, units[i], lower + i, upper + i);
     }
-}
-
-/// What code 1 stands for in blocks of E2M1.
-static float e2m1_unit(uint32_t type, const uint8_t *scale) {
-    uint8_t block[36] = {0};
-    float values[64];
-    memcpy(block, scale, 1);
-    block[type == 39 ? 1 : 4] = 1;
-    nibble_codec_for(type, NIBBLE_LEVEL_SCALAR)->decode(block, values, type == 39 ? 32 : 64);
-    return values[0];
 }
 
 /// The local step of sub-block `sub` of 16 or 32 elements of a super-block.
@@ -68,10 +66,10 @@ static float step_of(uint32_t type, const uint8_t *in, int sub) {
         const int scale = sub < 4 ? s[sub] & 63 : (s[sub + 4] & 15) | (s[sub - 4] >> 6) << 4;
         return half_to_float(in) * (float)scale;
     }
+    case 14: return half_to_float(in + 208) * (float)(int8_t)in[192 + sub];
     case 34: return half_to_float(in + 52);
     case 35: return half_to_float(in + 64);
     case 41: return 2 * half_to_float(in);
-    case 14: return half_to_float(in + 208) * (float)(int8_t)in[192 + sub];
     default: return half_to_float(in);
     }
 }
@@ -106,11 +104,9 @@ int32_t nibble_cells(uint32_t type, const uint8_t *in, float *lower, float *uppe
         if (type == 20) {
             iq4(in + 2, half_to_float(in), lower, upper);
         } else if (type == 39) {
-            e2m1(in + 1, 32, e2m1_unit(type, in), lower, upper);
+            e2m1(type, in, 1, 32, lower, upper);
         } else if (type == 40) {
-            for (int j = 0; j < 4; j++) {
-                e2m1(in + 4 + 8 * j, 16, e2m1_unit(type, in + j), lower + 16 * j, upper + 16 * j);
-            }
+            e2m1(type, in, 4, 64, lower, upper);
         } else if (type == 23) {
             const unsigned high = (unsigned)in[2] | (unsigned)in[3] << 8;
             for (int j = 0; j < 8; j++) {

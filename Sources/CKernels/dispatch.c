@@ -82,10 +82,18 @@ size_t nibble_first_invalid_block(uint32_t type, const uint8_t *in, size_t block
     case 21: return kernels->first_invalid_half(in, blocks, 110, 0, -1, HALF);
     case 22: return kernels->first_invalid_half(in, blocks, 82, 0, -1, HALF);
     case 23: return kernels->first_invalid_half(in, blocks, 136, 0, -1, HALF);
-    case 29: return kernels->first_invalid_iq1_m(in, blocks);
+    case 29:
+        for (size_t i = 0; i < blocks; i++) {
+            if ((nibble_iq1_m_scale(in + 56 * i) & HALF) == HALF) return i;
+        }
+        return blocks;
     case 34: return kernels->first_invalid_half(in, blocks, 54, 52, -1, HALF);
     case 35: return kernels->first_invalid_half(in, blocks, 66, 64, -1, HALF);
-    case 39: return kernels->first_invalid_mxfp4(in, blocks);
+    case 39:
+        for (size_t i = 0; i < blocks; i++) {
+            if (in[17 * i] == 0xFF) return i;
+        }
+        return blocks;
     case 41: case 42: return kernels->first_invalid_half(in, blocks, 18, 0, -1, HALF);
     // Any byte of NVFP4 is a number.
     default: return blocks;

@@ -13,8 +13,6 @@ struct nibble_level {
     size_t (*first_invalid_half)(const uint8_t *in, size_t blocks, size_t bytes, int first, int second,
                                  unsigned exponent);
     size_t (*first_invalid_pair)(const uint8_t *in, size_t count, unsigned exponent);
-    size_t (*first_invalid_iq1_m)(const uint8_t *in, size_t blocks);
-    size_t (*first_invalid_mxfp4)(const uint8_t *in, size_t blocks);
     void (*int4_encode)(const float *x, uint8_t *out, size_t columns, size_t group, size_t rows);
     void (*int4_decode)(const uint8_t *in, float *out, size_t columns, size_t group, size_t rows);
     void (*sfp8_encode)(const float *x, uint8_t *out, size_t count);

@@ -1,4 +1,4 @@
-import CPeak
+import CPeer
 import Nibble
 
 /// One kind of product.

@@ -62,9 +62,8 @@ public struct CalibrationRequest: Sendable {
     ///
     /// - Throws: `CheckpointError` where the processor lacks the precision.
     func compute(path: String) throws(CheckpointError) -> Compute {
-        let automatic: Precision = .fasterFloat
-        return try Compute.checked(
-            threads: conversion.threads, precision: precision == .automatic ? automatic : precision,
+        try Compute.checked(
+            threads: conversion.threads, precision: precision == .automatic ? .fasterFloat : precision,
             level: conversion.level, path: path)
     }
 

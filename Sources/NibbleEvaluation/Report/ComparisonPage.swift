@@ -98,10 +98,10 @@ public struct ComparisonPage: Sendable {
         if !weightErrors.isEmpty {
             let maps = weightErrors.map { model, errors in
                 let map = HeatMap(errors, model: model)
-                return
-                    "<h3>\(Markup.escaped(model))</h3><figure>\(map.svg)<figcaption>\(map.caption)</figcaption></figure>"
+                return ReportSection(
+                    model, "<figure>\(map.svg)<figcaption>\(map.caption)</figcaption></figure>")
             }
-            sections.append(ReportSection("Relative errors of matrices", maps.joined(separator: "\n")))
+            sections.append(ReportSection("Relative errors of matrices", parts: maps))
         }
         sections += training
         for (model, passages) in passages where !passages.isEmpty {

@@ -20,7 +20,7 @@ public struct IQ2_XXS: ReadOnlyCodec {
         let d = block.half(at: 0)
         return (0..<8).flatMap { part in
             let start = 2 + 8 * part
-            let rest = Int(block.word(at: start + 4)) | Int(block.word(at: start + 6)) << 16
+            let rest = block.doubleWord(at: start + 4)
             let step = d * (0.5 + Float(rest >> 28)) * 0.25
             return (0..<4).flatMap { group in
                 Codebook.signed(

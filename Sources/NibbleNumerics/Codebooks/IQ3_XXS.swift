@@ -20,8 +20,7 @@ public struct IQ3_XXS: ReadOnlyCodec {
     static func decodeBlock(_ block: [UInt8]) -> [Float] {
         let d = block.half(at: 0)
         return (0..<32).flatMap { eight in
-            let start = 66 + eight / 4 * 4
-            let rest = Int(block.word(at: start)) | Int(block.word(at: start + 2)) << 16
+            let rest = block.doubleWord(at: 66 + eight / 4 * 4)
             let step = d * (0.5 + Float(rest >> 28)) * 0.5
             let values = (0..<2).flatMap { Codebook.iq3_xxs.values(Int(block[2 + 2 * eight + $0])) }
             return Codebook.signed(values, step, Codebook.eightSigns(rest >> (eight % 4 * 7) & 127))

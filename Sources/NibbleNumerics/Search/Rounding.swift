@@ -23,6 +23,9 @@ extension [UInt8] {
     /// The two bytes from `offset` as an integer, low byte first.
     func word(at offset: Int) -> UInt16 { UInt16(self[offset]) | UInt16(self[offset + 1]) << 8 }
 
+    /// The four bytes from `offset` as an integer, lowest first.
+    func doubleWord(at offset: Int) -> Int { Int(word(at: offset)) | Int(word(at: offset + 2)) << 16 }
+
     /// The half at `offset`.
     func half(at offset: Int) -> Float { Half.float(f16: word(at: offset)) }
 }

@@ -53,13 +53,14 @@ struct FloatProduct {
     private static let columnsAtATime = 512
     private static let width = FloatPanels.width
     /// Terms of a sum that are copied together: a panel of them fits the nearest cache, all panels the next.
-    private static let depthAtATime = FloatPanels.blockRows
+    static let depthAtATime = FloatPanels.blockRows
     /// Rows of a that are copied together: whole tiles of the kernels.
     private static let rowsAtATime = 96
     /// The same where b is in panels: these come from memory for each copy.
     private static let rowsAgainstPanels = 128
-    /// Between two rows of the copy of a: so that they do not compete for the same places of the cache.
-    private static let rowStride = depthAtATime + 16
+    /// What is left free between two rows of a copy: a line, so that rows do not compete for the same places of the cache.
+    static let rowGap = 16
+    private static let rowStride = depthAtATime + rowGap
 
     private typealias Parts = (
         b: UnsafeMutablePointer<Float>, a: UnsafeMutablePointer<Float>, edge: UnsafeMutablePointer<Float>

@@ -21,9 +21,6 @@ struct WeightSlab {
     /// the rows of all tiles.
     static let height = 96
 
-    /// Terms of a sum in F32 that are multiplied at a time: a panel of them fits the nearest cache.
-    private static let termsAtATime = 256
-
     /// - Parameter isStep: whether it meets vectors (``PanelLayout/isStep``): then BF16 rows are read where they lie, in
     ///   F32, too.
     /// - Precondition: `rows.count` is at most ``height``.
@@ -39,8 +36,7 @@ struct WeightSlab {
         }
         switch kernel {
         case .f32:
-            // A line further for each row, so that rows do not compete for the same places of the cache.
-            let stride = columns + 16
+            let stride = columns + FloatProduct.rowGap
             let buffer = compute.pool.take(bytes: Self.height * stride * 4)
             let floats = buffer.bound(to: Float.self)
             for (index, row) in rows.enumerated() {
@@ -103,9 +99,10 @@ struct WeightSlab {
         switch form {
         case .f32(let weights, let stride):
             let x = operand.tensor.panel(panel)
-            for first in Swift.stride(from: 0, to: columns, by: Self.termsAtATime) {
+            for first in Swift.stride(from: 0, to: columns, by: FloatProduct.depthAtATime) {
                 nibble_f32_rows_product(
-                    weights + first, stride, rows, min(Self.termsAtATime, columns - first), x + first * width,
+                    weights + first, stride, rows, min(FloatProduct.depthAtATime, columns - first),
+                    x + first * width,
                     width, y, width, first > 0 ? 1 : 0, level)
             }
         case .bf16(let weights, let stride):

@@ -1,8 +1,6 @@
 // Loops that keep the arithmetic units busy and touch no memory: what a product can reach at most.
 #pragma once
 
-#include "OpenBLAS.h"
-
 #include <stdint.h>
 
 /// The kinds of arithmetic.

@@ -1,4 +1,4 @@
-#include "OpenBLAS.h"
+#include "CPeer.h"
 
 // Of the library that Nibble links; declared here as its header would.
 extern void openblas_set_num_threads(int threads);
