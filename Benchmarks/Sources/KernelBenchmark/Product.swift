@@ -33,6 +33,8 @@ struct Shape {
         Shape(name: "Gemma gate or up, 640 to 2048", rows: 2048, columns: 640),
         Shape(name: "Gemma down, 2048 to 640", rows: 640, columns: 2048),
         Shape(name: "Gemma vocabulary, 640 to 8192", rows: 8192, columns: 640),
+        Shape(name: "Gemma 4B gate or up, 2560 to 10240", rows: 10240, columns: 2560),
+        Shape(name: "Gemma 4B down, 10240 to 2560", rows: 2560, columns: 10240),
         Shape(name: "SmolLM2 q or o, 576 to 576", rows: 576, columns: 576),
         Shape(name: "SmolLM2 k or v, 576 to 192", rows: 192, columns: 576),
         Shape(name: "SmolLM2 gate or up, 576 to 1536", rows: 1536, columns: 576),

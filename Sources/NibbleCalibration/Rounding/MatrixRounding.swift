@@ -40,7 +40,7 @@ struct MatrixRounding {
 
     /// What the outputs of a matrix lack.
     ///
-    /// - Parameter losses: C = Σ (x - x̃) xᵀ; nil where that is not measured.
+    /// - Parameter losses: C = Σ (x - x̃) xᵀ, which is taken over; nil where that is not measured.
     func lose(_ matrix: CalibratedMatrix, _ losses: Memory?) -> Lost {
         guard options.comparesInputs else { return .notAsked }
         guard let losses else { return .missing(CalibrationForm.reason) }
@@ -48,11 +48,12 @@ struct MatrixRounding {
         guard compute.areFinite(losses.floats, count: columns * columns) else {
             return .missing("what is lost before it is no finite number")
         }
+        let panels = FloatPanels(taking: losses, rows: columns, columns: columns, compute: compute)
         let result = Memory(byteCount: 4 * matrix.rows * columns)
         forEachRows(in: 0..<matrix.rows) { rows in
             let start = rows.lowerBound * columns
             Compute.addProduct(
-                matrix.weights.floats + start, stride: columns, losses.floats, stride: columns,
+                matrix.weights.floats + start, stride: columns, panels, row: 0, column: 0,
                 into: result.floats + start, stride: columns, rows: rows.count, columns: columns,
                 depth: columns, level: compute.level)
         }

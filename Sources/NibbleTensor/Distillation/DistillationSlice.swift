@@ -176,12 +176,10 @@ struct DistillationSlice {
                 }
                 guard let target, let columns else { continue }
                 let serial = TokenRows(g, compute: compute)
-                for group in 0..<columns.groups {
-                    columns.multiply(
-                        serial, rows: 0..<rows.count, group: group,
-                        into: target.values + rows.lowerBound * student.features,
-                        accumulates: target.accumulates)
-                }
+                columns.multiply(
+                    serial, rows: 0..<rows.count, groups: 0..<columns.groups,
+                    into: target.values + rows.lowerBound * student.features,
+                    accumulates: target.accumulates)
             }
             for panel in panels { panel.flush() }
         }

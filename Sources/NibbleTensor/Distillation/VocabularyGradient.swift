@@ -67,7 +67,7 @@ final class VocabularyGradient {
             rows.bound(to: UInt16.self).advanced(by: count * stride).update(
                 from: source.halves(row), count: head.columns)
         } else {
-            weights.floats(row: count).update(from: source.floats(row), count: head.columns)
+            weights.set(row: count, source.floats(row))
         }
     }
 

@@ -7,9 +7,7 @@ extension Compute {
         let layout = x.tensor.layout
         let y = tensor(features: weight.rows, layout: layout)
         forEachSlab(of: weight, layout) { slab, first, panels in
-            for panel in panels {
-                slab.multiply(x, panel: panel, into: y.panel(panel) + first * layout.width)
-            }
+            slab.multiply(x, panels: panels) { y.panel($0) + first * layout.width }
         }
         if let bias { add(bias, to: y) }
         tape?.record(y) { [self] dy, adjoints, gradients in
@@ -38,19 +36,21 @@ extension Compute {
             // The kernel of the other may differ.
             let upSlab = WeightSlab(
                 up, first..<first + slab.rows, kernel: kernel, isStep: layout.isStep, compute: self)
-            let count = slab.rows * layout.width
-            let buffer = passed == nil ? pool.take(bytes: count * 4) : nil
-            for panel in panels {
-                let offset = first * layout.width
-                let target = y.panel(panel) + offset
-                guard let other = passed.map({ $0.panel(panel) + offset }) ?? buffer?.bound(to: Float.self)
-                else {
-                    continue
+            let (count, offset) = (slab.rows * layout.width, first * layout.width)
+            let buffer = pool.take(bytes: passed == nil ? Self.gatedPanels * count * 4 : 0)
+            for start in stride(from: panels.lowerBound, to: panels.upperBound, by: Self.gatedPanels) {
+                let own = start..<min(start + Self.gatedPanels, panels.upperBound)
+                let other = { (panel: Int) in
+                    passed.map { $0.panel(panel) + offset }
+                        ?? buffer.bound(to: Float.self) + (panel - start) * count
                 }
-                slab.multiply(x, panel: panel, into: opened.panel(panel) + offset)
-                upSlab.multiply(x, panel: panel, into: other)
-                if opened !== y { target.update(from: opened.panel(panel) + offset, count: count) }
-                nibble_gate(target, other, count, activation.number, levelNumber)
+                slab.multiply(x, panels: own) { opened.panel($0) + offset }
+                upSlab.multiply(x, panels: own, into: other)
+                for panel in own {
+                    let target = y.panel(panel) + offset
+                    if opened !== y { target.update(from: opened.panel(panel) + offset, count: count) }
+                    nibble_gate(target, other(panel), count, activation.number, levelNumber)
+                }
             }
         }
         if let tape, let passed {
@@ -66,6 +66,9 @@ extension Compute {
         }
         return y
     }
+
+    /// Panels that pass the gate together: the slabs of both matrices need not fit the second cache side by side.
+    private static let gatedPanels = 16
 
     private func check(_ x: Operand, _ weight: Matrix) {
         precondition(

@@ -33,18 +33,18 @@ extension Compute {
         isSymmetric: Bool = false
     ) {
         let columns = TokenColumns(x, compute: self)
-        let height = 96
+        let height = TokenColumns.mostRows
         let slabs = (dy.features + height - 1) / height
         let groups = columns.groups
         // Some groups of columns for each job, so that the rows stay in the first cache.
         let parts = min(groups, max(1, (4 * workers.count + slabs - 1) / slabs))
         workers.forEach(slabs * parts) { job in
             let rows = job / parts * height..<min((job / parts + 1) * height, dy.features)
-            let part = job % parts
-            for group in groups * part / parts..<groups * (part + 1) / parts
-            where !isSymmetric || (group + 1) * TokenColumns.width > rows.lowerBound {
-                columns.multiply(dy, rows: rows, group: group, into: target, accumulates: accumulates)
-            }
+            let (part, start) = (job % parts, isSymmetric ? rows.lowerBound / TokenColumns.width : 0)
+            let end = groups * (part + 1) / parts
+            columns.multiply(
+                dy, rows: rows, groups: min(max(groups * part / parts, start), end)..<end, into: target,
+                accumulates: accumulates)
         }
     }
 }

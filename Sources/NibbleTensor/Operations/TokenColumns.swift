@@ -45,48 +45,86 @@ struct TokenColumns {
         }
     }
 
-    /// target[row][feature] (+)= Σ over tokens of rows · columns, for some rows and the features of a group.
+    /// target[row][feature] (+)= Σ over tokens of rows · columns, for some rows and the features of some groups.
     ///
-    /// - Parameter target: `[row][features]`, from row 0 on.
+    /// - Parameters:
+    ///   - range: at most ``mostRows`` rows.
+    ///   - target: `[row][features]`, from row 0 on.
     func multiply(
-        _ rows: TokenRows, rows range: Range<Int>, group: Int, into target: UnsafeMutablePointer<Float>,
-        accumulates: Bool
+        _ rows: TokenRows, rows range: Range<Int>, groups: Range<Int>,
+        into target: UnsafeMutablePointer<Float>, accumulates: Bool
     ) {
-        let count = min(32, features - group * 32)
-        let start = target + range.lowerBound * features + group * 32
-        guard count < 32 else {
-            return product(rows, range, group, into: start, stride: features, accumulates: accumulates)
+        let start = target + range.lowerBound * features
+        let whole = groups.lowerBound..<max(groups.lowerBound, min(groups.upperBound, features / Self.width))
+        for first in stride(from: whole.lowerBound, to: whole.upperBound, by: Self.groupsAtATime) {
+            let own = first..<min(first + Self.groupsAtATime, whole.upperBound)
+            product(
+                rows, range, own, into: start + first * Self.width, stride: features, accumulates: accumulates
+            )
         }
-        let whole = pool.take(bytes: range.count * 32 * 4)
-        let values = whole.bound(to: Float.self)
-        product(rows, range, group, into: values, stride: 32, accumulates: false)
+        guard groups.upperBound > whole.upperBound, groups.upperBound > groups.lowerBound else { return }
+        addLast(rows, range, into: start + whole.upperBound * Self.width, accumulates: accumulates)
+    }
+
+    /// The group that is not full.
+    private func addLast(
+        _ rows: TokenRows, _ range: Range<Int>, into start: UnsafeMutablePointer<Float>, accumulates: Bool
+    ) {
+        let group = groups - 1
+        let buffer = pool.take(bytes: range.count * Self.width * 4)
+        let values = buffer.bound(to: Float.self)
+        product(rows, range, group..<groups, into: values, stride: Self.width, accumulates: false)
         for row in 0..<range.count {
-            for feature in 0..<count {
-                let value = values[row * 32 + feature]
+            for feature in 0..<features - group * Self.width {
+                let value = values[row * Self.width + feature]
                 start[row * features + feature] =
                     accumulates ? start[row * features + feature] + value : value
             }
         }
     }
 
+    /// Rows that are multiplied at a time, at most.
+    static let mostRows = 96
+    /// Groups that meet some tokens of all rows before the next tokens: what is summed stays in the second cache.
+    private static let groupsAtATime = 16
+
+    /// Groups side by side in the target.
     private func product(
-        _ rows: TokenRows, _ range: Range<Int>, _ group: Int, into target: UnsafeMutablePointer<Float>,
+        _ rows: TokenRows, _ range: Range<Int>, _ groups: Range<Int>,
+        into target: UnsafeMutablePointer<Float>,
         stride: Int, accumulates: Bool
     ) {
         let tokens = layout.panels * layout.width
         if let pairs = rows.pairs(range.lowerBound) {
             let multiply = hasTiles ? nibble_bf16_tiles_product : nibble_bf16_rows_product
-            multiply(
-                pairs.start, pairs.stride, range.count, tokens / 2,
-                buffer.bound(to: UInt32.self) + group * tokens / 2 * 32, 32, target, stride,
-                accumulates ? 1 : 0)
+            for group in groups {
+                multiply(
+                    pairs.start, pairs.stride, range.count, tokens / 2,
+                    buffer.bound(to: UInt32.self) + group * tokens / 2 * 32, 32,
+                    target + (group - groups.lowerBound) * Self.width, stride, accumulates ? 1 : 0)
+            }
             return
         }
-        for panel in 0..<layout.panels {
-            nibble_f32_rows_product(
-                rows.tokens(range.lowerBound, panel: panel), layout.width, range.count, layout.width,
-                buffer.bound(to: Float.self) + (group * tokens + panel * layout.width) * 32, 32, target,
-                stride, accumulates || panel > 0 ? 1 : 0, level)
+        let panelsAtATime = max(1, FloatProduct.depthAtATime / layout.width)
+        let tileStride = panelsAtATime * layout.width + FloatProduct.rowGap
+        let copy = pool.take(bytes: range.count * tileStride * 4)
+        let tile = copy.bound(to: Float.self)
+        for first in Swift.stride(from: 0, to: layout.panels, by: panelsAtATime) {
+            let panels = first..<min(first + panelsAtATime, layout.panels)
+            for panel in panels {
+                let source = rows.tokens(range.lowerBound, panel: panel)
+                for row in 0..<range.count {
+                    (tile + row * tileStride + (panel - first) * layout.width).update(
+                        from: source + row * layout.width, count: layout.width)
+                }
+            }
+            for group in groups {
+                nibble_f32_rows_product(
+                    tile, tileStride, range.count, panels.count * layout.width,
+                    buffer.bound(to: Float.self) + (group * tokens + first * layout.width) * 32, 32,
+                    target + (group - groups.lowerBound) * Self.width, stride,
+                    accumulates || first > 0 ? 1 : 0, level)
+            }
         }
     }
 }

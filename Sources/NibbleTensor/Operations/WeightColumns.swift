@@ -2,8 +2,7 @@ internal import CKernels
 
 /// Rows of weights by columns, as a product takes them that sums over rows: Σ over rows of w[row][column] y[row][token].
 ///
-/// BF16: `[block of columns][pair of rows][96]` pairs, for tiles `[column][pair of rows]`. F32: `[row][columns]`, as they
-/// are.
+/// BF16: `[block of columns][pair of rows][96]` pairs, for tiles `[column][pair of rows]`. F32: `[block of columns][row][96]`.
 struct WeightColumns {
     /// Rows that there is room for, an even number.
     private let capacity: Int
@@ -24,7 +23,7 @@ struct WeightColumns {
         level = compute.levelNumber
         let blocks = (columns + Self.width - 1) / Self.width
         buffer = compute.pool.take(
-            bytes: isBF16 ? blocks * capacity / 2 * Self.width * 4 : capacity * columns * 4)
+            bytes: blocks * (isBF16 ? capacity / 2 : capacity) * Self.width * 4)
     }
 
     /// All rows of a matrix, prepared by all threads.
@@ -34,7 +33,13 @@ struct WeightColumns {
         compute.workers.forEach(slabs) { [self] slab in
             let rows = slab * Self.slab..<min((slab + 1) * Self.slab, matrix.rows)
             guard isBF16 else {
-                return matrix.decode(rows, into: floats(row: rows.lowerBound), level: compute.level)
+                let decoded = compute.pool.take(bytes: matrix.columns * 4)
+                let values = decoded.bound(to: Float.self)
+                for row in rows {
+                    matrix.decode(row..<row + 1, into: values, level: compute.level)
+                    set(row: row, values)
+                }
+                return
             }
             let (source, keeper) = WeightSlab.halves(matrix, rows, compute: compute)
             set(first: rows.lowerBound, source.start, stride: source.stride, count: rows.count)
@@ -48,9 +53,18 @@ struct WeightColumns {
     /// Blocks of columns, the rows of a product.
     var blocks: Int { (columns + Self.width - 1) / Self.width }
 
-    /// Where a row lies in F32.
-    func floats(row: Int) -> UnsafeMutablePointer<Float> {
-        buffer.bound(to: Float.self) + row * columns
+    /// Sets a row in F32.
+    func set(row: Int, _ values: UnsafePointer<Float>) {
+        for block in 0..<blocks {
+            let first = block * Self.width
+            place(block: block, row: row).update(
+                from: values + first, count: min(Self.width, columns - first))
+        }
+    }
+
+    /// Where the columns of a block of a row lie in F32.
+    private func place(block: Int, row: Int) -> UnsafeMutablePointer<Float> {
+        buffer.bound(to: Float.self) + (block * capacity + row) * Self.width
     }
 
     /// Sets `count` rows in BF16, `stride` elements apart, from an even one on; what is past an odd end becomes zero.
@@ -91,9 +105,12 @@ struct WeightColumns {
                 buffer.bound(to: UInt32.self) + block * capacity / 2 * Self.width, Self.width, count,
                 (rows + 1) / 2, pairs, width, target, accumulates ? 1 : 0)
         } else {
-            nibble_f32_columns_product(
-                buffer.bound(to: Float.self) + first, columns, count, rows, y, width, target,
-                accumulates ? 1 : 0, level)
+            for row in Swift.stride(from: 0, to: rows, by: FloatProduct.depthAtATime) {
+                nibble_f32_columns_product(
+                    place(block: block, row: row), Self.width, count,
+                    min(FloatProduct.depthAtATime, rows - row), y + row * width, width, target,
+                    accumulates || row > 0 ? 1 : 0, level)
+            }
         }
     }
 }

@@ -21,6 +21,9 @@ struct WeightSlab {
     /// the rows of all tiles.
     static let height = 96
 
+    /// Columns up to which whole rows fit the second cache beside a panel.
+    private static let cachedColumns = 4096
+
     /// - Parameter isStep: whether it meets vectors (``PanelLayout/isStep``): then BF16 rows are read where they lie, in
     ///   F32, too.
     /// - Precondition: `rows.count` is at most ``height``.
@@ -92,18 +95,45 @@ struct WeightSlab {
         return (UnsafePointer(halves), buffer)
     }
 
+    /// `y(panel)[row][token]` = the product with each of some panels of `operand`.
+    ///
+    /// In F32 all panels meet some columns of a wide matrix before the next ones are read: those of all rows fit the second
+    /// cache, where whole rows would not.
+    func multiply(
+        _ operand: Operand, panels: Range<Int>, into y: (_ panel: Int) -> UnsafeMutablePointer<Float>
+    ) {
+        guard case .f32(let weights, let stride) = form, !operand.tensor.layout.isStep,
+            columns > Self.cachedColumns
+        else {
+            for panel in panels { multiply(operand, panel: panel, into: y(panel)) }
+            return
+        }
+        for first in Swift.stride(from: 0, to: columns, by: FloatProduct.depthAtATime) {
+            for panel in panels {
+                multiply(weights, stride: stride, from: first, operand.tensor, panel, into: y(panel))
+            }
+        }
+    }
+
+    /// The part of the product of some columns, from `first` on, which is added to that of those before them.
+    private func multiply(
+        _ weights: UnsafePointer<Float>, stride: Int, from first: Int, _ x: Tensor, _ panel: Int,
+        into y: UnsafeMutablePointer<Float>
+    ) {
+        let width = x.layout.width
+        nibble_f32_rows_product(
+            weights + first, stride, rows, min(FloatProduct.depthAtATime, columns - first),
+            x.panel(panel) + first * width, width, y, width, first > 0 ? 1 : 0, level)
+    }
+
     /// `y[row][token]` = the product with a panel of `operand`.
     func multiply(_ operand: Operand, panel: Int, into y: UnsafeMutablePointer<Float>) {
         let width = operand.tensor.layout.width
         if operand.tensor.layout.isStep { return multiply(vectors: operand.vectors, width: width, into: y) }
         switch form {
         case .f32(let weights, let stride):
-            let x = operand.tensor.panel(panel)
             for first in Swift.stride(from: 0, to: columns, by: FloatProduct.depthAtATime) {
-                nibble_f32_rows_product(
-                    weights + first, stride, rows, min(FloatProduct.depthAtATime, columns - first),
-                    x + first * width,
-                    width, y, width, first > 0 ? 1 : 0, level)
+                multiply(weights, stride: stride, from: first, operand.tensor, panel, into: y)
             }
         case .bf16(let weights, let stride):
             guard let pairs = operand.pairs(panel: panel) else { return Self.unprepared() }
