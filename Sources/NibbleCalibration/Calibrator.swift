@@ -60,7 +60,8 @@ package struct Calibrator {
                 let length = sequences[0].count
                 let work = CalibrationWork(
                     options: options, matrices: matrices, plan: plan, shape: reference.configuration,
-                    tokens: sequences.count * length, heldOut: heldOut.count * length, rates: .nominal)
+                    tokens: sequences.count * length, heldOut: heldOut.count * length,
+                    rates: .nominal(hasTiles: reference.compute.hasTiles))
                 let meter = CalibrationMeter(
                     steps, seconds: work.seconds, layers: reference.configuration.layerCount,
                     tokens: sequences.count * length, path: scratch.path, report: progress,

@@ -15,9 +15,12 @@ package struct CalibrationRates: Sendable {
     /// Weights whose scales and codes are chosen, products not counted.
     package var rounding: Double
 
-    /// About what two cores with AVX-512 do: to weigh one step against another.
-    static let nominal = CalibrationRates(
-        products: 7e11, grams: 5e11, floats: 1.5e11, encoding: 3e8, rounding: 5e6)
+    /// About what two cores with AVX-512 do, with AMX or without: to weigh one step against another.
+    static func nominal(hasTiles: Bool) -> CalibrationRates {
+        CalibrationRates(
+            products: hasTiles ? 7e11 : 2e11, grams: hasTiles ? 5e11 : 2e11, floats: 1.5e11, encoding: 3e8,
+            rounding: 5e6)
+    }
 
     private init(products: Double, grams: Double, floats: Double, encoding: Double, rounding: Double) {
         self.products = products
