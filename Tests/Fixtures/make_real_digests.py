@@ -20,8 +20,9 @@ import tempfile
 import numpy as np
 from gguf import GGUFReader
 
-PLAIN = "q4_0 q4_1 q5_0 q5_1 q8_0 q6_k q4_k_s q4_k_m q5_k_s q5_k_m iq4_nl f16 bf16 f32".split()
-WEIGHTED = "q4_0 q4_1 q5_0 q5_1 q6_k q4_k_s q4_k_m q5_k_s q5_k_m iq4_nl".split()
+PLAIN = ("q4_0 q4_1 q5_0 q5_1 q8_0 q2_k q3_k_s q3_k_m q3_k_l q6_k q4_k_s q4_k_m q5_k_s q5_k_m iq4_nl iq4_xs f16 bf16 "
+         "f32").split()
+WEIGHTED = "q4_0 q4_1 q5_0 q5_1 q2_k q3_k_s q3_k_m q3_k_l q6_k q4_k_s q4_k_m q5_k_s q5_k_m iq4_nl iq4_xs".split()
 
 
 def sha256(path):

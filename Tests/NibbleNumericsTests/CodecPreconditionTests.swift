@@ -67,7 +67,7 @@ struct CodecPreconditionTests {
             var span = bytes.mutableSpan
             var raw = span.mutableBytes
             let x = [Float](repeating: 1, count: 256)
-            try Q3_K().encode(x.span, columns: 256, into: &raw)
+            try IQ3_S().encode(x.span, columns: 256, into: &raw)
         }
     }
 

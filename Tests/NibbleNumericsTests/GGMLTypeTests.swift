@@ -13,9 +13,12 @@ struct GGMLTypeTests {
             ])
         #expect(
             GGMLType.encodable.map(\.description).joined(separator: " ")
-                == "F32 F16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q4_K Q5_K Q6_K IQ4_NL BF16")
+                == "F32 F16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS BF16")
         let weighted = GGMLType.readable.filter { $0.codec?.usesImportance == true }
-        #expect(weighted == [.q4_0, .q4_1, .q5_0, .q5_1, .q4_k, .q5_k, .q6_k, .iq4_nl])
+        #expect(
+            weighted == [
+                .q4_0, .q4_1, .q5_0, .q5_1, .q2_k, .q3_k, .q4_k, .q5_k, .q6_k, .iq4_nl, .iq4_xs,
+            ])
     }
 
     @Test("a codec has the layout of its type", arguments: GGMLType.readable)

@@ -174,6 +174,7 @@ struct HandComputedTests {
             .q4_0: [0x00, 0x80] + [UInt8](repeating: 0x88, count: 16),
             .q5_0: [0x00, 0x80, 0xFF, 0xFF, 0xFF, 0xFF] + [UInt8](repeating: 0, count: 16),
             .iq4_nl: [0x00, 0x00] + [UInt8](repeating: 0x88, count: 16),
+            .iq4_xs: [0x00, 0x80, 0xAA, 0xAA, 0, 0, 0, 0] + [UInt8](repeating: 0x88, count: 128),
         ]
         let x = [Float](repeating: 0, count: type.blockSize)
         let encoded = try implementation.encode(codec, x, columns: type.blockSize)
@@ -181,7 +182,7 @@ struct HandComputedTests {
         #expect(implementation.decode(codec, encoded, columns: type.blockSize).allSatisfy { $0 == 0 })
         let weighted = try implementation.encode(
             codec, x, columns: type.blockSize, importance: [Float](repeating: 1, count: type.blockSize))
-        #expect(hex(weighted) == hex(type == .iq4_nl ? plain[type] ?? zeros : zeros))
+        #expect(hex(weighted) == hex([.iq4_nl, .iq4_xs].contains(type) ? plain[type] ?? zeros : zeros))
     }
 
     @Test("importance moves the error to the columns that matter less", arguments: Implementation.all)

@@ -9,9 +9,12 @@ struct RepresentableRangeTests {
         switch type {
         case .q4_1: 4..<20
         case .q5_1: 4..<24
+        case .q2_k: 16..<80
+        case .q3_k: 0..<96
         case .q4_k: 16..<144
         case .q5_k: 16..<176
         case .q6_k: 0..<192
+        case .iq4_xs: 8..<136
         default: 2..<type.blockBytes
         }
     }

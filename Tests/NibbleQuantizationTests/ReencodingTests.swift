@@ -8,7 +8,7 @@ import Testing
 @Suite("Encoding decoded blocks again")
 struct ReencodingTests {
     static let quantized: [GGMLType] = [
-        .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl, .q4_k, .q5_k, .q6_k,
+        .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl, .iq4_xs, .q2_k, .q3_k, .q4_k, .q5_k, .q6_k,
     ]
     static let stored: [GGMLType] = [.f32, .f16, .bf16]
 
@@ -44,6 +44,15 @@ struct ReencodingTests {
         (.iq4_nl, .f32, [507, 0, 0, 5]),
         (.iq4_nl, .f16, [507, 0, 0, 5]),
         (.iq4_nl, .bf16, [147, 0, 359, 6]),
+        (.iq4_xs, .f32, [481, 0, 0, 31]),
+        (.iq4_xs, .f16, [481, 0, 0, 31]),
+        (.iq4_xs, .bf16, [296, 0, 182, 34]),
+        (.q2_k, .f32, [510, 0, 0, 2]),
+        (.q2_k, .f16, [484, 0, 26, 2]),
+        (.q2_k, .bf16, [27, 0, 481, 4]),
+        (.q3_k, .f32, [260, 1, 0, 251]),
+        (.q3_k, .f16, [256, 1, 5, 250]),
+        (.q3_k, .bf16, [36, 0, 223, 253]),
         (.q4_k, .f32, [512, 0, 0, 0]),
         (.q4_k, .f16, [512, 0, 0, 0]),
         (.q4_k, .bf16, [95, 0, 417, 0]),

@@ -1,4 +1,4 @@
-/// Super-blocks of 16 × 16 values with 4-bit scales and minima: 2-bit codes, 2.625 bits a weight. Decoding only.
+/// Super-blocks of 16 × 16 values with 4-bit scales and minima: 2-bit codes, 2.625 bits a weight.
 ///
 /// | offset | bytes | |
 /// |---|---|---|
@@ -9,8 +9,19 @@
 ///
 /// Decoding: x = (d s) q - (dmin m), every operation rounded.
 ///
-/// Source: ggml's `dequantize_row_q2_K`.
-public struct Q2_K: ReadOnlyCodec {
+/// Encoding: scale and minimum of each sub-block by a search over 17 candidates for the smallest Σ |x| |error|
+/// (`make_qkx2_quants`); d = largest scale / 15, dmin = largest minimum / 15, s and m rounded to nearest, ties to
+/// even; then q = clamp(nearest((x + dmin m) / (d s)), 0, 3) with the stored d and dmin, ties to even.
+///
+/// - All values zero: 84 zero bytes. Sub-blocks of stored scale 0 keep the codes that the search found.
+/// - Scales below the half range: d or dmin is a subnormal half or zero; the codes fit what is stored.
+/// - NaN and infinities are ``CodecError/nonFiniteValue(index:value:)``, d or dmin beyond half
+///   (65520 and more) is ``CodecError/scaleOverflow(block:)``.
+/// - With importance: squared errors of weight importance · √(mean square of the super-block + x²), 38 candidates
+///   (`make_qkx3_quants`), and d, dmin, s, m come from a weighted search (`make_qp_quants`).
+///
+/// Source: ggml's `quantize_row_q2_K_ref`, `quantize_row_q2_K_impl`, `dequantize_row_q2_K`.
+public struct Q2_K: KernelCodec {
     static let type = GGMLType.q2_k
 
     /// The codec.
@@ -18,12 +29,33 @@ public struct Q2_K: ReadOnlyCodec {
 
     // MARK: - Reference
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
-        let (d, dmin) = (block.half(at: 80), block.half(at: 82))
-        return (0..<256).map { index in
-            let parameters = block[index / 16]
-            let code = block[16 + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3
-            return d * Float(parameters & 0x0F) * Float(code) - dmin * Float(parameters >> 4)
+    static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
+        // Codes of scales and minima are not cut here: the bits of a negative one are those of ggml.
+        let search = SuperBlocks.AffineSearch(
+            size: 16, limit: 3, parameterLimit: 15, cut: .max,
+            plainGrid: AffineGrid(start: -0.5, step: 0.1, steps: 15),
+            plainWeights: { $0.map(\.magnitude) }, countsMagnitudes: true, variances: 1)
+        let found = SuperBlocks.affine(x, importance: importance?.weights, search)
+        let stored = zip(found.scaleCodes, found.minimumCodes).map { $0 | $1 << 4 }
+        let halves = bytes(Half.f16(found.scale)) + bytes(Half.f16(found.minimum))
+        let codes = SuperBlocks.finalCodes(x, found.codes, size: 16, limit: 3) {
+            parameters(stored[$0], d: halves.half(at: 0), dmin: halves.half(at: 2))
         }
+        return stored + SuperBlocks.quarters(codes) + halves
+    }
+
+    static func decodeBlock(_ block: [UInt8]) -> [Float] {
+        (0..<256).map { index in
+            let (scale, minimum) = parameters(
+                block[index / 16], d: block.half(at: 80), dmin: block.half(at: 82))
+            let code = block[16 + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3
+            return scale * Float(code) - minimum
+        }
+    }
+
+    private static func parameters(
+        _ stored: UInt8, d: Float, dmin: Float
+    ) -> (scale: Float, minimum: Float) {
+        (d * Float(stored & 0x0F), dmin * Float(stored >> 4))
     }
 }

@@ -24,7 +24,6 @@
 /// Source: ggml's `quantize_row_q4_K_ref`, `quantize_row_q4_K_impl`, `dequantize_row_q4_K`.
 public struct Q4_K: KernelCodec {
     static let type = GGMLType.q4_k
-    private static let plainGrid = AffineGrid(start: -1, step: 0.1, steps: 20)
 
     /// The codec.
     public init() {}
@@ -32,10 +31,13 @@ public struct Q4_K: KernelCodec {
     // MARK: - Reference
 
     static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
-        let found = SuperBlocks.affine(
-            x, importance: importance?.weights, limit: 15, plainGrid: plainGrid)
+        let search = SuperBlocks.sixBitSearch(
+            limit: 15, plainGrid: AffineGrid(start: -1, step: 0.1, steps: 20))
+        let found = SuperBlocks.affine(x, importance: importance?.weights, search)
         let header = SuperBlocks.header(found)
-        let codes = SuperBlocks.finalCodes(x, header, found.codes, limit: 15)
+        let codes = SuperBlocks.finalCodes(x, found.codes, size: 32, limit: 15) {
+            SuperBlocks.parameters(header, $0)
+        }
         return header + SuperBlocks.nibbles(codes)
     }
 

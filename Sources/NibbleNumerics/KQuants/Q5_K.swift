@@ -21,7 +21,6 @@
 /// Source: ggml's `quantize_row_q5_K_ref`, `quantize_row_q5_K_impl`, `dequantize_row_q5_K`.
 public struct Q5_K: KernelCodec {
     static let type = GGMLType.q5_k
-    private static let plainGrid = AffineGrid(start: -0.5, step: 0.1, steps: 15)
 
     /// The codec.
     public init() {}
@@ -29,13 +28,16 @@ public struct Q5_K: KernelCodec {
     // MARK: - Reference
 
     static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
-        var found = SuperBlocks.affine(
-            x, importance: importance?.weights, limit: 31, plainGrid: plainGrid)
+        let search = SuperBlocks.sixBitSearch(
+            limit: 31, plainGrid: AffineGrid(start: -0.5, step: 0.1, steps: 15))
+        var found = SuperBlocks.affine(x, importance: importance?.weights, search)
         // ggml clamps here and not in Q4_K; it matters for the low bits of negative codes only.
         found.scaleCodes = found.scaleCodes.map { min(63, $0) }
         found.minimumCodes = found.minimumCodes.map { min(63, $0) }
         let header = SuperBlocks.header(found)
-        let codes = SuperBlocks.finalCodes(x, header, found.codes, limit: 31)
+        let codes = SuperBlocks.finalCodes(x, found.codes, size: 32, limit: 31) {
+            SuperBlocks.parameters(header, $0)
+        }
         let fifthBits = (0..<32).map { l in
             (0..<8).reduce(UInt8(0)) { $0 | (codes[32 * $1 + l] >> 4) << $1 }
         }

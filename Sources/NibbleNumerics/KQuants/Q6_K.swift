@@ -55,10 +55,7 @@ public struct Q6_K: KernelCodec {
             let first = index / 64 * 128 + index % 64
             return codes[first] & 0x0F | codes[first + 64] << 4
         }
-        let upper = (0..<64).map { index in
-            let first = index / 32 * 128 + index % 32
-            return (0..<4).reduce(UInt8(0)) { $0 | (codes[first + 32 * $1] >> 4) << (2 * $1) }
-        }
+        let upper = SuperBlocks.quarters(codes.map { $0 >> 4 })
         return nibbles + upper + scaleCodes.map { UInt8(bitPattern: $0) } + bytes(d)
     }
 

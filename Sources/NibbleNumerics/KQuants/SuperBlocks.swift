@@ -22,9 +22,53 @@ enum SuperBlocks {
         x.map { UInt8(max(0, min(limit, nearestInteger(($0 + minimum) / scale)))) }
     }
 
-    // MARK: - Q4_K and Q5_K
+    /// Chooses codes again with what is stored; sub-blocks of stored scale 0 keep what the search found.
+    ///
+    /// - Parameters:
+    ///   - size: elements of a sub-block.
+    ///   - parameters: scale and minimum of a sub-block as they are decoded.
+    static func finalCodes(
+        _ x: [Float], _ found: [UInt8], size: Int, limit: Int,
+        parameters: (_ index: Int) -> (scale: Float, minimum: Float)
+    ) -> [UInt8] {
+        (0..<256 / size).flatMap { index in
+            let range = size * index..<size * (index + 1)
+            let (scale, minimum) = parameters(index)
+            return scale == 0 ? Array(found[range]) : codes(x[range], scale, minimum, limit: limit)
+        }
+    }
 
-    /// The parameters of eight sub-blocks of 32 and the codes found with them.
+    /// Two bits of each code: byte 32 h + l holds those of codes 128 h + l + 0, 32, 64, 96, low bits first.
+    static func quarters(_ codes: [UInt8]) -> [UInt8] {
+        (0..<64).map { index in
+            let first = index / 32 * 128 + index % 32
+            return (0..<4).reduce(UInt8(0)) { $0 | (codes[first + 32 * $1] & 3) << (2 * $1) }
+        }
+    }
+
+    // MARK: - Scales and minima
+
+    /// How a type with scales and minima looks for them.
+    struct AffineSearch {
+        /// Elements of a sub-block.
+        var size: Int
+        /// The largest code.
+        var limit: Int
+        /// The largest code of a scale or a minimum.
+        var parameterLimit: Int
+        /// What ggml cuts codes of scales and minima to in plain encoding; it matters for negative ones.
+        var cut: UInt8
+        /// Candidates without importance.
+        var plainGrid: AffineGrid
+        /// Weights of the errors of a sub-block without importance.
+        var plainWeights: (_ part: ArraySlice<Float>) -> [Float]
+        /// Whether errors count by their magnitude without importance.
+        var countsMagnitudes = false
+        /// How many times the mean square of a super-block goes into the weights with importance.
+        var variances: Float
+    }
+
+    /// The parameters of the sub-blocks of a super-block and the codes found with them.
     struct Affine {
         var scale: Float
         var minimum: Float
@@ -33,45 +77,53 @@ enum SuperBlocks {
         var codes: [UInt8]
     }
 
-    /// Searches the sub-blocks of a super-block and encodes their scales and minima in 6 bits.
-    static func affine(_ x: [Float], importance: [Float]?, limit: Int, plainGrid: AffineGrid) -> Affine {
-        let variance = 2 * sumOfSquares(x) / 256
+    /// Searches the sub-blocks of a super-block and encodes their scales and minima.
+    static func affine(_ x: [Float], importance: [Float]?, _ search: AffineSearch) -> Affine {
+        let variance = search.variances * sumOfSquares(x) / 256
         var (scales, minima, weightSums): ([Float], [Float], [Float]) = ([], [], [])
         var codes: [UInt8] = []
-        for start in stride(from: 0, to: 256, by: 32) {
-            let part = x[start..<start + 32]
-            let weights: [Float]
-            if let importance {
-                weights = self.weights(part, importance, variance)
-            } else {
-                let root = (sumOfSquares(part) / 32).squareRoot()
-                weights = part.map { root + $0.magnitude }
-            }
+        for start in stride(from: 0, to: 256, by: search.size) {
+            let part = x[start..<start + search.size]
+            let weights = importance.map { self.weights(part, $0, variance) } ?? search.plainWeights(part)
             weightSums.append(sum(weights))
             let found = affineSearch(
-                Array(part), weights: weights, limit: limit, grid: importance == nil ? plainGrid : grid)
+                Array(part), weights: weights, limit: search.limit,
+                grid: importance == nil ? search.plainGrid : grid,
+                countsMagnitudes: importance == nil && search.countsMagnitudes)
             scales.append(found.scale)
             minima.append(found.minimum)
             codes += found.codes
         }
         if importance != nil {
-            let scale = scaleSearch(scales, weights: weightSums, limit: 63)
-            let minimum = scaleSearch(minima, weights: weightSums, limit: 63)
+            let scale = scaleSearch(scales, weights: weightSums, limit: search.parameterLimit)
+            let minimum = scaleSearch(minima, weights: weightSums, limit: search.parameterLimit)
             return Affine(
                 scale: scale.scale, minimum: minimum.scale, scaleCodes: scale.codes,
                 minimumCodes: minimum.codes, codes: codes)
         }
-        let (scale, minimum) = (largest(scales), largest(minima))
-        let inverseScale = scale > 0 ? 63 / scale : 0
-        let inverseMinimum = minimum > 0 ? 63 / minimum : 0
+        let (scale, minimum, top) = (largest(scales), largest(minima), Float(search.parameterLimit))
+        let inverseScale = scale > 0 ? top / scale : 0
+        let inverseMinimum = minimum > 0 ? top / minimum : 0
         return Affine(
-            scale: scale / 63, minimum: minimum / 63,
-            scaleCodes: scales.map { min(63, code(inverseScale * $0)) },
-            minimumCodes: minima.map { min(63, code(inverseMinimum * $0)) }, codes: codes)
+            scale: scale / top, minimum: minimum / top,
+            scaleCodes: scales.map { min(search.cut, code(inverseScale * $0)) },
+            minimumCodes: minima.map { min(search.cut, code(inverseMinimum * $0)) }, codes: codes)
     }
 
     /// The largest of `values`, at least 0.
     static func largest(_ values: [Float]) -> Float { values.reduce(0) { $1 > $0 ? $1 : $0 } }
+
+    // MARK: - Q4_K and Q5_K
+
+    /// The search of sub-blocks of 32 with 6-bit scales and minima.
+    static func sixBitSearch(limit: Int, plainGrid: AffineGrid) -> AffineSearch {
+        AffineSearch(
+            size: 32, limit: limit, parameterLimit: 63, cut: 63, plainGrid: plainGrid,
+            plainWeights: { part in
+                let root = (sumOfSquares(part) / 32).squareRoot()
+                return part.map { root + $0.magnitude }
+            }, variances: 2)
+    }
 
     /// d, dmin and twelve bytes that hold eight 6-bit scales s and minima m:
     ///
@@ -101,15 +153,6 @@ enum SuperBlocks {
             minimum = block[8 + index] >> 4 | (block[4 + index] & 0xC0) >> 2
         }
         return (block.half(at: 0) * Float(scale), block.half(at: 2) * Float(minimum))
-    }
-
-    /// Chooses codes again with the stored parameters; sub-blocks of stored scale 0 keep what the search found.
-    static func finalCodes(_ x: [Float], _ header: [UInt8], _ found: [UInt8], limit: Int) -> [UInt8] {
-        (0..<8).flatMap { index in
-            let range = 32 * index..<32 * index + 32
-            let (scale, minimum) = parameters(header, index)
-            return scale == 0 ? Array(found[range]) : codes(x[range], scale, minimum, limit: limit)
-        }
     }
 
     /// Low four bits: byte 32 k + l holds code 64 k + l (low half) and code 64 k + 32 + l.

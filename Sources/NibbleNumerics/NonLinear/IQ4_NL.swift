@@ -29,7 +29,7 @@ public struct IQ4_NL: KernelCodec {
     // MARK: - Reference
 
     static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
-        let scale = scale(x, importance)
+        let scale = NonLinearTable.scale(x, weights: NonLinearTable.weights(x, importance))
         let inverse = LegacyBlocks.inverse(scale)
         let codes = x.map { NonLinearTable.nearest(inverse * $0) }
         return bytes(Half.f16(scale)) + LegacyBlocks.nibbles(codes)
@@ -38,36 +38,5 @@ public struct IQ4_NL: KernelCodec {
     static func decodeBlock(_ block: [UInt8]) -> [Float] {
         let scale = block.half(at: 0)
         return LegacyBlocks.codes(block, at: 2).map { scale * NonLinearTable.levels[$0] }
-    }
-
-    private static func scale(_ x: [Float], _ importance: BlockImportance?) -> Float {
-        let extreme = LegacyBlocks.extreme(x)
-        guard extreme.magnitude >= allZero else { return 0 }
-        let variance = x.reduce(0) { $0 + $1 * $1 } * (2 / 32)
-        func weight(_ index: Int) -> Float {
-            let square = x[index] * x[index]
-            return importance.map { $0.weights[index] * (variance + square).squareRoot() } ?? square
-        }
-        func sums(_ inverse: Float) -> (qx: Float, q2: Float) {
-            var (sumQX, sumQ2): (Float, Float) = (0, 0)
-            for (index, value) in x.enumerated() {
-                let q = NonLinearTable.levels[Int(NonLinearTable.nearest(inverse * value))]
-                sumQX += weight(index) * q * value
-                sumQ2 += weight(index) * q * q
-            }
-            return (sumQX, sumQ2)
-        }
-        let lowest = NonLinearTable.levels[0]
-        let first = sums(1 / (-extreme / lowest))
-        var scale = first.q2 > 0 ? first.qx / first.q2 : 0
-        var best = scale * first.qx
-        for shift in -7...7 {
-            let (qx, q2) = sums((Float(shift) + lowest) / extreme)
-            if q2 > 0 && qx * qx > best * q2 {
-                scale = qx / q2
-                best = scale * qx
-            }
-        }
-        return scale
     }
 }

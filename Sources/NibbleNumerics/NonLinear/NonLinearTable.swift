@@ -9,4 +9,41 @@ enum NonLinearTable {
         guard let upper = levels.firstIndex(where: { value < $0 }) else { return 15 }
         return UInt8(value - levels[upper - 1] < levels[upper] - value ? upper - 1 : upper)
     }
+
+    /// Weights of squared errors of a whole block: x², with importance that times √(2 · mean square of the block + x²).
+    static func weights(_ x: [Float], _ importance: BlockImportance?) -> [Float] {
+        guard let importance else { return x.map { $0 * $0 } }
+        let variance = x.reduce(0) { $0 + $1 * $1 } * (2 / Float(x.count))
+        return zip(x, importance.weights).map { $1 * (variance + $0 * $0).squareRoot() }
+    }
+
+    /// The scale of 32 values: of the one that puts the value of largest magnitude, with its sign reversed, on the first
+    /// level and the 15 that put it on -127 + t, t = -7 ... 7, the one whose nearest levels leave the smallest Σ w error²
+    /// once the scale is fitted to them; the earlier one where two are equal.
+    ///
+    /// - Returns: the fitted scale, which may be negative; 0 where all |x| < 1e-15.
+    static func scale(_ x: [Float], weights: [Float]) -> Float {
+        let extreme = LegacyBlocks.extreme(x)
+        guard extreme.magnitude >= allZero else { return 0 }
+        func sums(_ inverse: Float) -> (qx: Float, q2: Float) {
+            var (sumQX, sumQ2): (Float, Float) = (0, 0)
+            for (value, weight) in zip(x, weights) {
+                let q = levels[Int(nearest(inverse * value))]
+                sumQX += weight * q * value
+                sumQ2 += weight * q * q
+            }
+            return (sumQX, sumQ2)
+        }
+        let first = sums(1 / (-extreme / levels[0]))
+        var scale = first.q2 > 0 ? first.qx / first.q2 : 0
+        var best = scale * first.qx
+        for shift in -7...7 {
+            let (qx, q2) = sums((Float(shift) + levels[0]) / extreme)
+            if q2 > 0 && qx * qx > best * q2 {
+                scale = qx / q2
+                best = scale * qx
+            }
+        }
+        return scale
+    }
 }

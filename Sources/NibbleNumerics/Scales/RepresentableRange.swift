@@ -7,7 +7,7 @@
 /// however its scales were chosen. It says nothing of how a value was rounded within the range.
 ///
 /// Where values clip, with scales that the codec chooses: Q4_0 and Q5_0 (the extreme's opposite, which would need code
-/// 16 or 32), Q4_K, Q5_K and Q6_K (scales of sub-blocks have 4 to 8 bits), IQ4_NL (its scale is searched). Q4_1, Q5_1
+/// 16 or 32), the K types and IQ4_XS (scales of sub-blocks have 4 to 8 bits), IQ4_NL (its scale is searched). Q4_1, Q5_1
 /// and Q8_0 span all values of a block; there only the rounding of scale and minimum to halves can leave any out.
 ///
 /// Types whose values are numbers have no codes, and a block whose scale was rounded to 0 has no step: there nothing is
@@ -24,23 +24,21 @@ public struct RepresentableRange: Sendable, Hashable {
 
     /// Nil where `type` has no codes, or is not written.
     public init?(_ type: GGMLType) {
-        self.type = type
+        guard let codes = type.codeBytes else { return nil }
+        (self.type, self.codes) = (type, codes)
+        (first, last) = type == .q8_0 ? (0x81, 0x7F) : (0x00, 0xFF)
         let steps: Float
         switch type {
-        case .q4_0: (codes, first, last, steps) = (2..<18, 0x00, 0xFF, 15)
-        case .q4_1: (codes, first, last, steps) = (4..<20, 0x00, 0xFF, 15)
-        case .q5_0: (codes, first, last, steps) = (2..<22, 0x00, 0xFF, 31)
-        case .q5_1: (codes, first, last, steps) = (4..<24, 0x00, 0xFF, 31)
-        case .q8_0: (codes, first, last, steps) = (2..<34, 0x81, 0x7F, 254)
-        case .q4_k: (codes, first, last, steps) = (16..<144, 0x00, 0xFF, 15)
-        case .q5_k: (codes, first, last, steps) = (16..<176, 0x00, 0xFF, 31)
-        case .q6_k: (codes, first, last, steps) = (0..<192, 0x00, 0xFF, 63)
-        case .iq4_nl:
+        case .q2_k: steps = 3
+        case .q3_k: steps = 7
+        case .q5_0, .q5_1, .q5_k: steps = 31
+        case .q6_k: steps = 63
+        case .q8_0: steps = 254
+        case .iq4_nl, .iq4_xs:
             // -127, -104, ..., 89, 113.
-            (codes, first, last) = (2..<18, 0x00, 0xFF)
             (firstMargin, lastMargin) = (11.5 / 240, 12.0 / 240)
             return
-        default: return nil
+        default: steps = 15
         }
         (firstMargin, lastMargin) = (0.5 / steps, 0.5 / steps)
     }
@@ -104,6 +102,23 @@ public struct RepresentableRange: Sendable, Hashable {
             let value = values[start + column]
             let isClipped = width > 0 ? value < low || value > high : value > low || value < high
             if isClipped && width != 0 { gradient[start + column] = 0 }
+        }
+    }
+}
+
+extension GGMLType {
+    /// Bytes of a block that hold codes, and nothing else; all others hold scales and minima. Nil where the type has no
+    /// codes, or is not written.
+    package var codeBytes: Range<Int>? {
+        switch self {
+        case .q4_0, .q5_0, .q8_0, .iq4_nl: 2..<blockBytes
+        case .q4_1, .q5_1: 4..<blockBytes
+        case .q2_k: 16..<80
+        case .q3_k: 0..<96
+        case .q4_k, .q5_k: 16..<blockBytes
+        case .q6_k: 0..<192
+        case .iq4_xs: 8..<blockBytes
+        default: nil
         }
     }
 }

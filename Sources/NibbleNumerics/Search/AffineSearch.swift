@@ -17,10 +17,16 @@ struct AffineGrid {
 /// above 0 becomes 0 and the scale is then fitted alone. Later candidates count from the minimum kept so far,
 /// as in ggml.
 ///
+/// - Parameters:
+///   - x: the values.
+///   - weights: weight of the error of each.
+///   - limit: the largest code.
+///   - grid: the candidates.
+///   - countsMagnitudes: whether errors count by their magnitude instead of their square.
 /// - Returns: the scale, the minimum with its sign reversed (>= 0) and codes 0 ... limit. Scale 0 and codes 0
 ///   where all values are equal and not positive.
 func affineSearch(
-    _ x: [Float], weights: [Float], limit: Int, grid: AffineGrid
+    _ x: [Float], weights: [Float], limit: Int, grid: AffineGrid, countsMagnitudes: Bool = false
 ) -> (scale: Float, minimum: Float, codes: [UInt8]) {
     var (minimum, maximum) = (x[0], x[0])
     var sumW = weights[0]
@@ -41,7 +47,7 @@ func affineSearch(
         var sum: Float = 0
         for (index, value) in x.enumerated() {
             let difference = scale * Float(codes[index]) + minimum - value
-            sum += weights[index] * (difference * difference)
+            sum += weights[index] * (countsMagnitudes ? difference.magnitude : difference * difference)
         }
         return sum
     }

@@ -15,8 +15,8 @@ public struct Reencoding {
     /// Elements and bytes of a block: of a row in formats that GGUF lacks.
     let blockSize: Int
     private let blockBytes: Int
-    /// Where a block's scales and minimums stand, codes left out.
-    private let scaleBytes: Range<Int>
+    /// Where a block's codes stand, scales and minimums left out.
+    private let codeBytes: Range<Int>
     private let codec: any Codec
     private let storedCodec: any Codec
 
@@ -45,11 +45,12 @@ public struct Reencoding {
         }
         switch format {
         case .ggml(let type):
-            (blockSize, blockBytes, scaleBytes) = (type.blockSize, type.blockBytes, type.scaleBytes)
+            (blockSize, blockBytes) = (type.blockSize, type.blockBytes)
+            codeBytes = type.codeBytes ?? 0..<blockBytes
         case .int4(let group):
-            (blockSize, scaleBytes) = (columns, 0..<2 * (columns / (group ?? columns)))
-            blockBytes = format.byteCount(columns: columns) ?? 0
-        case .sfp8: (blockSize, blockBytes, scaleBytes) = (columns, columns, 0..<0)
+            (blockSize, blockBytes) = (columns, format.byteCount(columns: columns) ?? 0)
+            codeBytes = min(2 * (columns / (group ?? columns)), blockBytes)..<blockBytes
+        case .sfp8: (blockSize, blockBytes, codeBytes) = (columns, columns, 0..<columns)
         }
         precondition(blockBytes > 0, "\(format) has no rows of \(columns)")
         self.format = format
@@ -95,7 +96,7 @@ public struct Reencoding {
             if different.isEmpty { return .identical }
             let elements = block * blockSize..<(block + 1) * blockSize
             if elements.allSatisfy({ values[$0] == again[$0] }) { return .sameValues }
-            return different.allSatisfy(scaleBytes.contains) ? .scalesMoved : .codesMoved
+            return different.contains(where: codeBytes.contains) ? .codesMoved : .scalesMoved
         }
     }
 
@@ -114,18 +115,5 @@ public struct Reencoding {
         var span = bytes.mutableSpan
         var raw = span.mutableBytes
         try codec.encode(values.span, columns: columns, into: &raw)
-    }
-}
-
-extension GGMLType {
-    /// Where a block's scales and minimums stand, codes left out.
-    var scaleBytes: Range<Int> {
-        switch self {
-        case .q4_0, .q5_0, .q8_0, .iq4_nl: 0..<2
-        case .q4_1, .q5_1: 0..<4
-        case .q4_k, .q5_k: 0..<16
-        case .q6_k: 192..<210
-        default: 0..<0
-        }
     }
 }

@@ -37,6 +37,7 @@ struct Mixture {
         case .output: headType(tensor, outputType: outputType)
         case .tokenEmbedding where isTied: headType(tensor, outputType: outputType)
         case .attentionValue: attentionValueType()
+        case .attentionOutput: attentionOutputType()
         case .feedForwardDown: feedForwardDownType()
         default: type.defaultType
         }
@@ -53,15 +54,27 @@ struct Mixture {
         attentionValueIndex += 1
         var result = type.defaultType
         switch type {
-        case .iq4_nl where groupedQueries >= 4: result = .q5_k
+        case .q2_k: result = groupedQueries >= 4 ? .q4_k : .q3_k
+        case .q3_k_m: result = index < 2 ? .q5_k : .q4_k
+        case .q3_k_l: result = .q5_k
+        case .iq4_nl where groupedQueries >= 4, .iq4_xs where groupedQueries >= 4: result = .q5_k
         case .q4_k_m, .q5_k_m:
             if Self.getsMoreBits(index, of: attentionValueCount) { result = .q6_k }
         case .q4_k_s where index < 4: result = .q5_k
         default: break
         }
         // Eight query heads share each value head there, so more bits cost little.
-        if is70B, result == .q4_k { result = .q5_k }
+        if is70B, result == .q3_k || result == .q4_k { result = .q5_k }
         return result
+    }
+
+    private func attentionOutputType() -> GGMLType {
+        switch type {
+        case .q2_k: .q3_k
+        case .q3_k_m: .q4_k
+        case .q3_k_l: .q5_k
+        default: type.defaultType
+        }
     }
 
     private mutating func feedForwardDownType() -> GGMLType {
@@ -70,7 +83,10 @@ struct Mixture {
         let isEarly = index < layerCount / 8
         switch type {
         case .q4_k_m, .q5_k_m: return Self.getsMoreBits(index, of: layerCount) ? .q6_k : type.defaultType
-        case .iq4_nl where isEarly && !usesImportance: return .q5_k
+        case .q2_k: return .q3_k
+        case .q3_k_m: return index < layerCount / 16 ? .q5_k : .q4_k
+        case .q3_k_l: return .q5_k
+        case .iq4_nl where isEarly && !usesImportance, .iq4_xs where isEarly && !usesImportance: return .q5_k
         case .q4_k_s where isEarly: return .q5_k
         case .q4_0 where isEarly && usesImportance: return .q4_1
         case .q5_0 where isEarly && usesImportance: return .q5_1

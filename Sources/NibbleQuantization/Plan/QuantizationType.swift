@@ -15,12 +15,17 @@ public enum QuantizationType: String, CaseIterable, Sendable {
     case q5_0
     case q5_1
     case q8_0
+    case q2_k
+    case q3_k_s
+    case q3_k_m
+    case q3_k_l
     case q4_k_s
     case q4_k_m
     case q5_k_s
     case q5_k_m
     case q6_k
     case iq4_nl
+    case iq4_xs
     /// Symmetric 4-bit integers with one scale a row ("per channel"): a folder of compressed-tensors.
     case int4
     /// With one scale for 32 elements of a row.
@@ -49,10 +54,13 @@ public enum QuantizationType: String, CaseIterable, Sendable {
         case .q5_0: .ggml(.q5_0)
         case .q5_1: .ggml(.q5_1)
         case .q8_0: .ggml(.q8_0)
+        case .q2_k: .ggml(.q2_k)
+        case .q3_k_s, .q3_k_m, .q3_k_l: .ggml(.q3_k)
         case .q4_k_s, .q4_k_m: .ggml(.q4_k)
         case .q5_k_s, .q5_k_m: .ggml(.q5_k)
         case .q6_k: .ggml(.q6_k)
         case .iq4_nl: .ggml(.iq4_nl)
+        case .iq4_xs: .ggml(.iq4_xs)
         case .int4: .int4(group: nil)
         case .int4_32: .int4(group: 32)
         case .int4_64: .int4(group: 64)
@@ -81,12 +89,17 @@ public enum QuantizationType: String, CaseIterable, Sendable {
         case .q8_0: 7
         case .q5_0: 8
         case .q5_1: 9
+        case .q2_k: 10
+        case .q3_k_s: 11
+        case .q3_k_m: 12
+        case .q3_k_l: 13
         case .q4_k_s: 14
         case .q4_k_m: 15
         case .q5_k_s: 16
         case .q5_k_m: 17
         case .q6_k: 18
         case .iq4_nl: 25
+        case .iq4_xs: 30
         case .bf16: 32
         case .int4, .int4_32, .int4_64, .int4_128, .sfp8: nil
         }

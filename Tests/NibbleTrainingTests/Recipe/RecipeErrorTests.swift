@@ -44,7 +44,7 @@ struct RecipeErrorTests {
         Case(
             "quantization:\n  tensor_types:\n    - {pattern: a, type: q8_0}\n    - {type: q8_0}", 4,
             "without pattern"),
-        Case("quantization:\n  tensor_types:\n    - pattern: a\n      type: q2_k", 4, "has type q2_k"),
+        Case("quantization:\n  tensor_types:\n    - pattern: a\n      type: iq3_s", 4, "has type iq3_s"),
         Case(
             "quantization:\n  tensor_types:\n    - pattern: '('\n      type: q8_0", 3, "no regular expression"
         ),
