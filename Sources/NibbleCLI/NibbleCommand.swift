@@ -16,7 +16,7 @@ struct NibbleCommand: ParsableCommand {
             """,
         version: NibbleVersion.current,
         subcommands: [
-            ConvertCommand.self, QATCommand.self, InspectCommand.self, PlanCommand.self,
+            ConvertCommand.self, QATCommand.self, ImatrixCommand.self, InspectCommand.self, PlanCommand.self,
             PerplexityCommand.self,
             CompareCommand.self, CardCommand.self, GenerateCommand.self, TokenizeCommand.self,
         ]

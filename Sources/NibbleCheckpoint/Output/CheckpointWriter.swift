@@ -98,6 +98,31 @@ public final class CheckpointWriter: @unchecked Sendable {
         try writer.commit(flush: true)
     }
 
+    /// Writes a file of some bytes beside its place and renames it.
+    package static func write(
+        _ contents: [UInt8], to path: String, replacing: Bool
+    ) throws(CheckpointError) {
+        try CheckpointWriter(
+            .file(path: path, header: contents, size: contents.count), replacing: replacing
+        ).commit(flush: false)
+    }
+
+    /// Writes a GGUF file of tensors in memory beside its place and renames it.
+    package static func write(
+        _ metadata: GGUFMetadata, _ tensors: [(CheckpointLayout.Tensor, bytes: [UInt8])], to path: String,
+        replacing: Bool
+    ) throws(CheckpointError) {
+        let layout = try CheckpointLayout.gguf(
+            path: path, metadata: metadata, tensors: tensors.map(\.0), splitSize: nil)
+        let writer = try CheckpointWriter(layout, replacing: replacing)
+        for (tensor, place) in zip(tensors, layout.placements) {
+            try tensor.bytes.span.withUnsafeBytes { bytes throws(CheckpointError) in
+                try writer.write(bytes, file: place.file, offset: place.offset)
+            }
+        }
+        try writer.commit(flush: false)
+    }
+
     /// Writes all of `bytes` at `offset` of an open file; `path` is asked for where that fails.
     package static func write(
         _ bytes: UnsafeRawBufferPointer, to descriptor: Int32, offset: Int, path: () -> String

@@ -33,6 +33,7 @@ extension ImportanceMatrix {
         self.chunkCount = chunkCount
         self.chunkSize = chunkSize
         weights = [:]
+        self.counts = [:]
         for (name, sum) in sums {
             guard let count = counts.removeValue(forKey: name), !count.isEmpty,
                 sum.count.isMultiple(of: count.count)
@@ -42,9 +43,17 @@ extension ImportanceMatrix {
                     "has no counts, or counts of another shape")
             }
             let columns = sum.count / count.count
+            // Whole numbers stored as floats.
+            let whole = count.map { $0.rounded(.toNearestOrAwayFromZero) }
+            guard whole.allSatisfy({ $0 >= 0 && $0.isFinite }) else {
+                throw CheckpointError(
+                    .invalidValue, path: path, subject: "tensor '\(name).counts'",
+                    "holds \(count.min() ?? 0), expected numbers of tokens")
+            }
+            self.counts[name] = whole
             weights[name] = sum.indices.map { index in
-                // Counts are whole numbers stored as floats; an expert that saw no token weighs all alike.
-                let tokens = count[index / max(columns, 1)].rounded(.toNearestOrAwayFromZero)
+                // An expert that saw no token weighs all alike.
+                let tokens = whole[index / max(columns, 1)]
                 return tokens > 0 ? sum[index] / tokens : 1
             }
         }
@@ -72,6 +81,7 @@ extension ImportanceMatrix {
             let values = try reader.floats(
                 try reader.count("entry '\(name)'", smallest: 4), "entry '\(name)'")
             weights[name] = calls > 0 ? values.map { $0 / Float(calls) } : values
+            chunks[name] = Int(max(calls, 0))
         }
         chunkCount = nil
         if !reader.isAtEnd {

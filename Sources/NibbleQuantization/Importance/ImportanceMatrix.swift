@@ -3,12 +3,17 @@ public import NibbleCheckpoint
 /// How much the error of each input column of each matrix matters: the mean square of its input, as `llama-imatrix`
 /// measures it.
 ///
-/// Both of its file forms are read, GGUF and the older `.dat`; GGUF is written.
+/// Both of its file forms are read and written, GGUF and the older `.dat`.
 public struct ImportanceMatrix: Sendable {
     /// The file.
     public var path: String
     /// Weights by GGUF tensor name, one a column, finite and not negative.
     public var weights: [String: [Float]]
+    /// How many tokens they are means of, by GGUF tensor name: one number, or one for each expert; of tensors that are not
+    /// here, all tokens of all chunks.
+    public var counts: [String: [Float]] = [:]
+    /// How many chunks they are means of, by GGUF tensor name: what the older form says instead.
+    var chunks: [String: Int] = [:]
     /// The texts it was measured on.
     public var datasets: [String]
     /// How many chunks of text; nil where the file does not say.
