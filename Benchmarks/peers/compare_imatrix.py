@@ -6,8 +6,8 @@ usage: compare_imatrix.py NIBBLE LLAMA_IMATRIX LLAMA_QUANTIZE MODEL.gguf TEXT [-
 
 Prints
     columns     of all tensors: how many means differ by more than 1 %, and by how much at most; how far the mean of a tensor
-                is off at most. Measured on an F32 copy of the model, so that activations have the same precision: with a
-                BF16 file, llama-imatrix differs from itself by more
+                is off at most. Measured on an F32 copy of the model, with llama-imatrix's cache in F32, so that activations
+                have the same precision: with a BF16 file or a cache in F16, llama-imatrix differs from itself by more
     seconds     of the whole processes on MODEL.gguf, medians, and the median of the ratios pair by pair. llama-imatrix runs
                 with --no-ppl, which spares it the vocabulary head
     files       whether nibble and llama-quantize make the same Q4_K_M file of either matrix
@@ -52,15 +52,15 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         place = lambda name: os.path.join(folder, name)
 
-        def measure(model, ours, theirs):
+        def measure(model, ours, theirs, *options):
             own = run([arguments.nibble, "imatrix", model, "--text", arguments.text, "-o", ours, "--force", "--chunks",
                        str(arguments.chunks), "--threads", threads, "--precision", arguments.precision, "--quiet"])[2]
             return own, run([arguments.llama_imatrix, "-m", model, "-f", arguments.text, "-o", theirs, "--no-ppl",
-                             "--chunks", str(arguments.chunks), "-t", threads])[2]
+                             "--chunks", str(arguments.chunks), "-t", threads, *options])[2]
 
         wide, ours, theirs = place("f32.gguf"), place("nibble.gguf"), place("llama.gguf")
         run([arguments.nibble, "convert", arguments.model, "-o", wide, "--type", "f32", "--quiet"])
-        measure(wide, ours, theirs)
+        measure(wide, ours, theirs, "-fa", "off", "-ctk", "f32", "-ctv", "f32")
         a, b = means(ours), means(theirs)
         if a.keys() != b.keys():
             sys.exit(f"other tensors: {sorted(a.keys() ^ b.keys())}")
