@@ -6,9 +6,9 @@ struct ImatrixCommand: ParsableCommand {
         commandName: "imatrix",
         abstract: "Measures how much the input columns of each matrix matter, as llama-imatrix does.",
         discussion: """
-            The text passes through the model in chunks; written are the sums of the squares of what every matrix takes \
-            in, which llama-quantize and `nibble convert --imatrix` use. (`nibble convert --calibrate` needs no such file, \
-            and loses less.) A measurement that is stopped goes on from where it was.
+            The text passes through the model in chunks. The file holds, for each column of each matrix, the sum of the \
+            squares of its inputs: llama-quantize and `nibble convert --imatrix` weigh errors by it. (`nibble convert \
+            --calibrate` needs no such file, and loses less.) The same command goes on with a measurement that was stopped.
 
             EXAMPLES
               nibble imatrix gemma-3-270m --text train.txt -o gemma.imatrix.gguf
