@@ -111,7 +111,7 @@ public final class ImportanceMeasurement {
                 try squares.add(
                     batches[done].map(\.tokens), through: model, includesHead: request.includesHead)
             }
-            if let fault = squares.fault(in: architecture) {
+            if let fault = squares.fault(in: model.configuration) {
                 throw CheckpointError(
                     .invalidValue, path: model.path, subject: "tensor '\(fault.name)'",
                     "takes in what is no finite number, in column \(fault.column), chunk \(reached.chunks + 1) on",

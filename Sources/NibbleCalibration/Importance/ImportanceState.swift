@@ -82,12 +82,8 @@ struct ImportanceState {
 
     /// What the tensors of a file are sums of.
     private static func inputs(_ shape: ModelConfiguration) -> [String: InputSquares.Input] {
-        var all = (0..<shape.layerCount).flatMap { layer in
-            Sublayer.inputGroups.map { InputSquares.Input.group($0, layer: layer) }
-        }
-        all.append(.head)
         var inputs: [String: InputSquares.Input] = [:]
-        for input in all {
+        for input in InputSquares.inputs(layers: shape.layerCount) {
             guard let name = InputSquares.names(input, in: shape.architecture).first else { continue }
             inputs[name + suffix] = input
         }

@@ -51,11 +51,19 @@ struct InputSquares {
         return roles.compactMap { NamingScheme.gguf.name(of: $0, in: architecture) }
     }
 
-    /// The first sum that is no finite number: the matrix that takes it in, and the column.
-    func fault(in architecture: Architecture) -> (name: String, column: Int)? {
-        for (input, sum) in sums {
-            guard let column = sum.firstIndex(where: { !$0.isFinite }) else { continue }
-            return (Self.names(input, in: architecture).first ?? "\(input)", column)
+    /// The inputs of a model, in the order in which a token meets them.
+    static func inputs(layers: Int) -> [Input] {
+        (0..<layers).flatMap { layer in
+            Sublayer.inputGroups.map { Input.group($0, layer: layer) }
+        } + [.head]
+    }
+
+    /// The first sum that is no finite number, in the order in which a token meets them: the matrix that takes it in, and
+    /// the column.
+    func fault(in shape: ModelConfiguration) -> (name: String, column: Int)? {
+        for input in Self.inputs(layers: shape.layerCount) {
+            guard let column = sums[input]?.firstIndex(where: { !$0.isFinite }) else { continue }
+            return (Self.names(input, in: shape.architecture).first ?? "\(input)", column)
         }
         return nil
     }
