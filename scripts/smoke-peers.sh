@@ -154,6 +154,12 @@ compare_all() {
         expect_near "$name" 1.01 12 13
     fi
 
+    name="compare_imatrix.py with $with"
+    if attempt "$name" "$python" "$scripts/compare_imatrix.py" "$nibble" "$llama/llama-imatrix" \
+        "$llama/llama-quantize" tiny.gguf english.txt --chunks 2 --runs 1 --precision f32; then
+        expect "$name" 1 '^\| tiny\.gguf \| [1-9][0-9]* \| [1-9][0-9]* \| 0 \|.*\| yes \|$'
+    fi
+
     name="compare_tokens.py with $with"
     if attempt "$name" "$python" "$scripts/compare_tokens.py" tiny.gguf english.txt code.txt \
         --nibble "$nibble" --llama "$llama/llama-tokenize" --hub "$hub/llama3-new" --peers "$other_python"; then
@@ -206,7 +212,7 @@ compare_all() {
     fi
 
     ((${#failed[@]} > before)) ||
-        printf 'With %s: compare_conversion.py, compare_perplexity.py, compare_tokens.py, compare_qat.py, compare_methods.py, compare_training.py\n' "$with"
+        printf 'With %s: compare_conversion.py, compare_perplexity.py, compare_imatrix.py, compare_tokens.py, compare_qat.py, compare_methods.py, compare_training.py\n' "$with"
 }
 
 # It compares with Jinja2, which the Python has that the scripts get.

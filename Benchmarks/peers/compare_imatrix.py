@@ -50,7 +50,8 @@ def main():
     arguments = parser.parse_args()
     threads = str(arguments.threads)
     with tempfile.TemporaryDirectory() as folder:
-        place = lambda name: os.path.join(folder, name)
+        def place(name):
+            return os.path.join(folder, name)
 
         def measure(model, ours, theirs, *options):
             own = run([arguments.nibble, "imatrix", model, "--text", arguments.text, "-o", ours, "--force", "--chunks",
@@ -58,7 +59,7 @@ def main():
             return own, run([arguments.llama_imatrix, "-m", model, "-f", arguments.text, "-o", theirs, "--no-ppl",
                              "--chunks", str(arguments.chunks), "-t", threads, *options])[2]
 
-        wide, ours, theirs = place("f32.gguf"), place("nibble.gguf"), place("llama.gguf")
+        wide, ours, theirs = place("f32.gguf"), place("nibble-f32.gguf"), place("llama-f32.gguf")
         run([arguments.nibble, "convert", arguments.model, "-o", wide, "--type", "f32", "--quiet"])
         measure(wide, ours, theirs, "-fa", "off", "-ctk", "f32", "-ctv", "f32")
         a, b = means(ours), means(theirs)
@@ -73,14 +74,16 @@ def main():
             largest = max(largest, float(relative.max()))
             total = max(total, abs(a[name].sum() / values.sum() - 1))
         same = []
-        for matrix in (ours, theirs):
-            run([arguments.nibble, "convert", arguments.model, "-o", place("a.gguf"), "--type", "q4_k_m", "--imatrix",
-                 matrix, "--force", "--quiet"])
-            run([arguments.llama_quantize, "--imatrix", matrix, arguments.model, place("b.gguf"), "q4_k_m", threads])
-            same.append(data(place("a.gguf")) == data(place("b.gguf")))
+        for name, matrix in (("ours", ours), ("theirs", theirs)):
+            made, peer = place(f"nibble-by-{name}.gguf"), place(f"llama-by-{name}.gguf")
+            run([arguments.nibble, "convert", arguments.model, "-o", made, "--type", "q4_k_m", "--imatrix", matrix,
+                 "--quiet"])
+            run([arguments.llama_quantize, "--imatrix", matrix, arguments.model, peer, "q4_k_m", threads])
+            same.append(data(made) == data(peer))
         os.remove(wide)
-        measure(arguments.model, ours, theirs)  # warms the page cache
-        pairs = [measure(arguments.model, ours, theirs) for _ in range(arguments.runs)]
+        timed = place("nibble-timed.gguf"), place("llama-timed.gguf")
+        measure(arguments.model, *timed)  # warms the page cache
+        pairs = [measure(arguments.model, *timed) for _ in range(arguments.runs)]
     own, peer = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
     ratio = statistics.median(peer / own for own, peer in pairs)
     print("| model | tensors | columns | beyond 1 % | largest | largest of a tensor | nibble, s | llama-imatrix, s | "
