@@ -23,6 +23,11 @@ struct BlockImportance {
     /// Mean of x² over the row that holds the block, summed in order in Float: the variance that the 32-element
     /// formats use. The K formats take that of their own 256 elements instead.
     var rowMeanSquare: Float
+
+    /// Weights of squared errors of a part of the block: importance times the root of (variance + x²).
+    func errorWeights(_ x: ArraySlice<Float>, variance: Float) -> [Float] {
+        x.indices.map { weights[$0] * (variance + x[$0] * x[$0]).squareRoot() }
+    }
 }
 
 extension KernelCodec {

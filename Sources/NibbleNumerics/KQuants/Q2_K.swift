@@ -35,7 +35,7 @@ public struct Q2_K: KernelCodec {
             size: 16, limit: 3, parameterLimit: 15, cut: .max,
             plainGrid: AffineGrid(start: -0.5, step: 0.1, steps: 15),
             plainWeights: { $0.map(\.magnitude) }, countsMagnitudes: true, variances: 1)
-        let found = SuperBlocks.affine(x, importance: importance?.weights, search)
+        let found = SuperBlocks.affine(x, importance, search)
         let stored = zip(found.scaleCodes, found.minimumCodes).map { $0 | $1 << 4 }
         let halves = bytes(Half.f16(found.scale)) + bytes(Half.f16(found.minimum))
         let codes = SuperBlocks.finalCodes(x, found.codes, size: 16, limit: 3) {

@@ -35,7 +35,7 @@ public struct Q3_K: KernelCodec {
         var (scales, weightSums, codes): ([Float], [Float], [UInt8]) = ([], [], [])
         for start in stride(from: 0, to: 256, by: 16) {
             let part = x[start..<start + 16]
-            let weights = importance.map { SuperBlocks.weights(part, $0.weights, variance) }
+            let weights = importance?.errorWeights(part, variance: variance)
             weightSums.append(weights.map(SuperBlocks.sum) ?? 0)
             let found =
                 weights.map { symmetricSearch(Array(part), weights: $0, limit: 4) }
@@ -47,12 +47,8 @@ public struct Q3_K: KernelCodec {
             importance == nil
             ? plainScales(scales) : symmetricSearch(scales, weights: weightSums, limit: 32)
         let d = Half.f16(scale)
-        for (index, scaleCode) in stored.enumerated() {
-            let scale = Half.float(f16: d) * Float(Int(scaleCode) - 32)
-            guard scale != 0 else { continue }
-            for element in 16 * index..<16 * index + 16 {
-                codes[element] = UInt8(max(-4, min(3, nearestInteger(x[element] / scale))) + 4)
-            }
+        codes = SuperBlocks.finalCodes(x, codes, size: 16, limit: 4) { index in
+            Half.float(f16: d) * Float(Int(stored[index]) - 32)
         }
         let thirdBits = (0..<32).map { l in
             (0..<8).reduce(UInt8(0)) { $0 | (codes[32 * $1 + l] >> 2) << $1 }

@@ -33,7 +33,7 @@ public struct Q4_K: KernelCodec {
     static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
         let search = SuperBlocks.sixBitSearch(
             limit: 15, plainGrid: AffineGrid(start: -1, step: 0.1, steps: 20))
-        let found = SuperBlocks.affine(x, importance: importance?.weights, search)
+        let found = SuperBlocks.affine(x, importance, search)
         let header = SuperBlocks.header(found)
         let codes = SuperBlocks.finalCodes(x, found.codes, size: 32, limit: 15) {
             SuperBlocks.parameters(header, $0)

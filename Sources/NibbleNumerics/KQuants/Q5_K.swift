@@ -30,7 +30,7 @@ public struct Q5_K: KernelCodec {
     static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
         let search = SuperBlocks.sixBitSearch(
             limit: 31, plainGrid: AffineGrid(start: -0.5, step: 0.1, steps: 15))
-        var found = SuperBlocks.affine(x, importance: importance?.weights, search)
+        var found = SuperBlocks.affine(x, importance, search)
         // ggml clamps here and not in Q4_K; it matters for the low bits of negative codes only.
         found.scaleCodes = found.scaleCodes.map { min(63, $0) }
         found.minimumCodes = found.minimumCodes.map { min(63, $0) }

@@ -44,12 +44,8 @@ public struct Q6_K: KernelCodec {
         let inverse = -128 / extreme
         let d = Half.f16(1 / inverse)
         let scaleCodes = scales.map { Int8(truncatingIfNeeded: min(127, nearestInteger(inverse * $0))) }
-        for (index, scaleCode) in scaleCodes.enumerated() {
-            let scale = Half.float(f16: d) * Float(scaleCode)
-            guard scale != 0 else { continue }
-            for element in 16 * index..<16 * index + 16 {
-                codes[element] = UInt8(max(-32, min(31, nearestInteger(x[element] / scale))) + 32)
-            }
+        codes = SuperBlocks.finalCodes(x, codes, size: 16, limit: 32) { index in
+            Half.float(f16: d) * Float(scaleCodes[index])
         }
         let nibbles = (0..<128).map { index in
             let first = index / 64 * 128 + index % 64

@@ -1,15 +1,7 @@
 /// What the reference codecs of 256-element super-blocks share.
 enum SuperBlocks {
-    /// Candidates of the affine search with importance.
-    static let grid = AffineGrid(start: -0.9, step: 0.05, steps: 36)
-
     /// Σx², in order in Float.
     static func sumOfSquares(_ x: some Collection<Float>) -> Float { x.reduce(0) { $0 + $1 * $1 } }
-
-    /// Weights of squared errors: importance times the root of (variance + x²).
-    static func weights(_ x: ArraySlice<Float>, _ importance: [Float], _ variance: Float) -> [Float] {
-        x.indices.map { importance[$0] * (variance + x[$0] * x[$0]).squareRoot() }
-    }
 
     /// Σw, in order in Float.
     static func sum(_ weights: [Float]) -> Float { weights.reduce(0, +) }
@@ -35,6 +27,18 @@ enum SuperBlocks {
             let range = size * index..<size * (index + 1)
             let (scale, minimum) = parameters(index)
             return scale == 0 ? Array(found[range]) : codes(x[range], scale, minimum, limit: limit)
+        }
+    }
+
+    /// The same for codes around zero, stored as 0 ..< 2 limit: those nearest to x / scale.
+    static func finalCodes(
+        _ x: [Float], _ found: [UInt8], size: Int, limit: Int, scale: (_ index: Int) -> Float
+    ) -> [UInt8] {
+        (0..<256 / size).flatMap { index in
+            let range = size * index..<size * (index + 1)
+            let scale = scale(index)
+            guard scale != 0 else { return Array(found[range]) }
+            return x[range].map { UInt8(max(-limit, min(limit - 1, nearestInteger($0 / scale))) + limit) }
         }
     }
 
@@ -78,17 +82,18 @@ enum SuperBlocks {
     }
 
     /// Searches the sub-blocks of a super-block and encodes their scales and minima.
-    static func affine(_ x: [Float], importance: [Float]?, _ search: AffineSearch) -> Affine {
+    static func affine(_ x: [Float], _ importance: BlockImportance?, _ search: AffineSearch) -> Affine {
         let variance = search.variances * sumOfSquares(x) / 256
         var (scales, minima, weightSums): ([Float], [Float], [Float]) = ([], [], [])
         var codes: [UInt8] = []
         for start in stride(from: 0, to: 256, by: search.size) {
             let part = x[start..<start + search.size]
-            let weights = importance.map { self.weights(part, $0, variance) } ?? search.plainWeights(part)
+            let weights =
+                importance?.errorWeights(part, variance: variance) ?? search.plainWeights(part)
             weightSums.append(sum(weights))
             let found = affineSearch(
                 Array(part), weights: weights, limit: search.limit,
-                grid: importance == nil ? search.plainGrid : grid,
+                grid: importance == nil ? search.plainGrid : .weighted,
                 countsMagnitudes: importance == nil && search.countsMagnitudes)
             scales.append(found.scale)
             minima.append(found.minimum)

@@ -1,11 +1,8 @@
 /// What the reference codecs of 32-element blocks share.
 enum LegacyBlocks {
-    /// Candidates of the affine search with importance.
-    static let grid = AffineGrid(start: -0.9, step: 0.05, steps: 36)
-
     /// Weights of squared errors: importance times the root of (mean square of the row + x²).
     static func weights(_ x: [Float], _ importance: BlockImportance) -> [Float] {
-        zip(x, importance.weights).map { $1 * (importance.rowMeanSquare + $0 * $0).squareRoot() }
+        importance.errorWeights(x[...], variance: importance.rowMeanSquare)
     }
 
     /// The value of largest magnitude with its sign; the first of several.

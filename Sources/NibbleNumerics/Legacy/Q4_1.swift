@@ -32,7 +32,7 @@ public struct Q4_1: KernelCodec {
         if let importance {
             let weights = LegacyBlocks.weights(x, importance)
             let (scale, minimum, codes) = affineSearch(
-                x, weights: weights, limit: 15, grid: LegacyBlocks.grid)
+                x, weights: weights, limit: 15, grid: .weighted)
             return bytes(Half.f16(scale)) + bytes(Half.f16(-minimum)) + LegacyBlocks.nibbles(codes)
         }
         let (minimum, maximum) = LegacyBlocks.range(x)

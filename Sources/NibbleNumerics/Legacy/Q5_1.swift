@@ -31,7 +31,7 @@ public struct Q5_1: KernelCodec {
         if let importance {
             let weights = LegacyBlocks.weights(x, importance)
             let (scale, minimum, codes) = affineSearch(
-                x, weights: weights, limit: 31, grid: LegacyBlocks.grid)
+                x, weights: weights, limit: 31, grid: .weighted)
             return pack(scale, -minimum, codes)
         }
         let (minimum, maximum) = LegacyBlocks.range(x)

@@ -14,7 +14,7 @@ enum NonLinearTable {
     static func weights(_ x: [Float], _ importance: BlockImportance?) -> [Float] {
         guard let importance else { return x.map { $0 * $0 } }
         let variance = x.reduce(0) { $0 + $1 * $1 } * (2 / Float(x.count))
-        return zip(x, importance.weights).map { $1 * (variance + $0 * $0).squareRoot() }
+        return importance.errorWeights(x[...], variance: variance)
     }
 
     /// The scale of 32 values: of the one that puts the value of largest magnitude, with its sign reversed, on the first

@@ -6,6 +6,9 @@ struct AffineGrid {
     var step: Float
     /// Candidates after the first.
     var steps: Int
+
+    /// Candidates where importance is given.
+    static let weighted = AffineGrid(start: -0.9, step: 0.05, steps: 36)
 }
 
 /// The scale, minimum and codes of a block, found by weighted least squares: ggml's `make_qkx2_quants` and

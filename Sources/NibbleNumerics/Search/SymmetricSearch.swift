@@ -12,9 +12,8 @@
 ///   - limit: codes are stored as 0 ..< 2 limit, `limit` being zero.
 /// - Returns: scale 0 and codes 0 where all |x| < 1e-15. The scale may be negative.
 func symmetricSearch(_ x: [Float], weights: [Float]?, limit: Int) -> (scale: Float, codes: [UInt8]) {
-    var (largest, extreme): (Float, Float) = (0, 0)
-    for value in x where value.magnitude > largest { (largest, extreme) = (value.magnitude, value) }
-    guard largest >= allZero else { return (0, [UInt8](repeating: 0, count: x.count)) }
+    let extreme = LegacyBlocks.extreme(x)
+    guard extreme.magnitude >= allZero else { return (0, [UInt8](repeating: 0, count: x.count)) }
 
     func code(_ inverse: Float, _ value: Float) -> Int {
         max(-limit, min(limit - 1, nearestInteger(inverse * value)))
