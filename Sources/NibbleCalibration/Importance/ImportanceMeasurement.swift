@@ -16,6 +16,8 @@ public final class ImportanceMeasurement {
     private let evaluator: Evaluator
     private let batches: [[Chunk]]
     private let added: [ImportanceMatrix]
+    /// What the sums depend on, once it was asked for.
+    private var knownIdentity: ImportanceState.Identity?
 
     /// What the user should know of the model and the texts.
     public var notes: [CheckpointNote] { evaluator.notes }
@@ -94,14 +96,15 @@ public final class ImportanceMeasurement {
         let start = ContinuousClock.now
         let model = evaluator.models[0]
         let architecture = model.configuration.architecture
-        let state = ImportanceState(path: request.output + ".partial", identity: try identity())
-        var (squares, done) = try state.read(model.configuration) ?? (InputSquares(), 0)
+        let state = ImportanceState(path: request.output + ".partial")
+        var (squares, done) =
+            state.exists ? try state.read(try identity(), model.configuration) : (InputSquares(), 0)
         let resumed = batches[..<done].reduce(0) { $0 + $1.count }
         var reached = Progress(chunks: resumed, total: chunkCount, resumed: resumed, elapsed: .zero)
         var kept = start
         while done < batches.count {
             if isCancelled() {
-                try state.write(squares, passes: done, architecture)
+                try state.write(squares, passes: done, try identity(), architecture)
                 throw CheckpointError(
                     .cancelled, path: request.output,
                     "measuring was stopped after \(reached.chunks) of \(reached.total) chunks",
@@ -122,7 +125,7 @@ public final class ImportanceMeasurement {
             reached.elapsed = start.duration(to: .now)
             progress(reached)
             if kept.duration(to: .now) > .seconds(30) {
-                try state.write(squares, passes: done, architecture)
+                try state.write(squares, passes: done, try identity(), architecture)
                 kept = .now
             }
         }
@@ -143,8 +146,9 @@ public final class ImportanceMeasurement {
             added + [measured], chunkSize: request.evaluation.context, path: request.output)
     }
 
-    /// What the sums depend on.
-    private func identity() throws(CheckpointError) -> [(key: String, value: String)] {
+    /// What the sums depend on. The model is read for it as a whole: where nothing is kept, it is not asked for.
+    private func identity() throws(CheckpointError) -> ImportanceState.Identity {
+        if let knownIdentity { return knownIdentity }
         let model = evaluator.models[0]
         let digest = TeacherDigest(
             try ModelCheckpoint(path: model.path), threads: request.evaluation.threads)
@@ -152,7 +156,7 @@ public final class ImportanceMeasurement {
         for chunk in batches.joined() {
             chunk.tokens.withUnsafeBytes { text.update($0) }
         }
-        return [
+        let identity = [
             ("model", "\(digest)"),
             ("text", text.hex),
             (
@@ -161,5 +165,7 @@ public final class ImportanceMeasurement {
             ),
             ("arithmetic", model.compute.arithmetic),
         ]
+        knownIdentity = identity
+        return identity
     }
 }

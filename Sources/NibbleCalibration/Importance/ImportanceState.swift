@@ -8,15 +8,19 @@ internal import NibbleNumerics
 /// A GGUF file with the sums as F64 by the name of the first matrix that takes the input in, and what they depend on.
 struct ImportanceState {
     let path: String
-    /// What the sums depend on.
-    let identity: [(key: String, value: String)]
+
+    /// What sums depend on: keys, and values in words.
+    typealias Identity = [(key: String, value: String)]
 
     private static let prefix = "nibble.imatrix."
     private static let suffix = ".in_sum2"
 
+    /// Whether an earlier process kept sums.
+    var exists: Bool { FilePath.exists(path) }
+
     /// Keeps the sums of some passes.
     func write(
-        _ squares: InputSquares, passes: Int, _ architecture: Architecture
+        _ squares: InputSquares, passes: Int, _ identity: Identity, _ architecture: Architecture
     ) throws(CheckpointError) {
         var metadata = GGUFMetadata()
         metadata.set("general.type", .string("imatrix.partial"))
@@ -39,11 +43,12 @@ struct ImportanceState {
             }, to: path, replacing: true)
     }
 
-    /// The sums that an earlier process kept, and of how many passes; nil where it kept none.
+    /// The sums that an earlier process kept, and of how many passes.
     ///
     /// - Throws: `CheckpointError`: `inconsistent` where they are of another measurement, naming what differs.
-    func read(_ shape: ModelConfiguration) throws(CheckpointError) -> (InputSquares, passes: Int)? {
-        guard FilePath.exists(path) else { return nil }
+    func read(
+        _ identity: Identity, _ shape: ModelConfiguration
+    ) throws(CheckpointError) -> (InputSquares, passes: Int) {
         let file = try GGUFFile(try MappedFile(path: path))
         let metadata = file.metadata
         for (key, value) in identity {

@@ -92,19 +92,18 @@ public final class CheckpointWriter: @unchecked Sendable {
 
     /// Writes a small file beside its place, renames it and waits until it is on disk.
     package static func write(_ text: String, to path: String) throws(CheckpointError) {
-        let contents = Array(text.utf8)
-        let writer = try CheckpointWriter(
-            .file(path: path, header: contents, size: contents.count), replacing: true)
-        try writer.commit(flush: true)
+        try write(Array(text.utf8), to: path, replacing: true, flush: true)
     }
 
     /// Writes a file of some bytes beside its place and renames it.
+    ///
+    /// - Parameter flush: whether to wait until it is on disk.
     package static func write(
-        _ contents: [UInt8], to path: String, replacing: Bool
+        _ contents: [UInt8], to path: String, replacing: Bool, flush: Bool = false
     ) throws(CheckpointError) {
         try CheckpointWriter(
             .file(path: path, header: contents, size: contents.count), replacing: replacing
-        ).commit(flush: false)
+        ).commit(flush: flush)
     }
 
     /// Writes a GGUF file of tensors in memory beside its place and renames it.

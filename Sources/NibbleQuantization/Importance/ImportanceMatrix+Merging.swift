@@ -41,9 +41,7 @@ extension ImportanceMatrix {
         var sums: [String: (values: [Double], counts: [Double], path: String)] = [:]
         for matrix in matrices {
             for (name, weights) in matrix.weights {
-                let counts = matrix.tokens(of: name, chunkSize: chunkSize)
-                let part = weights.count / counts.count
-                let values = weights.enumerated().map { Double($1) * counts[$0 / max(part, 1)] }
+                let (values, counts) = matrix.sums(of: name, weights, chunkSize: chunkSize)
                 guard let old = sums[name] else {
                     sums[name] = (values, counts, matrix.path)
                     continue
@@ -75,11 +73,17 @@ extension ImportanceMatrix {
         return result
     }
 
-    /// Tokens behind the weights of a tensor, one a part of it.
-    func tokens(of name: String, chunkSize: Int) -> [Double] {
-        if let counts = counts[name] { return counts.map { Double($0) } }
-        let chunks = self.chunks[name] ?? chunkCount ?? 1
-        return [Double(max(chunks, 1)) * Double(max(self.chunkSize ?? chunkSize, 1))]
+    /// What the weights of a tensor are means of: sums, and how many tokens they cover, one number for each part of it.
+    ///
+    /// - Parameter chunkSize: tokens of a chunk, where the matrix does not say it.
+    func sums(
+        of name: String, _ weights: [Float], chunkSize: Int = 1
+    ) -> (values: [Double], counts: [Double]) {
+        let all =
+            Double(max(chunks[name] ?? chunkCount ?? 1, 1)) * Double(max(self.chunkSize ?? chunkSize, 1))
+        let counts = counts[name]?.map { Double($0) } ?? [all]
+        let part = max(weights.count / counts.count, 1)
+        return (weights.enumerated().map { Double($1) * counts[$0 / part] }, counts)
     }
 
     /// Throws where a tensor of a model has another number of columns than there are weights.

@@ -25,9 +25,7 @@ extension ImportanceMatrix {
         var tensors: [(CheckpointLayout.Tensor, [UInt8])] = []
         for (name, means) in weights.sorted(by: { $0.key < $1.key }) {
             // A row for each expert, as llama-imatrix has it.
-            let counts = tokens(of: name, chunkSize: 1)
-            let columns = means.count / counts.count
-            let sums = means.enumerated().map { Float(Double($1) * counts[$0 / max(columns, 1)]) }
+            let (sums, counts) = sums(of: name, means)
             tensors.append(
                 (
                     .init(name: name + ".counts", shape: [counts.count, 1], type: .f32),
@@ -35,8 +33,9 @@ extension ImportanceMatrix {
                 ))
             tensors.append(
                 (
-                    .init(name: name + ".in_sum2", shape: [counts.count, columns], type: .f32),
-                    Self.bytes(sums)
+                    .init(
+                        name: name + ".in_sum2", shape: [counts.count, sums.count / counts.count], type: .f32),
+                    Self.bytes(sums.map { Float($0) })
                 ))
         }
         try CheckpointWriter.write(metadata, tensors, to: path, replacing: replacing)
@@ -48,7 +47,7 @@ extension ImportanceMatrix {
         var bytes = Self.bytes(Int32(clamping: weights.count))
         for (name, means) in weights.sorted(by: { $0.key < $1.key }) {
             // Rounded up, as llama-imatrix does: 0 would say that there is nothing.
-            let chunks = ((tokens(of: name, chunkSize: 1).max() ?? 0) / chunk).rounded(.up)
+            let chunks = ((sums(of: name, means).counts.max() ?? 0) / chunk).rounded(.up)
             bytes += Self.bytes(name) + Self.bytes(Int32(clamping: Int(chunks)))
             bytes += Self.bytes(Int32(clamping: means.count))
             bytes += Self.bytes(means.map { $0 * Float(chunks) })

@@ -57,7 +57,7 @@ struct Mixture {
         case .q2_k: result = groupedQueries >= 4 ? .q4_k : .q3_k
         case .q3_k_m: result = index < 2 ? .q5_k : .q4_k
         case .q3_k_l: result = .q5_k
-        case .iq4_nl where groupedQueries >= 4, .iq4_xs where groupedQueries >= 4: result = .q5_k
+        case .iq4_nl, .iq4_xs: if groupedQueries >= 4 { result = .q5_k }
         case .q4_k_m, .q5_k_m:
             if Self.getsMoreBits(index, of: attentionValueCount) { result = .q6_k }
         case .q4_k_s where index < 4: result = .q5_k
@@ -86,7 +86,7 @@ struct Mixture {
         case .q2_k: return .q3_k
         case .q3_k_m: return index < layerCount / 16 ? .q5_k : .q4_k
         case .q3_k_l: return .q5_k
-        case .iq4_nl where isEarly && !usesImportance, .iq4_xs where isEarly && !usesImportance: return .q5_k
+        case .iq4_nl, .iq4_xs: return isEarly && !usesImportance ? .q5_k : type.defaultType
         case .q4_k_s where isEarly: return .q5_k
         case .q4_0 where isEarly && usesImportance: return .q4_1
         case .q5_0 where isEarly && usesImportance: return .q5_1

@@ -100,7 +100,7 @@ struct TokenColumns {
             for group in groups {
                 multiply(
                     pairs.start, pairs.stride, range.count, tokens / 2,
-                    buffer.bound(to: UInt32.self) + group * tokens / 2 * 32, 32,
+                    buffer.bound(to: UInt32.self) + group * tokens / 2 * Self.width, Self.width,
                     target + (group - groups.lowerBound) * Self.width, stride, accumulates ? 1 : 0)
             }
             return
@@ -121,7 +121,8 @@ struct TokenColumns {
             for group in groups {
                 nibble_f32_rows_product(
                     tile, tileStride, range.count, panels.count * layout.width,
-                    buffer.bound(to: Float.self) + (group * tokens + first * layout.width) * 32, 32,
+                    buffer.bound(to: Float.self) + (group * tokens + first * layout.width) * Self.width,
+                    Self.width,
                     target + (group - groups.lowerBound) * Self.width, stride,
                     accumulates || first > 0 ? 1 : 0, level)
             }
