@@ -106,24 +106,32 @@ public struct Int4: Codec {
         let group = groupSize(columns)
         for row in 0..<rows.count / columns {
             let (first, offset) = (row * columns, row * rowBytes)
-            var codes = [UInt8](repeating: 0, count: columns + columns % 2)
+            var (scales, codes): ([UInt16], [Int]) = ([], [])
             for start in stride(from: 0, to: columns, by: group) {
                 let x = (start..<start + group).map { rows[first + $0] }
                 let scale = Half.bf16(LegacyBlocks.extreme(x).magnitude / 7)
-                bytes.storeBytes(
-                    of: scale.littleEndian, toByteOffset: offset + start / group * 2, as: UInt16.self)
-                for (index, value) in x.enumerated() where scale != 0 {
-                    let quotient = (value / Half.float(bf16: scale)).rounded(.toNearestOrEven)
-                    codes[start + index] = UInt8(bitPattern: Int8(max(-7, min(7, quotient)))) & 0x0F
+                scales.append(scale)
+                codes += x.map { value in
+                    guard scale != 0 else { return 0 }
+                    return Int(
+                        max(-7, min(7, (value / Half.float(bf16: scale)).rounded(.toNearestOrEven))))
                 }
             }
-            let start = offset + columns / group * 2
-            for index in 0..<codes.count / 2 {
-                bytes.storeBytes(
-                    of: codes[2 * index] | codes[2 * index + 1] << 4, toByteOffset: start + index,
-                    as: UInt8.self)
+            for (index, byte) in Self.pack(scales: scales, codes: codes).enumerated() {
+                bytes.storeBytes(of: byte, toByteOffset: offset + index, as: UInt8.self)
             }
         }
+    }
+
+    /// The bytes of a row.
+    ///
+    /// - Parameters:
+    ///   - scales: BF16.
+    ///   - codes: one for each element, zero's being 0.
+    static func pack(scales: [UInt16], codes: [Int]) -> [UInt8] {
+        let nibbles = codes.map { UInt8(truncatingIfNeeded: $0) & 0x0F } + (codes.count % 2 == 0 ? [] : [0])
+        return scales.flatMap(NibbleNumerics.bytes)
+            + (0..<nibbles.count / 2).map { nibbles[2 * $0] | nibbles[2 * $0 + 1] << 4 }
     }
 
     /// Decodes whole rows in plain Swift.

@@ -21,8 +21,10 @@
 ///   (`make_qkx3_quants`), and d, dmin, s, m come from a weighted search (`make_qp_quants`).
 ///
 /// Source: ggml's `quantize_row_q2_K_ref`, `quantize_row_q2_K_impl`, `dequantize_row_q2_K`.
-public struct Q2_K: KernelCodec {
+public struct Q2_K: GridCodec {
     static let type = GGMLType.q2_k
+    static let grid = GridShape(
+        partSize: 16, levels: .integers(0...3), scales: .multiples(0...15), minima: .multiples(0...15))
 
     /// The codec.
     public init() {}
@@ -35,27 +37,21 @@ public struct Q2_K: KernelCodec {
             size: 16, limit: 3, parameterLimit: 15, cut: .max,
             plainGrid: AffineGrid(start: -0.5, step: 0.1, steps: 15),
             plainWeights: { $0.map(\.magnitude) }, countsMagnitudes: true, variances: 1)
-        let found = SuperBlocks.affine(x, importance, search)
-        let stored = zip(found.scaleCodes, found.minimumCodes).map { $0 | $1 << 4 }
-        let halves = bytes(Half.f16(found.scale)) + bytes(Half.f16(found.minimum))
-        let codes = SuperBlocks.finalCodes(x, found.codes, size: 16, limit: 3) {
-            parameters(stored[$0], d: halves.half(at: 0), dmin: halves.half(at: 2))
-        }
-        return stored + SuperBlocks.quarters(codes) + halves
+        return SuperBlocks.encode(x, SuperBlocks.affine(x, importance, search), as: Self.self)
     }
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
-        (0..<256).map { index in
-            let (scale, minimum) = parameters(
-                block[index / 16], d: block.half(at: 80), dmin: block.half(at: 82))
-            let code = block[16 + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3
-            return scale * Float(code) - minimum
+    static func pack(_ parameters: BlockParameters, _ codes: [UInt8]) -> [UInt8] {
+        let stored = zip(parameters.scaleCodes, parameters.minimumCodes).map {
+            UInt8(truncatingIfNeeded: $0 | $1 << 4)
         }
+        return stored + SuperBlocks.quarters(codes) + bytes(parameters.scale) + bytes(parameters.minimum)
     }
 
-    private static func parameters(
-        _ stored: UInt8, d: Float, dmin: Float
-    ) -> (scale: Float, minimum: Float) {
-        (d * Float(stored & 0x0F), dmin * Float(stored >> 4))
+    static func parameters(of block: [UInt8]) -> BlockParameters {
+        .init(
+            scale: block.word(at: 80), minimum: block.word(at: 82),
+            scaleCodes: block[..<16].map { Int($0 & 0x0F) }, minimumCodes: block[..<16].map { Int($0 >> 4) })
     }
+
+    static func codes(of block: [UInt8]) -> [Int] { SuperBlocks.quarters(block, at: 16) }
 }

@@ -22,8 +22,9 @@
 ///   and s for these, come from searches over 19 candidates (`make_qx_quants`).
 ///
 /// Source: ggml's `quantize_row_q3_K_ref`, `quantize_row_q3_K_impl`, `dequantize_row_q3_K`.
-public struct Q3_K: KernelCodec {
+public struct Q3_K: GridCodec {
     static let type = GGMLType.q3_k
+    static let grid = GridShape(partSize: 16, levels: .integers(-4...3), scales: .multiples(-32...31))
 
     /// The codec.
     public init() {}
@@ -46,10 +47,12 @@ public struct Q3_K: KernelCodec {
         let (scale, stored) =
             importance == nil
             ? plainScales(scales) : symmetricSearch(scales, weights: weightSums, limit: 32)
-        let d = Half.f16(scale)
-        codes = SuperBlocks.finalCodes(x, codes, size: 16, limit: 4) { index in
-            Half.float(f16: d) * Float(Int(stored[index]) - 32)
-        }
+        let parameters = BlockParameters(scale: Half.f16(scale), scaleCodes: stored.map { Int($0) - 32 })
+        return pack(parameters, SuperBlocks.finalCodes(x, codes, parameters, grid))
+    }
+
+    static func pack(_ parameters: BlockParameters, _ codes: [UInt8]) -> [UInt8] {
+        let stored = parameters.scaleCodes.map { UInt8($0 + 32) }
         let thirdBits = (0..<32).map { l in
             (0..<8).reduce(UInt8(0)) { $0 | (codes[32 * $1 + l] >> 2) << $1 }
         }
@@ -57,7 +60,7 @@ public struct Q3_K: KernelCodec {
         let upper = (0..<4).map { j in
             (0..<4).reduce(UInt8(0)) { $0 | (stored[j + 4 * $1] >> 4) << (2 * $1) }
         }
-        return thirdBits + SuperBlocks.quarters(codes) + low + upper + bytes(d)
+        return thirdBits + SuperBlocks.quarters(codes) + low + upper + bytes(parameters.scale)
     }
 
     /// d and the stored scales without importance.
@@ -74,15 +77,19 @@ public struct Q3_K: KernelCodec {
         )
     }
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
-        let d = block.half(at: 108)
-        return (0..<256).map { index in
-            let part = index / 16
-            let low = part < 8 ? block[96 + part] & 0x0F : block[96 + part - 8] >> 4
-            let high = block[104 + part % 4] >> (part / 4 * 2) & 3
-            let code = block[32 + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3
-            let third = block[index % 32] >> (index / 32) & 1
-            return d * Float(Int(low | high << 4) - 32) * Float(Int(code | third << 2) - 4)
+    static func parameters(of block: [UInt8]) -> BlockParameters {
+        .init(
+            scale: block.word(at: 108),
+            scaleCodes: (0..<16).map { part in
+                let low = part < 8 ? block[96 + part] & 0x0F : block[96 + part - 8] >> 4
+                let high = block[104 + part % 4] >> (part / 4 * 2) & 3
+                return Int(low | high << 4) - 32
+            })
+    }
+
+    static func codes(of block: [UInt8]) -> [Int] {
+        SuperBlocks.quarters(block, at: 32).enumerated().map { index, code in
+            code | Int(block[index % 32] >> (index / 32) & 1) << 2
         }
     }
 }

@@ -22,8 +22,10 @@
 ///   (`make_qkx3_quants`), and d, dmin, s, m come from a weighted search (`make_qp_quants`).
 ///
 /// Source: ggml's `quantize_row_q4_K_ref`, `quantize_row_q4_K_impl`, `dequantize_row_q4_K`.
-public struct Q4_K: KernelCodec {
+public struct Q4_K: GridCodec {
     static let type = GGMLType.q4_k
+    static let grid = GridShape(
+        partSize: 32, levels: .integers(0...15), scales: .multiples(0...63), minima: .multiples(0...63))
 
     /// The codec.
     public init() {}
@@ -33,18 +35,16 @@ public struct Q4_K: KernelCodec {
     static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
         let search = SuperBlocks.sixBitSearch(
             limit: 15, plainGrid: AffineGrid(start: -1, step: 0.1, steps: 20))
-        let found = SuperBlocks.affine(x, importance, search)
-        let header = SuperBlocks.header(found)
-        let codes = SuperBlocks.finalCodes(x, found.codes, size: 32, limit: 15) {
-            SuperBlocks.parameters(header, $0)
-        }
-        return header + SuperBlocks.nibbles(codes)
+        return SuperBlocks.encode(x, SuperBlocks.affine(x, importance, search), as: Self.self)
     }
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
-        (0..<256).map { index in
-            let (scale, minimum) = SuperBlocks.parameters(block, index / 32)
-            return scale * Float(SuperBlocks.nibble(block, at: 16, index)) - minimum
-        }
+    static func pack(_ parameters: BlockParameters, _ codes: [UInt8]) -> [UInt8] {
+        SuperBlocks.header(parameters) + SuperBlocks.nibbles(codes)
+    }
+
+    static func parameters(of block: [UInt8]) -> BlockParameters { SuperBlocks.parameters(block) }
+
+    static func codes(of block: [UInt8]) -> [Int] {
+        (0..<256).map { SuperBlocks.nibble(block, at: 16, $0) }
     }
 }

@@ -19,8 +19,10 @@
 /// - With importance: as ``Q4_K``.
 ///
 /// Source: ggml's `quantize_row_q5_K_ref`, `quantize_row_q5_K_impl`, `dequantize_row_q5_K`.
-public struct Q5_K: KernelCodec {
+public struct Q5_K: GridCodec {
     static let type = GGMLType.q5_k
+    static let grid = GridShape(
+        partSize: 32, levels: .integers(0...31), scales: .multiples(0...63), minima: .multiples(0...63))
 
     /// The codec.
     public init() {}
@@ -34,21 +36,21 @@ public struct Q5_K: KernelCodec {
         // ggml clamps here and not in Q4_K; it matters for the low bits of negative codes only.
         found.scaleCodes = found.scaleCodes.map { min(63, $0) }
         found.minimumCodes = found.minimumCodes.map { min(63, $0) }
-        let header = SuperBlocks.header(found)
-        let codes = SuperBlocks.finalCodes(x, found.codes, size: 32, limit: 31) {
-            SuperBlocks.parameters(header, $0)
-        }
+        return SuperBlocks.encode(x, found, as: Self.self)
+    }
+
+    static func pack(_ parameters: BlockParameters, _ codes: [UInt8]) -> [UInt8] {
         let fifthBits = (0..<32).map { l in
             (0..<8).reduce(UInt8(0)) { $0 | (codes[32 * $1 + l] >> 4) << $1 }
         }
-        return header + fifthBits + SuperBlocks.nibbles(codes)
+        return SuperBlocks.header(parameters) + fifthBits + SuperBlocks.nibbles(codes)
     }
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
+    static func parameters(of block: [UInt8]) -> BlockParameters { SuperBlocks.parameters(block) }
+
+    static func codes(of block: [UInt8]) -> [Int] {
         (0..<256).map { index in
-            let (scale, minimum) = SuperBlocks.parameters(block, index / 32)
-            let fifth = Int(block[16 + index % 32] >> (index / 32) & 1)
-            return scale * Float(SuperBlocks.nibble(block, at: 48, index) | fifth << 4) - minimum
+            SuperBlocks.nibble(block, at: 48, index) | Int(block[16 + index % 32] >> (index / 32) & 1) << 4
         }
     }
 }

@@ -22,8 +22,9 @@
 /// - With importance: it takes the place of x² as the weight.
 ///
 /// Source: ggml's `quantize_row_q6_K_ref`, `quantize_row_q6_K_impl`, `dequantize_row_q6_K`.
-public struct Q6_K: KernelCodec {
+public struct Q6_K: GridCodec {
     static let type = GGMLType.q6_k
+    static let grid = GridShape(partSize: 16, levels: .integers(-32...31), scales: .multiples(-128...127))
 
     /// The codec.
     public init() {}
@@ -42,27 +43,31 @@ public struct Q6_K: KernelCodec {
         let extreme = LegacyBlocks.extreme(scales)
         guard extreme.magnitude >= allZero else { return [UInt8](repeating: 0, count: 210) }
         let inverse = -128 / extreme
-        let d = Half.f16(1 / inverse)
-        let scaleCodes = scales.map { Int8(truncatingIfNeeded: min(127, nearestInteger(inverse * $0))) }
-        codes = SuperBlocks.finalCodes(x, codes, size: 16, limit: 32) { index in
-            Half.float(f16: d) * Float(scaleCodes[index])
-        }
+        let parameters = BlockParameters(
+            scale: Half.f16(1 / inverse),
+            scaleCodes: scales.map { Int(Int8(truncatingIfNeeded: min(127, nearestInteger(inverse * $0)))) })
+        return pack(parameters, SuperBlocks.finalCodes(x, codes, parameters, grid))
+    }
+
+    static func pack(_ parameters: BlockParameters, _ codes: [UInt8]) -> [UInt8] {
         let nibbles = (0..<128).map { index in
             let first = index / 64 * 128 + index % 64
             return codes[first] & 0x0F | codes[first + 64] << 4
         }
         let upper = SuperBlocks.quarters(codes.map { $0 >> 4 })
-        return nibbles + upper + scaleCodes.map { UInt8(bitPattern: $0) } + bytes(d)
+        return nibbles + upper + parameters.scaleCodes.map { UInt8(bitPattern: Int8($0)) }
+            + bytes(parameters.scale)
     }
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
-        let d = block.half(at: 208)
-        return (0..<256).map { index in
+    static func parameters(of block: [UInt8]) -> BlockParameters {
+        .init(
+            scale: block.word(at: 208), scaleCodes: block[192..<208].map { Int(Int8(bitPattern: $0)) })
+    }
+
+    static func codes(of block: [UInt8]) -> [Int] {
+        SuperBlocks.quarters(block, at: 128).enumerated().map { index, upper in
             let byte = block[index / 128 * 64 + index % 64]
-            let low = index % 128 < 64 ? byte & 0x0F : byte >> 4
-            let upper = block[128 + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3
-            let scale = d * Float(Int8(bitPattern: block[192 + index / 16]))
-            return scale * Float(Int(low | upper << 4) - 32)
+            return Int(index % 128 < 64 ? byte & 0x0F : byte >> 4) | upper << 4
         }
     }
 }

@@ -9,37 +9,31 @@ enum SuperBlocks {
     /// The code of a scale or minimum in plain encoding, of which the low 8 bits count.
     static func code(_ value: Float) -> UInt8 { UInt8(truncatingIfNeeded: nearestInteger(value)) }
 
-    /// Codes nearest((x + minimum) / scale) in 0 ... limit.
-    static func codes(_ x: ArraySlice<Float>, _ scale: Float, _ minimum: Float, limit: Int) -> [UInt8] {
-        x.map { UInt8(max(0, min(limit, nearestInteger(($0 + minimum) / scale)))) }
-    }
-
-    /// Chooses codes again with what is stored; sub-blocks of stored scale 0 keep what the search found.
-    ///
-    /// - Parameters:
-    ///   - size: elements of a sub-block.
-    ///   - parameters: scale and minimum of a sub-block as they are decoded.
+    /// Chooses codes again with what is stored, those of the levels nearest to (x + minimum) / scale, ties to even;
+    /// sub-blocks of stored scale 0 keep what the search found.
     static func finalCodes(
-        _ x: [Float], _ found: [UInt8], size: Int, limit: Int,
-        parameters: (_ index: Int) -> (scale: Float, minimum: Float)
+        _ x: [Float], _ found: [UInt8], _ parameters: BlockParameters, _ grid: GridShape
     ) -> [UInt8] {
-        (0..<256 / size).flatMap { index in
-            let range = size * index..<size * (index + 1)
-            let (scale, minimum) = parameters(index)
-            return scale == 0 ? Array(found[range]) : codes(x[range], scale, minimum, limit: limit)
+        guard case .integers(let levels) = grid.levels else {
+            preconditionFailure("levels that are no integers")
+        }
+        return x.enumerated().map { index, value in
+            let part = index / grid.partSize
+            let scale = parameters.scale(of: part)
+            guard scale != 0 else { return found[index] }
+            let level = nearestInteger((value + parameters.minimum(of: part)) / scale)
+            return UInt8(max(levels.lowerBound, min(levels.upperBound, level)) - levels.lowerBound)
         }
     }
 
-    /// The same for codes around zero, stored as 0 ..< 2 limit: those nearest to x / scale.
-    static func finalCodes(
-        _ x: [Float], _ found: [UInt8], size: Int, limit: Int, scale: (_ index: Int) -> Float
-    ) -> [UInt8] {
-        (0..<256 / size).flatMap { index in
-            let range = size * index..<size * (index + 1)
-            let scale = scale(index)
-            guard scale != 0 else { return Array(found[range]) }
-            return x[range].map { UInt8(max(-limit, min(limit - 1, nearestInteger($0 / scale))) + limit) }
-        }
+    /// The block of a type with scales and minima.
+    static func encode<Codec: GridCodec>(_ x: [Float], _ found: Affine, as _: Codec.Type) -> [UInt8] {
+        let parameters = BlockParameters(
+            scale: Half.f16(found.scale), minimum: Half.f16(found.minimum),
+            scaleCodes: found.scaleCodes.map(Int.init), minimumCodes: found.minimumCodes.map(Int.init))
+        // As they are read back: of a negative code some bits are stored.
+        let stored = Codec.parameters(of: Codec.pack(parameters, found.codes))
+        return Codec.pack(parameters, finalCodes(x, found.codes, stored, Codec.grid))
     }
 
     /// Two bits of each code: byte 32 h + l holds those of codes 128 h + l + 0, 32, 64, 96, low bits first.
@@ -47,6 +41,13 @@ enum SuperBlocks {
         (0..<64).map { index in
             let first = index / 32 * 128 + index % 32
             return (0..<4).reduce(UInt8(0)) { $0 | (codes[first + 32 * $1] & 3) << (2 * $1) }
+        }
+    }
+
+    /// The inverse of ``quarters(_:)``, from 64 bytes at `offset`.
+    static func quarters(_ block: [UInt8], at offset: Int) -> [Int] {
+        (0..<256).map { index in
+            Int(block[offset + index / 128 * 32 + index % 32] >> (index % 128 / 32 * 2) & 3)
         }
     }
 
@@ -137,27 +138,31 @@ enum SuperBlocks {
     /// | 0-3 | s[j] | s[j] | s[j + 4] bits 4-5 |
     /// | 4-7 | m[j] | m[j] | m[j + 4] bits 4-5 |
     /// | 8-11 | s[j + 4] bits 0-3 | m[j + 4] bits 0-3 in bits 4-7 | |
-    static func header(_ found: Affine) -> [UInt8] {
+    static func header(_ parameters: BlockParameters) -> [UInt8] {
+        let (scales, minima) = (
+            parameters.scaleCodes.map { UInt8(truncatingIfNeeded: $0) },
+            parameters.minimumCodes.map { UInt8(truncatingIfNeeded: $0) }
+        )
         var packed = [UInt8](repeating: 0, count: 12)
         for j in 0..<4 {
-            let (scale, minimum) = (found.scaleCodes[j + 4], found.minimumCodes[j + 4])
-            packed[j] = found.scaleCodes[j] | (scale & 0x30) << 2
-            packed[j + 4] = found.minimumCodes[j] | (minimum & 0x30) << 2
-            packed[j + 8] = scale & 0x0F | minimum << 4
+            packed[j] = scales[j] | (scales[j + 4] & 0x30) << 2
+            packed[j + 4] = minima[j] | (minima[j + 4] & 0x30) << 2
+            packed[j + 8] = scales[j + 4] & 0x0F | minima[j + 4] << 4
         }
-        return bytes(Half.f16(found.scale)) + bytes(Half.f16(found.minimum)) + packed
+        return bytes(parameters.scale) + bytes(parameters.minimum) + packed
     }
 
-    /// Scale and minimum of sub-block `index`, widened: the inverse of ``header(_:)``.
-    static func parameters(_ block: [UInt8], _ index: Int) -> (scale: Float, minimum: Float) {
-        let (scale, minimum): (UInt8, UInt8)
-        if index < 4 {
-            (scale, minimum) = (block[4 + index] & 63, block[8 + index] & 63)
-        } else {
-            scale = block[8 + index] & 0x0F | (block[index] & 0xC0) >> 2
-            minimum = block[8 + index] >> 4 | (block[4 + index] & 0xC0) >> 2
-        }
-        return (block.half(at: 0) * Float(scale), block.half(at: 2) * Float(minimum))
+    /// The inverse of ``header(_:)``.
+    static func parameters(_ block: [UInt8]) -> BlockParameters {
+        func high(_ index: Int) -> UInt8 { (block[index] & 0xC0) >> 2 }
+        return .init(
+            scale: block.word(at: 0), minimum: block.word(at: 2),
+            scaleCodes: (0..<8).map { j in
+                Int(j < 4 ? block[4 + j] & 63 : block[8 + j] & 0x0F | high(j))
+            },
+            minimumCodes: (0..<8).map { j in
+                Int(j < 4 ? block[8 + j] & 63 : block[8 + j] >> 4 | high(4 + j))
+            })
     }
 
     /// Low four bits: byte 32 k + l holds code 64 k + l (low half) and code 64 k + 32 + l.

@@ -26,6 +26,16 @@ enum LegacyBlocks {
     /// 1 / scale, 0 for scale 0.
     static func inverse(_ scale: Float) -> Float { scale != 0 ? 1 / scale : 0 }
 
+    /// Scale and minimum as halves, the minimum as what is added.
+    static func header(_ parameters: BlockParameters) -> [UInt8] {
+        bytes(parameters.scale) + bytes(parameters.minimum ^ 0x8000)
+    }
+
+    /// The inverse of ``header(_:)``.
+    static func parameters(_ block: [UInt8]) -> BlockParameters {
+        .init(scale: block.word(at: 0), minimum: block.word(at: 2) ^ 0x8000)
+    }
+
     /// Byte `j` holds the low four bits of code `j` and, above them, those of code `j + 16`.
     static func nibbles(_ codes: [UInt8]) -> [UInt8] {
         (0..<16).map { codes[$0] & 0x0F | codes[$0 + 16] << 4 }

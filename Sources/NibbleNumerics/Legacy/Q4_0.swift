@@ -24,8 +24,9 @@
 /// Choose ``Q4_K`` for the same size and smaller error where rows are multiples of 256.
 ///
 /// Source: ggml's `quantize_row_q4_0_ref`, `quantize_row_q4_0_impl`, `dequantize_row_q4_0`.
-public struct Q4_0: KernelCodec {
+public struct Q4_0: GridCodec {
     static let type = GGMLType.q4_0
+    static let grid = GridShape(partSize: 32, levels: .integers(-8...7))
 
     /// The codec.
     public init() {}
@@ -36,16 +37,18 @@ public struct Q4_0: KernelCodec {
         if let importance {
             let weights = LegacyBlocks.weights(x, importance)
             let (scale, codes) = symmetricSearch(x, weights: weights, limit: 8)
-            return bytes(Half.f16(scale)) + LegacyBlocks.nibbles(codes)
+            return pack(.init(scale: Half.f16(scale)), codes)
         }
         let scale = LegacyBlocks.extreme(x) / -8
         let inverse = LegacyBlocks.inverse(scale)
-        let codes = x.map { min(15, truncatedByte($0 * inverse + 8.5)) }
-        return bytes(Half.f16(scale)) + LegacyBlocks.nibbles(codes)
+        return pack(.init(scale: Half.f16(scale)), x.map { min(15, truncatedByte($0 * inverse + 8.5)) })
     }
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
-        let scale = block.half(at: 0)
-        return LegacyBlocks.codes(block, at: 2).map { Float($0 - 8) * scale }
+    static func pack(_ parameters: BlockParameters, _ codes: [UInt8]) -> [UInt8] {
+        bytes(parameters.scale) + LegacyBlocks.nibbles(codes)
     }
+
+    static func parameters(of block: [UInt8]) -> BlockParameters { .init(scale: block.word(at: 0)) }
+
+    static func codes(of block: [UInt8]) -> [Int] { LegacyBlocks.codes(block, at: 2) }
 }

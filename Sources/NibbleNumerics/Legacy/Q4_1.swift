@@ -20,8 +20,9 @@
 ///   most 0, and codes are not chosen again after d and m are rounded.
 ///
 /// Source: ggml's `quantize_row_q4_1_ref`, `quantize_row_q4_1_impl`, `dequantize_row_q4_1`.
-public struct Q4_1: KernelCodec {
+public struct Q4_1: GridCodec {
     static let type = GGMLType.q4_1
+    static let grid = GridShape(partSize: 32, levels: .integers(0...15), minima: .portable)
 
     /// The codec.
     public init() {}
@@ -33,17 +34,21 @@ public struct Q4_1: KernelCodec {
             let weights = LegacyBlocks.weights(x, importance)
             let (scale, minimum, codes) = affineSearch(
                 x, weights: weights, limit: 15, grid: .weighted)
-            return bytes(Half.f16(scale)) + bytes(Half.f16(-minimum)) + LegacyBlocks.nibbles(codes)
+            return pack(.init(scale: Half.f16(scale), minimum: Half.f16(minimum)), codes)
         }
         let (minimum, maximum) = LegacyBlocks.range(x)
         let scale = (maximum - minimum) / 15
         let inverse = LegacyBlocks.inverse(scale)
-        let codes = x.map { min(15, truncatedByte(($0 - minimum) * inverse + 0.5)) }
-        return bytes(Half.f16(scale)) + bytes(Half.f16(minimum)) + LegacyBlocks.nibbles(codes)
+        return pack(
+            .init(scale: Half.f16(scale), minimum: Half.f16(-minimum)),
+            x.map { min(15, truncatedByte(($0 - minimum) * inverse + 0.5)) })
     }
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
-        let (scale, minimum) = (block.half(at: 0), block.half(at: 2))
-        return LegacyBlocks.codes(block, at: 4).map { Float($0) * scale + minimum }
+    static func pack(_ parameters: BlockParameters, _ codes: [UInt8]) -> [UInt8] {
+        LegacyBlocks.header(parameters) + LegacyBlocks.nibbles(codes)
     }
+
+    static func parameters(of block: [UInt8]) -> BlockParameters { LegacyBlocks.parameters(block) }
+
+    static func codes(of block: [UInt8]) -> [Int] { LegacyBlocks.codes(block, at: 4) }
 }

@@ -19,8 +19,9 @@
 /// - With importance: as ``Q4_0`` with codes -16 ... 15. A block of values below 1e-15 has d 0 and codes 0.
 ///
 /// Source: ggml's `quantize_row_q5_0_ref`, `quantize_row_q5_0_impl`, `dequantize_row_q5_0`.
-public struct Q5_0: KernelCodec {
+public struct Q5_0: GridCodec {
     static let type = GGMLType.q5_0
+    static let grid = GridShape(partSize: 32, levels: .integers(-16...15))
 
     /// The codec.
     public init() {}
@@ -31,16 +32,18 @@ public struct Q5_0: KernelCodec {
         if let importance {
             let weights = LegacyBlocks.weights(x, importance)
             let (scale, codes) = symmetricSearch(x, weights: weights, limit: 16)
-            return bytes(Half.f16(scale)) + LegacyBlocks.fifthBits(codes) + LegacyBlocks.nibbles(codes)
+            return pack(.init(scale: Half.f16(scale)), codes)
         }
         let scale = LegacyBlocks.extreme(x) / -16
         let inverse = LegacyBlocks.inverse(scale)
-        let codes = x.map { min(31, truncatedByte($0 * inverse + 16.5)) }
-        return bytes(Half.f16(scale)) + LegacyBlocks.fifthBits(codes) + LegacyBlocks.nibbles(codes)
+        return pack(.init(scale: Half.f16(scale)), x.map { min(31, truncatedByte($0 * inverse + 16.5)) })
     }
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
-        let scale = block.half(at: 0)
-        return LegacyBlocks.codes(block, at: 6, fifthBitsAt: 2).map { Float($0 - 16) * scale }
+    static func pack(_ parameters: BlockParameters, _ codes: [UInt8]) -> [UInt8] {
+        bytes(parameters.scale) + LegacyBlocks.fifthBits(codes) + LegacyBlocks.nibbles(codes)
     }
+
+    static func parameters(of block: [UInt8]) -> BlockParameters { .init(scale: block.word(at: 0)) }
+
+    static func codes(of block: [UInt8]) -> [Int] { LegacyBlocks.codes(block, at: 6, fifthBitsAt: 2) }
 }

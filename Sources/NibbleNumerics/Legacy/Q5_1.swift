@@ -19,8 +19,9 @@
 /// - With importance: as ``Q4_1`` with codes 0 ... 31.
 ///
 /// Source: ggml's `quantize_row_q5_1_ref`, `quantize_row_q5_1_impl`, `dequantize_row_q5_1`.
-public struct Q5_1: KernelCodec {
+public struct Q5_1: GridCodec {
     static let type = GGMLType.q5_1
+    static let grid = GridShape(partSize: 32, levels: .integers(0...31), minima: .portable)
 
     /// The codec.
     public init() {}
@@ -32,21 +33,21 @@ public struct Q5_1: KernelCodec {
             let weights = LegacyBlocks.weights(x, importance)
             let (scale, minimum, codes) = affineSearch(
                 x, weights: weights, limit: 31, grid: .weighted)
-            return pack(scale, -minimum, codes)
+            return pack(.init(scale: Half.f16(scale), minimum: Half.f16(minimum)), codes)
         }
         let (minimum, maximum) = LegacyBlocks.range(x)
         let scale = (maximum - minimum) / 31
         let inverse = LegacyBlocks.inverse(scale)
-        return pack(scale, minimum, x.map { truncatedByte(($0 - minimum) * inverse + 0.5) })
+        return pack(
+            .init(scale: Half.f16(scale), minimum: Half.f16(-minimum)),
+            x.map { truncatedByte(($0 - minimum) * inverse + 0.5) })
     }
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
-        let (scale, minimum) = (block.half(at: 0), block.half(at: 2))
-        return LegacyBlocks.codes(block, at: 8, fifthBitsAt: 4).map { Float($0) * scale + minimum }
+    static func pack(_ parameters: BlockParameters, _ codes: [UInt8]) -> [UInt8] {
+        LegacyBlocks.header(parameters) + LegacyBlocks.fifthBits(codes) + LegacyBlocks.nibbles(codes)
     }
 
-    private static func pack(_ scale: Float, _ minimum: Float, _ codes: [UInt8]) -> [UInt8] {
-        bytes(Half.f16(scale)) + bytes(Half.f16(minimum)) + LegacyBlocks.fifthBits(codes)
-            + LegacyBlocks.nibbles(codes)
-    }
+    static func parameters(of block: [UInt8]) -> BlockParameters { LegacyBlocks.parameters(block) }
+
+    static func codes(of block: [UInt8]) -> [Int] { LegacyBlocks.codes(block, at: 8, fifthBitsAt: 4) }
 }

@@ -17,8 +17,10 @@
 /// - Importance changes nothing.
 ///
 /// Source: ggml's `quantize_row_q8_0_ref`, `dequantize_row_q8_0`.
-public struct Q8_0: KernelCodec {
+public struct Q8_0: GridCodec {
     static let type = GGMLType.q8_0
+    /// Code -128 is decoded though never written.
+    static let grid = GridShape(partSize: 32, levels: .integers(-127...127))
 
     /// The codec.
     public init() {}
@@ -31,12 +33,15 @@ public struct Q8_0: KernelCodec {
     static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
         let scale = LegacyBlocks.extreme(x).magnitude / 127
         let inverse = LegacyBlocks.inverse(scale)
-        let codes = x.map { truncatedByte(($0 * inverse).rounded(.toNearestOrAwayFromZero)) }
-        return bytes(Half.f16(scale)) + codes
+        let codes = x.map { truncatedByte(($0 * inverse).rounded(.toNearestOrAwayFromZero)) &+ 127 }
+        return pack(.init(scale: Half.f16(scale)), codes)
     }
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
-        let scale = block.half(at: 0)
-        return block[2...].map { Float(Int8(bitPattern: $0)) * scale }
+    static func pack(_ parameters: BlockParameters, _ codes: [UInt8]) -> [UInt8] {
+        bytes(parameters.scale) + codes.map { $0 &- 127 }
     }
+
+    static func parameters(of block: [UInt8]) -> BlockParameters { .init(scale: block.word(at: 0)) }
+
+    static func codes(of block: [UInt8]) -> [Int] { block[2...].map { Int(Int8(bitPattern: $0)) + 127 } }
 }

@@ -20,8 +20,9 @@
 ///
 /// Source: ggml's `quantize_iq4_nl` (not `quantize_row_iq4_nl_ref`, which searches less),
 /// `dequantize_row_iq4_nl`.
-public struct IQ4_NL: KernelCodec {
+public struct IQ4_NL: GridCodec {
     static let type = GGMLType.iq4_nl
+    static let grid = GridShape(partSize: 32, levels: .nonLinear)
 
     /// The codec.
     public init() {}
@@ -31,12 +32,14 @@ public struct IQ4_NL: KernelCodec {
     static func encodeBlock(_ x: [Float], importance: BlockImportance?) -> [UInt8] {
         let scale = NonLinearTable.scale(x, weights: NonLinearTable.weights(x, importance))
         let inverse = LegacyBlocks.inverse(scale)
-        let codes = x.map { NonLinearTable.nearest(inverse * $0) }
-        return bytes(Half.f16(scale)) + LegacyBlocks.nibbles(codes)
+        return pack(.init(scale: Half.f16(scale)), x.map { NonLinearTable.nearest(inverse * $0) })
     }
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
-        let scale = block.half(at: 0)
-        return LegacyBlocks.codes(block, at: 2).map { scale * NonLinearTable.levels[$0] }
+    static func pack(_ parameters: BlockParameters, _ codes: [UInt8]) -> [UInt8] {
+        bytes(parameters.scale) + LegacyBlocks.nibbles(codes)
     }
+
+    static func parameters(of block: [UInt8]) -> BlockParameters { .init(scale: block.word(at: 0)) }
+
+    static func codes(of block: [UInt8]) -> [Int] { LegacyBlocks.codes(block, at: 2) }
 }

@@ -20,8 +20,9 @@
 /// - With importance: the weights are importance · √(2 · mean square of the super-block + x²).
 ///
 /// Source: ggml's `quantize_iq4_xs`, `dequantize_row_iq4_xs`.
-public struct IQ4_XS: KernelCodec {
+public struct IQ4_XS: GridCodec {
     static let type = GGMLType.iq4_xs
+    static let grid = GridShape(partSize: 32, levels: .nonLinear, scales: .multiples(-32...31))
 
     /// The codec.
     public init() {}
@@ -35,22 +36,34 @@ public struct IQ4_XS: KernelCodec {
         let d = -LegacyBlocks.extreme(scales) / 32
         let inverse = LegacyBlocks.inverse(d)
         let scaleCodes = scales.map { max(-32, min(31, nearestInteger(inverse * $0))) }
-        let nibbles = zip(parts, scaleCodes).flatMap { part, code in
+        let codes = zip(parts, scaleCodes).flatMap { part, code in
             let inverse = LegacyBlocks.inverse(d * Float(code))
-            return LegacyBlocks.nibbles(x[part].map { NonLinearTable.nearest(inverse * $0) })
+            return x[part].map { NonLinearTable.nearest(inverse * $0) }
         }
-        let stored = scaleCodes.map { UInt8($0 + 32) }
-        let upper = (0..<8).reduce(UInt16(0)) { $0 | UInt16(stored[$1] >> 4) << (2 * $1) }
-        let low = (0..<4).map { stored[2 * $0] & 0x0F | stored[2 * $0 + 1] << 4 }
-        return bytes(Half.f16(d)) + bytes(upper) + low + nibbles
+        return pack(.init(scale: Half.f16(d), scaleCodes: scaleCodes), codes)
     }
 
-    static func decodeBlock(_ block: [UInt8]) -> [Float] {
-        let (d, upper) = (block.half(at: 0), block.word(at: 2))
-        return (0..<8).flatMap { part in
-            let low = block[4 + part / 2] >> (part % 2 * 4) & 0x0F
-            let scale = d * Float(Int(UInt16(low) | (upper >> (2 * part) & 3) << 4) - 32)
-            return LegacyBlocks.codes(block, at: 8 + 16 * part).map { scale * NonLinearTable.levels[$0] }
+    static func pack(_ parameters: BlockParameters, _ codes: [UInt8]) -> [UInt8] {
+        let stored = parameters.scaleCodes.map { UInt8($0 + 32) }
+        let upper = (0..<8).reduce(UInt16(0)) { $0 | UInt16(stored[$1] >> 4) << (2 * $1) }
+        let low = (0..<4).map { stored[2 * $0] & 0x0F | stored[2 * $0 + 1] << 4 }
+        let nibbles = stride(from: 0, to: 256, by: 32).flatMap {
+            LegacyBlocks.nibbles(Array(codes[$0..<$0 + 32]))
         }
+        return bytes(parameters.scale) + bytes(upper) + low + nibbles
+    }
+
+    static func parameters(of block: [UInt8]) -> BlockParameters {
+        let upper = block.word(at: 2)
+        return .init(
+            scale: block.word(at: 0),
+            scaleCodes: (0..<8).map { part in
+                let low = block[4 + part / 2] >> (part % 2 * 4) & 0x0F
+                return Int(UInt16(low) | (upper >> (2 * part) & 3) << 4) - 32
+            })
+    }
+
+    static func codes(of block: [UInt8]) -> [Int] {
+        (0..<8).flatMap { LegacyBlocks.codes(block, at: 8 + 16 * $0) }
     }
 }

@@ -16,7 +16,7 @@ func truncatedByte(_ value: Float) -> UInt8 {
     return UInt8(truncatingIfNeeded: integer)
 }
 
-/// A half as two bytes, low byte first.
+/// A half or BF16 as two bytes, low byte first.
 func bytes(_ half: UInt16) -> [UInt8] { [UInt8(truncatingIfNeeded: half), UInt8(half >> 8)] }
 
 extension [UInt8] {

@@ -8,7 +8,7 @@ package struct FloatPanels {
     /// Rows of a block.
     static let blockRows = 256
     /// Columns of a panel.
-    static let width = 32
+    package static let width = 32
 
     /// Takes over a matrix, `[rows][columns]` one row after the other, and brings it into that order where it is.
     ///
