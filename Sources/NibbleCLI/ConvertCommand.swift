@@ -17,6 +17,9 @@ struct ConvertCommand: ParsableCommand {
                 nibble convert gemma.bf16.gguf -o g.gguf --tensor-type 'blk\\.[0-3]\\.ffn_.*=q6_k'
               A folder of int4 weights, one scale for 32, that transformers and vLLM load:
                 nibble convert gemma-3-270m -o gemma-int4 --type int4_32
+              The type of each matrix in a file, and a conversion by it once it is edited:
+                nibble convert gemma.bf16.gguf -o g.gguf --type q4_k_m --dry-run --save-plan gemma.plan
+                nibble convert gemma.bf16.gguf -o g.gguf --plan gemma.plan
               Codes and scales chosen by what a text says: minutes instead of a second, and far less is lost:
                 nibble convert gemma-3-270m -o gemma.q4_0.gguf --calibrate wiki.train.txt
               Back to a folder that transformers loads:
@@ -61,6 +64,20 @@ struct ConvertCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Plan file that says the type of the whole and of single matrices, as --save-plan writes it; instead of --type "
+                + "and options for single tensors.",
+            valueName: "file"))
+    var plan: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Write the type of every matrix to this file, to be edited, compared and given to --plan. With --dry-run nothing "
+                + "else is written.",
+            valueName: "file"))
+    var savePlan: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Split into files of at most this many bytes of tensors: 4G, 500M (powers of 1000).",
             valueName: "size"))
     var splitMaxSize: ByteSize?
@@ -94,12 +111,23 @@ struct ConvertCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.")
     var json = false
 
+    func validate() throws {
+        let others: [(name: String, isSet: Bool)] = [
+            ("type", type != nil), ("pure", pure), ("embedding-type", embeddingType != nil),
+            ("output-type", outputType != nil), ("tensor-type", !tensorType.isEmpty),
+        ]
+        if plan != nil, let first = others.first(where: \.isSet) {
+            throw ValidationError("--plan says what --\(first.name) says: give one of them")
+        }
+    }
+
     func run() throws {
         try Session.run { session in
             if calibration.isAsked { return try calibrate(session) }
             let converter = try Converter(
                 try request(threads: threads.count(session), level: session.kernels))
             let report = ConversionReport(converter)
+            try save(converter)
             if dryRun {
                 session.warn(report.warnings)
                 try StandardOutput.print(json ? report.planJSON : report.planTable)
@@ -120,6 +148,7 @@ struct ConvertCommand: ParsableCommand {
         let conversion = try CalibratedConversion(
             calibration.request(try request(threads: threads.count(session), level: session.kernels)))
         let report = CalibrationReport(conversion)
+        try save(conversion.converter)
         if dryRun {
             session.warn(report.warnings)
             let estimate = conversion.estimate()
@@ -138,9 +167,25 @@ struct ConvertCommand: ParsableCommand {
         try StandardOutput.print(json ? report.summaryJSON(summary) : report.summaryText(summary))
     }
 
+    /// Writes the plan where that is asked for.
+    private func save(_ converter: Converter) throws {
+        guard let savePlan else { return }
+        let type = converter.request.plan.type
+        guard converter.request.exporter.fileEnding != nil else {
+            throw CheckpointError(
+                .invalidRequest, path: savePlan, "a folder has one type for all matrices, and no plan",
+                advice: "leave out --save-plan, or name an output that ends in .gguf")
+        }
+        try CheckpointWriter.write(
+            Array(converter.plan.text(type).utf8), to: savePlan, replacing: force)
+    }
+
     private func request(threads: Int, level: KernelLevel) throws -> ConversionRequest {
+        let file = try plan.map { path throws(CheckpointError) in try PlanFile(path: path) }
+        let type = file?.type ?? type
         let exporter = CheckpointExporters.guess(output: output, type: type)
         var plan = QuantizationPlan(type ?? exporter.defaultType)
+        plan.file = file
         plan.isPure = pure
         plan.embeddingType = embeddingType
         plan.outputType = outputType

@@ -37,6 +37,33 @@ struct ConvertCommandTests {
         #expect(object?["output_bytes"] as? Int == (try contents(folder.file("a.gguf"))).count)
     }
 
+    @Test("A plan that was saved gives the same file, and one that is edited another")
+    func plan() throws {
+        func run(_ options: [String], status: Int32 = 0) throws -> CommandLineTool.Result {
+            let result = try CommandLineTool.run(["convert", input, "--quiet", "-o"] + options)
+            #expect(result.status == status, "\(result.errors)")
+            return result
+        }
+        let plan = folder.file("some.plan")
+        _ = try run([folder.file("a.gguf"), "--type", "q4_k_m", "--save-plan", plan])
+        _ = try run([folder.file("b.gguf"), "--plan", plan])
+        #expect(try contents(folder.file("a.gguf")) == contents(folder.file("b.gguf")))
+        let there = try run([folder.file("c.gguf"), "--dry-run", "--save-plan", plan], status: 1)
+        #expect(there.errors.contains("some.plan") && there.errors.contains("--force"), "\(there.errors)")
+        let text = try String(contentsOfFile: plan, encoding: .utf8)
+        #expect(
+            text.hasPrefix("# nibble plan\ntype q4_k_m\n") && text.contains("\nblk.0.attn_q.weight q4_k\n"))
+        try text.replacing("blk.0.attn_q.weight q4_k", with: "blk.0.attn_q.weight q6_k")
+            .write(toFile: plan, atomically: true, encoding: .utf8)
+        let edited = try run([folder.file("c.gguf"), "--dry-run", "--plan", plan])
+        #expect(edited.output.contains { $0 == "\n" } && edited.output.contains("Q6_K"), "\(edited.output)")
+        let twice = try run([folder.file("c.gguf"), "--plan", plan, "--type", "q4_0"], status: 64)
+        #expect(twice.errors.contains("--plan says what --type says: give one of them"), "\(twice.errors)")
+        let target = try run([folder.file("d"), "--save-plan", folder.file("d.plan")], status: 1)
+        #expect(target.errors.contains("a folder has one type for all matrices"), "\(target.errors)")
+        #expect(try folder.names == ["a.gguf", "b.gguf", "some.plan"])
+    }
+
     @Test("A dry run lists every tensor and writes nothing", arguments: [false, true])
     func dryRun(json: Bool) throws {
         let result = try CommandLineTool.run(

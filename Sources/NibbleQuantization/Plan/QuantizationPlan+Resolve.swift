@@ -24,6 +24,7 @@ extension QuantizationPlan {
         }
         let resolved = resolve(tensors, of: model.configuration, usesImportance: usesImportance)
         for tensor in model.tensors { try resolved[tensor.role]?.checkFit() }
+        try file?.check(resolved, of: model)
         return resolved
     }
 
@@ -81,7 +82,9 @@ extension QuantizationPlan {
 
     /// Throws where an option is set, for outputs that have no use for any.
     func refuseOptions(path: String) throws(CheckpointError) {
-        guard isPure || embeddingType != nil || outputType != nil || !overrides.isEmpty else { return }
+        guard isPure || embeddingType != nil || outputType != nil || !overrides.isEmpty || file != nil else {
+            return
+        }
         throw CheckpointError(
             .invalidRequest, path: path,
             "\(type.rawValue) is the type of all "

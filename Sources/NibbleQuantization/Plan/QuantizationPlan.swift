@@ -22,6 +22,9 @@ public struct QuantizationPlan: Sendable {
     /// Overrides by GGUF tensor name; the first pattern that is found in the name wins. They apply where
     /// ``type`` is quantized, and not to tensors that the two options above name.
     public var overrides: [Override] = []
+    /// Types of matrices by name, before all other rules; of a type that their rows do not fit, they are an error. Its own
+    /// type is not read here: give it as ``type``.
+    public var file: PlanFile?
 
     /// Creates the plan of llama-quantize for `type`.
     public init(_ type: QuantizationType) { self.type = type }
@@ -85,6 +88,7 @@ public struct QuantizationPlan: Sendable {
 
     private func target(for tensor: PlannedTensor, mixture: inout Mixture) -> Target {
         guard tensor.isQuantizable else { return (tensor.kept, .kept) }
+        if let type = file?.type(of: tensor.name) { return (.ggml(type), .override) }
         if tensor.role.kind == .tokenEmbedding, let embeddingType { return (.ggml(embeddingType), .override) }
         if tensor.role.kind == .output, let outputType { return (.ggml(outputType), .override) }
         var (result, reason) = (type.defaultType, Reason.defaultType)
