@@ -9,6 +9,8 @@ final class CalibrationMeter {
     /// Of the calibration text.
     private let tokens: Int
     private let layers: Int
+    /// Rows of the vocabulary's matrices that are rounded.
+    private let rows: Int
     private let steps: [CalibrationStep]
     /// What each step takes, as shares of the whole.
     private let shares: [Double]
@@ -22,9 +24,10 @@ final class CalibrationMeter {
 
     /// - Parameters:
     ///   - seconds: what each step takes, right but for a factor.
+    ///   - rows: of the vocabulary's matrices that are rounded.
     ///   - tokens: of the calibration text.
     init(
-        _ steps: [CalibrationStep], seconds: (CalibrationStep) -> Double, layers: Int, tokens: Int,
+        _ steps: [CalibrationStep], seconds: (CalibrationStep) -> Double, layers: Int, rows: Int, tokens: Int,
         path: String, report: @escaping (PreparationProgress) -> Void, isCancelled: @escaping () -> Bool
     ) {
         self.report = report
@@ -32,6 +35,7 @@ final class CalibrationMeter {
         self.path = path
         self.tokens = tokens
         self.layers = layers
+        self.rows = rows
         self.steps = steps
         let all = steps.map(seconds)
         let total = all.reduce(0, +)
@@ -77,11 +81,13 @@ final class CalibrationMeter {
         if case .round(let sublayer, let layer) = steps[index] {
             let isLast = part == 1 && sublayer == Sublayer.allCases.last
             progress = .init(stage: .roundingWeights, done: layer + (isLast ? 1 : 0), total: layers)
+        } else if steps[index] == .roundVocabulary {
+            progress = .init(stage: .roundingVocabulary, done: Int(part * Double(rows)), total: rows)
         } else if steps[index] == .measure {
             progress = .init(stage: .measuring, done: 0, total: 1)
         } else {
-            // Up to where matrices are rounded.
-            let end = steps.firstIndex { if case .round = $0 { true } else { false } } ?? steps.count
+            // Up to where streams begin anew, for rounding.
+            let end = steps.firstIndex { $0 == .roundVocabulary || $0 == .embed } ?? steps.count
             let share = done / max(shares[..<end].reduce(0, +), .leastNormalMagnitude)
             progress = .init(
                 stage: .weighingTokens, done: min(tokens, Int(share * Double(tokens))), total: tokens)

@@ -8,6 +8,7 @@ struct CalibrationParts {
     private let matrices: QuantizedMatrices
     private let plan: CalibrationPlan
     private let nearest: NearestPass
+    private let vocabulary: VocabularyRounding
     private let rounding: RoundingPass
     private let outputs: OutputGradientsFile
     private let sequences: [[Int32]]
@@ -43,6 +44,10 @@ struct CalibrationParts {
             differentiated: 0..<(options.differentiates ? calibrating : 0),
             atATime: Calibrator.sequencesAtATime(length: length), streams: try streams(.streams),
             gradients: try streams(.gradients), keepsGradients: plan.observesAgain,
+            tick: { share throws(CheckpointError) in try meter.advance(share) })
+        vocabulary = VocabularyRounding(
+            nearest: nearest, matrices: matrices, options: options, rows: rows,
+            states: try ScratchFile(path: scratch.file(.states)),
             tick: { share throws(CheckpointError) in try meter.advance(share) })
         let outputs = try OutputGradientsFile(
             path: scratch.file(.outputs), matrices.calibrated.map { ($0.role, plan.bands($0)) },
@@ -89,9 +94,10 @@ struct CalibrationParts {
         switch step {
         case .embedNearest: try nearest.embed()
         case .advance(let layer): try nearest.advance(through: layer)
-        case .differentiate: try nearest.differentiate()
+        case .differentiate: try differentiate()
         case .retreat(let layer): try retreat(through: layer, observes: !plan.observesAgain)
         case .observe(let layer): try retreat(through: layer, observes: true, keeps: false)
+        case .roundVocabulary: record.sublayer = try vocabulary.round()
         case .embed:
             try embed()
             record.keepsStreams = rounding.streams.exact.outlivesProcess
@@ -101,6 +107,14 @@ struct CalibrationParts {
         case .measure: record.scores = try measure()
         }
         return record
+    }
+
+    private func differentiate() throws(CheckpointError) {
+        guard !matrices.vocabulary.isEmpty else { return try nearest.differentiate() }
+        let width = nearest.reference.configuration.embeddingLength
+        let head = Memory(byteCount: 4 * width * width)
+        try nearest.differentiate(head: head)
+        try vocabulary.keep(head)
     }
 
     /// Passes gradients back through a block.
@@ -117,8 +131,21 @@ struct CalibrationParts {
     }
 
     private func embed() throws(CheckpointError) {
-        try rounding.streams.embed(
-            sequences, quantized: try matrices.roundVocabulary(of: rounding.streams.reference))
+        try rounding.streams.embed(sequences, quantized: try calibratedVocabulary())
+    }
+
+    /// The model with the vocabulary's matrices as they will be.
+    private func calibratedVocabulary() throws(CheckpointError) -> LanguageModel {
+        let reference = rounding.streams.reference
+        let digests = matrices.vocabulary.compactMap { tensor in
+            rounding.journal.digest(of: tensor.name).map { (tensor.role, $0) }
+        }
+        guard !digests.isEmpty else { return try matrices.roundVocabulary(of: reference) }
+        let known = Dictionary(uniqueKeysWithValues: digests)
+        return try matrices.calibrateVocabulary(of: reference) { tensor throws(CheckpointError) in
+            guard let digest = known[tensor.role] else { return nil }
+            return try rounding.rows.read(tensor, digest: digest)
+        }
     }
 
     private func measure() throws(CheckpointError) -> CalibrationScores {
@@ -130,7 +157,8 @@ struct CalibrationParts {
         }
         let level = PairedStreams.level(Sublayer.allCases[0], of: layers)
         return try HeldOutMeasurement(
-            reference: reference, quantized: try matrices.roundVocabulary(of: reference),
+            reference: reference, rounded: try matrices.roundVocabulary(of: reference),
+            calibrated: try calibratedVocabulary(),
             sequences: Array(sequences[calibrating...]),
             streams: { state, chunks throws(CheckpointError) in
                 let own = first + chunks.lowerBound..<first + chunks.upperBound

@@ -12,6 +12,8 @@ enum CalibrationStep: Equatable, CustomStringConvertible {
     case retreat(layer: Int)
     /// They pass it once more, for what they say of its matrices.
     case observe(layer: Int)
+    /// The vocabulary's matrices are rounded.
+    case roundVocabulary
     /// Sequences are embedded in the unquantized model and the one that is rounded.
     case embed
     /// The matrices of a sublayer are rounded.
@@ -26,6 +28,7 @@ enum CalibrationStep: Equatable, CustomStringConvertible {
         case .differentiate: "differentiate"
         case .retreat(let layer): "retreat \(layer)"
         case .observe(let layer): "observe \(layer)"
+        case .roundVocabulary: "round vocabulary"
         case .embed: "embed"
         case .round(let sublayer, let layer): "round \(layer) \(sublayer)"
         case .measure: "measure"
@@ -39,9 +42,10 @@ extension [CalibrationStep] {
     /// - Parameters:
     ///   - differentiates: whether gradients are asked for.
     ///   - observesAgain: whether what gradients say of matrices is found when these are rounded, rather than kept.
+    ///   - roundsVocabulary: whether the vocabulary's matrices are rounded by gradients.
     ///   - measures: whether text is held out.
     static func all(
-        layers: Int, differentiates: Bool, observesAgain: Bool, measures: Bool
+        layers: Int, differentiates: Bool, observesAgain: Bool, roundsVocabulary: Bool, measures: Bool
     ) -> [CalibrationStep] {
         var steps: [CalibrationStep] = []
         if differentiates || measures {
@@ -50,7 +54,9 @@ extension [CalibrationStep] {
         }
         if differentiates {
             steps.append(.differentiate)
-            steps += (observesAgain ? 1..<layers : 0..<layers).reversed().map { .retreat(layer: $0) }
+            let first = observesAgain && !roundsVocabulary ? 1 : 0
+            steps += (first..<layers).reversed().map { .retreat(layer: $0) }
+            if roundsVocabulary { steps.append(.roundVocabulary) }
         }
         steps.append(.embed)
         for layer in 0..<layers {

@@ -64,28 +64,34 @@ package struct Calibrator {
                     rates: .nominal(hasTiles: reference.compute.hasTiles))
                 let meter = CalibrationMeter(
                     steps, seconds: work.seconds, layers: reference.configuration.layerCount,
-                    tokens: sequences.count * length, path: scratch.path, report: progress,
+                    rows: matrices.vocabulary.reduce(0) { $0 + $1.rows }, tokens: sequences.count * length,
+                    path: scratch.path, report: progress,
                     isCancelled: isCancelled)
                 return try run(sequences, heldOut, scratch, meter)
             }
         }
     }
 
-    /// What happens to matrices that are in no block.
+    /// Whether the vocabulary's matrices are rounded by what gradients say.
+    private var roundsVocabulary: Bool { options.differentiates && !matrices.vocabulary.isEmpty }
+
+    /// What happens to the vocabulary's matrices where they are not.
     private var outside: [CalibrationResult.Matrix] {
-        let names = matrices.outside.map(\.name)
+        guard !roundsVocabulary else { return [] }
+        let names = matrices.vocabulary.map(\.name)
         guard options.method == .gptq || options.scales == .importance else {
             return names.map { .init(name: $0, methods: [.nearest]) }
         }
         return CalibrationResult(
-            names, without: options.method == .gptq ? .gptq : .importance, "it is in no block of the model"
+            names, without: options.method == .gptq ? .gptq : .importance,
+            "what its errors cost is known by the gradients of guidedquant alone"
         ).matrices
     }
 
     func steps(measures: Bool) -> [CalibrationStep] {
         .all(
             layers: reference.configuration.layerCount, differentiates: options.differentiates,
-            observesAgain: plan.observesAgain, measures: measures)
+            observesAgain: plan.observesAgain, roundsVocabulary: roundsVocabulary, measures: measures)
     }
 
     private func run(
@@ -93,7 +99,8 @@ package struct Calibrator {
         _ meter: CalibrationMeter
     ) throws(CheckpointError) -> CalibratedMatrices {
         let rows = try EncodedRowsFile(
-            path: scratch.file(.rows), matrices.calibrated, compute: reference.compute)
+            path: scratch.file(.rows), matrices.calibrated + matrices.vocabulary,
+            compute: reference.compute)
         let parts = try CalibrationParts(
             self, sequences + heldOut, calibrating: sequences.count, scratch, rows, meter)
         let (steps, done) = (steps(measures: !heldOut.isEmpty), scratch.journal.records)

@@ -16,6 +16,8 @@ public struct PreparationProgress: Sendable, Equatable {
         public static let writingText = Stage("writing text", unit: "tokens")
         /// What held-out text makes of the result is measured.
         public static let measuring = Stage("measuring on held-out text", unit: "texts")
+        /// The vocabulary's matrices are rounded.
+        public static let roundingVocabulary = Stage("rounding the vocabulary", unit: "rows")
         /// Weights are rounded.
         public static let roundingWeights = Stage("rounding weights", unit: "blocks of the model")
     }

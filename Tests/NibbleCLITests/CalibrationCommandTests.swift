@@ -45,10 +45,78 @@ struct CalibrationCommandTests {
         #expect(divergences.count == 2 && divergences[1] < 0.6 * divergences[0], "\(divergences)")
     }
 
-    @Test("Threads change no byte", arguments: [["--memory", "1G"], ["--memory", "1G", "--type", "q8_0"]])
-    func threads(options: [String]) throws {
+    @Test(
+        "Every type loses less than rounded",
+        arguments: [
+            "q4_1", "q5_0", "q5_1", "iq4_nl", "q2_k", "q3_k_m", "q4_k_m", "q5_k_s", "q6_k", "iq4_xs", "int4",
+            "int4_32",
+        ])
+    func types(type: String) throws {
+        let output = type.hasPrefix("int4") ? "out" : "out.gguf"
+        // Blocks of 256 fit the one, groups of 32 the other.
+        let model = type == "int4_32" ? "gemma3-text" : "llama3"
+        let result = try runs.run(
+            runs.calibration(output, model: Fixtures.path("hub/\(model)"), ["--type", type, "--json"]))
+        let report = try runs.calibrationReport(result)
+        let heldOut = try #require(report["held_out"] as? [String: Any])
+        let divergences = try ["rounded", "calibrated"].map {
+            try #require((heldOut[$0] as? [String: Any])?["divergence"] as? Double)
+        }
+        #expect(divergences[1] < 0.9 * divergences[0], "\(divergences)")
+        let methods = try #require(report["methods"] as? [String: String])
+        let inBlocks = methods.filter { $0.key.hasPrefix("blk.") }
+        #expect(inBlocks.count == (type == "int4_32" ? 56 : 12), "\(methods)")
+        #expect(
+            Set(inBlocks.values) == ["guidedquant+gptaq+importance+gptq+yaqa+coordinate_descent"],
+            "\(methods)")
+        // Rows of 16 have no Hessian in panels of 32.
+        let isPart = result.errors.contains("2 matrices that cannot be calibrated (blk.0.attn_output.weight")
+        #expect(isPart == (type.hasPrefix("int4") && model == "llama3"), "\(result.errors)")
+        // What is written is what was measured: it is read again as blocks of the type.
+        guard output == "out.gguf" else {
+            #expect(
+                try HubTensors(folder: runs.path(output)).tensors.keys.contains {
+                    $0.hasSuffix("mlp.down_proj.weight_packed")
+                })
+            return
+        }
+        let written = try ModelCheckpoint(path: runs.path(output))
+        let provenance = try #require(try written.provenance())
+        #expect(provenance.plan == type)
+    }
+
+    @Test(
+        "The vocabulary loses less than rounded, tied or not",
+        arguments: [("gemma3-text", ["--embedding-type"]), ("qwen3", ["--embedding-type", "--output-type"])])
+    func vocabulary(model: String, options: [String]) throws {
+        let types = ["--type", "q8_0"] + options.flatMap { [$0, "q4_0"] }
+        let report = try runs.calibrationReport(
+            try runs.run(
+                runs.calibration("out.gguf", model: Fixtures.path("hub/\(model)"), types + ["--json"])))
+        let methods = try #require(report["methods"] as? [String: String])
+        let outside = methods.filter { !$0.key.hasPrefix("blk.") }
+        #expect(outside.count == options.count)
+        #expect(Set(outside.values) == ["guidedquant+importance+gptq+coordinate_descent"], "\(outside)")
+        let heldOut = try #require(report["held_out"] as? [String: Any])
+        let divergences = try ["rounded", "calibrated"].map {
+            try #require((heldOut[$0] as? [String: Any])?["divergence"] as? Double)
+        }
+        #expect(divergences[1] < 0.8 * divergences[0], "\(divergences)")
+        // Without gradients nothing is known of it, and that is said.
+        let plain = try runs.run(
+            runs.calibration(
+                "plain.gguf", model: Fixtures.path("hub/\(model)"), types + ["--method", "gptq"]))
+        #expect(plain.errors.contains("is known by the gradients of guidedquant alone"), "\(plain.errors)")
+    }
+
+    @Test("Threads change no byte", arguments: ["q4_0", "q8_0", "q4_k_m", "q4_1"])
+    func threads(type: String) throws {
         for threads in [1, 2, 4] {
-            try runs.run(runs.calibration("\(threads).gguf", options + ["--threads", "\(threads)"]))
+            try runs.run(
+                runs.calibration(
+                    "\(threads).gguf",
+                    model: Fixtures.path("hub/\(type == "q4_k_m" ? "llama3" : "gemma3-text")"),
+                    ["--memory", "1G", "--type", type, "--threads", "\(threads)"]))
         }
         let first = try contents(runs.path("1.gguf"))
         #expect(try contents(runs.path("2.gguf")) == first && contents(runs.path("4.gguf")) == first)

@@ -35,8 +35,12 @@ struct CalibrationFaultTests {
     func errors() throws {
         let short = try runs.error(runs.calibration("out.gguf", ["--sequences", "1000"]))
         #expect(short.contains("1000 to calibrate on and 16 to measure on need 65024 tokens"), "\(short)")
-        let type = try runs.error(runs.calibration("out.gguf", ["--type", "q4_k_m"]))
-        #expect(type.contains("q4_k_m cannot be calibrated yet, q4_0, q5_0, q8_0 can"), "\(type)")
+        for (output, name) in [("out.gguf", "bf16"), ("out", "sfp8")] {
+            let type = try runs.error(runs.calibration(output, ["--type", name]))
+            #expect(
+                type.contains("\(name) has no codes and scales to calibrate; choose one of q4_0, q4_1, "),
+                "\(type)")
+        }
         let memory = try runs.error(runs.calibration("out.gguf", ["--memory", "10M"]))
         #expect(memory.contains("10.0 MB may be used; raise --memory"), "\(memory)")
         for (options, problem) in [

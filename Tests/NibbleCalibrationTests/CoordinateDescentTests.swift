@@ -62,20 +62,21 @@ struct CoordinateDescentTests {
         return (blocks, a, nearest(blocks, &random))
     }
 
-    private static func refine(_ rounded: inout Rounded, _ blocks: ScaledBlocks, _ a: [Double]) {
+    private static func refine(_ rounded: inout Rounded, _ blocks: ScaledBlocks, _ a: [Double]) throws {
         let memory = Memory(byteCount: 4 * columns * columns)
         for (index, value) in a.enumerated() { memory.floats[index] = Float(value) }
         let hessian = FloatPanels(
             taking: memory, rows: columns, columns: columns, compute: Compute(threads: 1))
         let errors = (0..<rows).flatMap { rounded.errors($0).map { Float($0) } }
         let descent = CoordinateDescent(
-            hessian: hessian, columns: columns, damping: 0, codec: blocks, level: .best)
+            hessian: hessian, columns: columns, damping: 0,
+            grid: try #require(WeightGrid(.ggml(blocks.type), columns: columns)), level: .best)
         rounded.values.withUnsafeMutableBufferPointer { values in
             rounded.scales.withUnsafeMutableBufferPointer { scales in
                 errors.withUnsafeBufferPointer { errors in
                     guard let e = errors.baseAddress, let v = values.baseAddress, let s = scales.baseAddress
                     else { return }
-                    descent.descend(rows: rows, errors: e, values: v, scales: s)
+                    descent.descend(rows: rows, errors: e, values: v, records: s)
                 }
             }
         }
@@ -88,7 +89,7 @@ struct CoordinateDescentTests {
         let (blocks, a, nearest) = try Self.start(type, seed: 12)
         var rounded = nearest
         let before = (0..<Self.rows).map { Self.error(rounded.errors($0), a) }
-        Self.refine(&rounded, blocks, a)
+        try Self.refine(&rounded, blocks, a)
         let after = (0..<Self.rows).map { Self.error(rounded.errors($0), a) }
         for (old, new) in zip(before, after) { #expect(new < old) }
         // 255 codes leave next to nothing to choose.
@@ -102,7 +103,7 @@ struct CoordinateDescentTests {
     func optimum(type: GGMLType) throws {
         let (blocks, a, nearest) = try Self.start(type, seed: 13)
         var rounded = nearest
-        for _ in 0..<30 { Self.refine(&rounded, blocks, a) }
+        for _ in 0..<30 { try Self.refine(&rounded, blocks, a) }
         let lowest = Float(blocks.codes.lowerBound), highest = Float(blocks.codes.upperBound)
         for row in 0..<Self.rows {
             let errors = rounded.errors(row)

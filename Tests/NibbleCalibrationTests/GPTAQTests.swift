@@ -121,7 +121,7 @@ struct GPTAQTests {
         }
         let weights = Array(matrix.values)
         let sums = (0..<n * n).map { hessian.floats[$0] }
-        let gptq = try GPTQRounding(hessian, columns: n, compute: Self.compute)
+        let gptq = try GPTQRounding(hessian, columns: n, blockSizes: [32], compute: Self.compute)
         try CalibrationSample.change(matrix) {
             let rounding = MatrixRounding(
                 options: CalibrationOptions(), form: CalibrationForm(), compute: Self.compute, tick: { _ in })

@@ -133,7 +133,7 @@ struct GPTQRoundingTests {
         let n = matrix.columns
         let hessian = Memory(byteCount: n * n * 4)
         for column in 0..<n { hessian.floats[column * n + column] = 1 + Float(column % 7) }
-        let gptq = try GPTQRounding(hessian, columns: n, compute: Self.compute)
+        let gptq = try GPTQRounding(hessian, columns: n, blockSizes: [32], compute: Self.compute)
         try CalibrationSample.change(matrix) {
             try gptq.round(0..<matrix.rows, of: $0, CalibrationOptions(), level: .best)
         }
@@ -157,19 +157,21 @@ struct GPTQRoundingTests {
     @Test("of nothing, and of NaN, is none, and says so")
     func nothing() throws {
         let zeros = Memory(byteCount: 64 * 64 * 4)
-        #expect(throws: HessianFailure.zero) { try GPTQRounding(zeros, columns: 64, compute: Self.compute) }
+        #expect(throws: HessianFailure.zero) {
+            try GPTQRounding(zeros, columns: 64, blockSizes: [32], compute: Self.compute)
+        }
         for place in [0, 1, 64 * 64 - 1] {
             let broken = Memory(byteCount: 64 * 64 * 4)
             for column in 0..<64 { broken.floats[column * 64 + column] = 1 }
             for value in [Float.nan, .infinity] {
                 broken.floats[place] = value
                 #expect(throws: HessianFailure.notFinite) {
-                    try GPTQRounding(broken, columns: 64, compute: Self.compute)
+                    try GPTQRounding(broken, columns: 64, blockSizes: [32], compute: Self.compute)
                 }
             }
         }
         zeros.floats[0] = 1
-        let gptq = try GPTQRounding(zeros, columns: 64, compute: Self.compute)
+        let gptq = try GPTQRounding(zeros, columns: 64, blockSizes: [32], compute: Self.compute)
         #expect(gptq.importance[0] == 64)
     }
 
@@ -186,9 +188,11 @@ struct GPTQRoundingTests {
             (hessian.floats[1], hessian.floats[n]) = (correlation, correlation)
             return hessian
         }
-        #expect(try GPTQRounding(hessian(correlation), columns: n, compute: Self.compute).damping == damping)
+        #expect(
+            try GPTQRounding(hessian(correlation), columns: n, blockSizes: [32], compute: Self.compute)
+                .damping == damping)
         #expect(throws: HessianFailure.indefinite) {
-            try GPTQRounding(hessian(2.5), columns: n, compute: Self.compute)
+            try GPTQRounding(hessian(2.5), columns: n, blockSizes: [32], compute: Self.compute)
         }
     }
 
@@ -214,7 +218,7 @@ struct GPTQRoundingTests {
             }
         }
         let nearest = error()
-        let gptq = try GPTQRounding(hessian, columns: n, compute: Self.compute)
+        let gptq = try GPTQRounding(hessian, columns: n, blockSizes: [32], compute: Self.compute)
         #expect(gptq.damping == 0.01)
         try CalibrationSample.change(matrix) {
             try gptq.round(

@@ -15,8 +15,7 @@ struct YAQARoundingTests {
         let columns = 32
         let matrix = CalibratedMatrix(
             role: TensorRole(.feedForwardDown, layer: 0), name: "m", source: ("weights", "m"),
-            rows: rows, columns: columns, codec: try #require(ScaledBlocks(.q4_0)),
-            advice: "")
+            rows: rows, grid: try #require(WeightGrid(.ggml(.q4_0), columns: columns)), advice: "")
         var generator = SeededGenerator(seed: 3)
         for index in 0..<rows * columns {
             matrix.weights.floats[index] = Float.random(in: -4...4, using: &generator)

@@ -7,7 +7,7 @@ struct CalibrationCommandOptions: ParsableArguments {
         name: .customLong("calibrate"), parsing: .upToNextOption,
         help: ArgumentHelp(
             "Choose codes and scales by what this text says: files, folders, .jsonl files, - for standard input; 'self' for "
-                + "text that the model writes. For q4_0, q5_0 and q8_0.",
+                + "text that the model writes. For every type with codes: int4 and those of GGUF but f32, f16 and bf16.",
             valueName: "text"))
     var texts: [String] = []
 

@@ -1,5 +1,6 @@
 internal import NibbleCheckpoint
 internal import NibbleModel
+internal import NibbleQuantization
 internal import NibbleTensor
 
 extension CalibratedConversion {
@@ -10,7 +11,8 @@ extension CalibratedConversion {
         let work = CalibrationWork(
             options: request.decidedOptions, matrices: matrices, plan: plan, shape: shape,
             tokens: request.options.sequences * length, heldOut: request.heldOutCount * length,
-            rates: CalibrationRates(measuring: reference.compute))
+            rates: CalibrationRates(
+                measuring: reference.compute, format: request.conversion.plan.type.format))
         let steps = Calibrator(
             reference: reference, matrices: matrices, options: request.decidedOptions, plan: plan
         )

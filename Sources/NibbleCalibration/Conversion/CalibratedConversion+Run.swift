@@ -139,7 +139,7 @@ extension CalibratedMatrices {
         _ matrices: QuantizedMatrices
     ) throws(CheckpointError) -> [TensorRole: ReplacementTensor] {
         var result: [TensorRole: ReplacementTensor] = [:]
-        for tensor in matrices.calibrated {
+        for tensor in matrices.calibrated + matrices.vocabulary {
             guard let own = try rows(of: tensor) else { continue }
             result[tensor.role] = .encoded(
                 EncodedTensor(

@@ -49,10 +49,11 @@ public struct CalibratedConversion: Sendable {
             .check(replacing: conversion.replacesOutput)
     }
 
-    /// The conversion as its exporter has it: a folder of plain numbers holds values of the codes.
+    /// The conversion as its exporter has it: a folder of plain numbers holds values of the codes, F16 those of Q4_0
+    /// exactly, F32 all others.
     private static func written(_ request: ConversionRequest) -> ConversionRequest {
         var written = request
-        if request.exporter.fileEnding == nil {
+        if request.exporter.fileEnding == nil, request.plan.type.isGGUF {
             written.plan = QuantizationPlan(request.plan.type == .q4_0 ? .f16 : .f32)
         }
         return written
@@ -60,11 +61,11 @@ public struct CalibratedConversion: Sendable {
 
     /// Checks that matrices of a type can be calibrated.
     static func check(_ type: QuantizationType, output: String) throws(CheckpointError) {
-        guard type.format.scaledBlocks == nil else { return }
-        let types = ScaledBlocks.types.map { $0.description.lowercased() }.joined(separator: ", ")
+        guard !type.format.hasGrid else { return }
+        let types = QuantizationType.allCases.filter(\.format.hasGrid).map(\.rawValue).joined(separator: ", ")
         throw CheckpointError(
-            .invalidRequest, path: output, "\(type.rawValue) cannot be calibrated yet, \(types) can",
-            advice: "choose one of these, or leave the calibration out")
+            .invalidRequest, path: output, "\(type.rawValue) has no codes and scales to calibrate",
+            advice: "choose one of \(types), or leave the calibration out")
     }
 
     private static func notes(
@@ -78,13 +79,12 @@ public struct CalibratedConversion: Sendable {
             )
         }
         let others = plan.tensors.filter {
-            $0.role.layer != nil && $0.role.isLinear && $0.format.isQuantized
-                && $0.format.scaledBlocks == nil
+            $0.role.layer != nil && $0.role.isLinear && $0.format.isQuantized && $0.grid == nil
         }
         if let first = others.first {
             notes.append(
-                "\(others.count == 1 ? "1 matrix" : "\(others.count) matrices") of a type that cannot be calibrated yet "
-                    + "(\(first.name): \(first.format)): rounded to nearest")
+                "\(others.count == 1 ? "1 matrix" : "\(others.count) matrices") that cannot be calibrated "
+                    + "(\(first.name): \(first.format), rows of \(first.columns)): rounded to nearest")
         }
         let context = source.configuration.contextLength
         if request.sequenceLength > context {
@@ -106,11 +106,15 @@ public struct CalibratedConversion: Sendable {
 }
 
 extension QuantizedMatrices {
-    /// Those that a conversion calibrates: matrices of blocks, of types with scaled blocks.
+    /// Those that a conversion calibrates: matrices of blocks and of the vocabulary, of types whose codes can be chosen. Eight
+    /// bits leave a vocabulary nothing to gain, and it is large.
     init(calibrating plan: ResolvedPlan, weights: StoredWeights) {
         self.init(
             plan, weights: weights,
-            calibrates: { $0.role.layer != nil && $0.format.scaledBlocks != nil },
+            calibrates: {
+                guard $0.grid != nil else { return false }
+                return $0.role.layer != nil || $0.role.isVocabulary && $0.format != .ggml(.q8_0)
+            },
             advice: { "keep it in another type, as --tensor-type '\($0)=bf16' does" })
     }
 }

@@ -1,3 +1,4 @@
+internal import CLibrary
 internal import NibbleCheckpoint
 internal import NibbleModel
 internal import NibbleTensor
@@ -28,12 +29,12 @@ struct NearestPass {
     private var compute: Compute { reference.compute }
 
     private func forEachBatch(
-        of sequences: Range<Int>, _ body: (Range<Int>) throws(CheckpointError) -> Void
+        of sequences: Range<Int>, isTold: Bool = true, _ body: (Range<Int>) throws(CheckpointError) -> Void
     ) throws(CheckpointError) {
         for first in stride(from: sequences.lowerBound, to: sequences.upperBound, by: atATime) {
             let batch = first..<min(first + atATime, sequences.upperBound)
             try body(batch)
-            try tick(Double(batch.count) / Double(self.sequences.count))
+            if isTold { try tick(Double(batch.count) / Double(self.sequences.count)) }
         }
     }
 
@@ -68,7 +69,11 @@ struct NearestPass {
     }
 
     /// Takes the gradients of all sequences behind the last block.
-    func differentiate() throws(CheckpointError) {
+    ///
+    /// - Parameter head: where asked for, the input Hessian of the vocabulary head is added to it, zero before: Σ w h hᵀ over
+    ///   the final states h, each with w = 1 - p of the token that follows. Where an error of one logit z costs
+    ///   p (1 - p) / 2 of its square, that of all logits together costs the mean of w over what may follow.
+    func differentiate(head: Memory? = nil) throws(CheckpointError) {
         let layers = reference.configuration.layerCount
         let model = try matrices.roundVocabulary(of: reference)
         let unseen = Gradients(compute: compute)
@@ -78,9 +83,38 @@ struct NearestPass {
             guard
                 let (_, gradient) = model.crossEntropy(
                     of: Array(sequences[batch]), stream: try streams.read(level: layers, batch),
-                    weight: share, into: unseen)
+                    weight: share, into: unseen,
+                    see: { states, losses in
+                        guard let head else { return }
+                        let weights = losses.map { 1 - exp(-$0) }
+                        compute.addGram(of: states, weights: weights[...], to: head.floats)
+                    })
             else { throw model.nonFiniteHead.checkpointError }
             try gradients.write(gradient, level: level(layers), first: batch.lowerBound)
+        }
+    }
+
+    /// Adds to `hessian` what errors of an embedding's rows do to the loss: Σ g gᵀ m / |g| over all tokens, g the gradient of the
+    /// sum of their cross-entropies by the row and m the mean of |g|, as tokens weigh elsewhere (``OutputGradients``). For when
+    /// the gradients passed the first block.
+    func addGradientsOfEmbedding(to hessian: Memory) throws(CheckpointError) {
+        let tokens = differentiated.count * (sequences[0].count - 1)
+        // Gradients are those of the mean by the streams, which are rows times a factor.
+        let factor = Float(tokens) * reference.configuration.embeddingScale
+        var sizes: [Float] = []
+        try forEachBatch(of: differentiated, isTold: false) { batch throws(CheckpointError) in
+            sizes += compute.squaresOfTokens(try gradients.read(level: level(0), batch)).map {
+                $0.squareRoot()
+            }
+        }
+        let mean = Float(sizes.reduce(0) { $0 + Double($1) } / Double(sizes.count))
+        var first = 0
+        try forEachBatch(of: differentiated, isTold: false) { batch throws(CheckpointError) in
+            let gradient = try gradients.read(level: level(0), batch)
+            let own = sizes[first..<first + gradient.layout.tokens]
+            let weights = own.map { $0 > 0 ? factor * factor * mean / $0 : 0 }
+            compute.addGram(of: gradient, weights: weights[...], to: hessian.floats)
+            first += own.count
         }
     }
 

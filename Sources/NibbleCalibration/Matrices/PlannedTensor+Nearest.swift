@@ -7,6 +7,12 @@ extension PlannedTensor {
     /// Outputs.
     var rows: Int { shape[0] }
 
+    /// What it can hold, where its codes and scales can be calibrated: it is of a type with such, and Hessians of its inputs
+    /// come in panels of 32 columns. Nil else.
+    var grid: WeightGrid? {
+        columns.isMultiple(of: FloatPanels.width) ? WeightGrid(format, columns: columns) : nil
+    }
+
     /// Where the weights stand.
     var place: (path: String, tensor: String) {
         guard case .stored(let entry) = source else { preconditionFailure("'\(name)' is not stored") }
@@ -56,6 +62,13 @@ extension PlannedTensor {
         let matrix = Matrix(
             rows: rows, columns: columns, format: format, bytes: UnsafeRawBufferPointer(memory.bytes),
             owner: memory, parameter: parameter)
+        guard let matrix else { preconditionFailure("\(format) cannot be decoded") }
+        return matrix
+    }
+
+    /// A matrix of encoded rows, as they lie in a file.
+    func encoded(_ bytes: UnsafeRawBufferPointer, of file: MappedFile) -> Matrix {
+        let matrix = Matrix(rows: rows, columns: columns, format: format, bytes: bytes, owner: file)
         guard let matrix else { preconditionFailure("\(format) cannot be decoded") }
         return matrix
     }

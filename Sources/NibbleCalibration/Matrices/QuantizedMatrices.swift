@@ -11,8 +11,8 @@ package struct QuantizedMatrices: Sendable {
     package let tensors: [PlannedTensor]
     /// Those of blocks whose codes and scales are chosen by calibration.
     package let calibrated: [PlannedTensor]
-    /// Those outside of blocks of which that was asked for: they are rounded to nearest.
-    let outside: [PlannedTensor]
+    /// Those of the vocabulary of which that was asked for.
+    package let vocabulary: [PlannedTensor]
     /// Their weights.
     package let weights: any WeightSource
     /// What to do about a weight that its format cannot hold, given the GGUF name of its matrix.
@@ -35,7 +35,7 @@ package struct QuantizedMatrices: Sendable {
             return $0.format != $0.source.format || calibrates($0)
         }
         calibrated = tensors.filter { calibrates($0) && $0.role.layer != nil }
-        outside = tensors.filter { calibrates($0) && $0.role.layer == nil }
+        vocabulary = tensors.filter { calibrates($0) && $0.role.isVocabulary }
         self.weights = weights
         self.rounded = rounded
         self.advice = advice
@@ -65,6 +65,25 @@ package struct QuantizedMatrices: Sendable {
         var matrices: [TensorRole: Matrix] = [:]
         for tensor in tensors where tensor.role.isVocabulary {
             matrices[tensor.role] = try nearest(tensor, compute: model.compute)
+        }
+        return model.replacing(matrices)
+    }
+
+    /// `model` with the vocabulary's matrices as they were calibrated, else rounded.
+    ///
+    /// - Parameter rows: gives the encoded rows of those that were.
+    func calibrateVocabulary(
+        of model: LanguageModel,
+        rows: (PlannedTensor) throws(CheckpointError) -> (bytes: UnsafeRawBufferPointer, file: MappedFile)?
+    ) throws(CheckpointError) -> LanguageModel {
+        var matrices: [TensorRole: Matrix] = [:]
+        for tensor in tensors where tensor.role.isVocabulary {
+            matrices[tensor.role] =
+                if let kept = try rows(tensor) {
+                    tensor.encoded(kept.bytes, of: kept.file)
+                } else {
+                    try nearest(tensor, compute: model.compute)
+                }
         }
         return model.replacing(matrices)
     }

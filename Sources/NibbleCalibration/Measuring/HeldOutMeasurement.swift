@@ -8,8 +8,10 @@ internal import NibbleTensor
 struct HeldOutMeasurement {
     /// The unquantized model.
     let reference: LanguageModel
-    /// The model with the vocabulary's matrices rounded.
-    let quantized: LanguageModel
+    /// The model with the vocabulary's matrices rounded to nearest.
+    let rounded: LanguageModel
+    /// The same as they were calibrated.
+    let calibrated: LanguageModel
     /// The held-out sequences.
     let sequences: [[Int32]]
     /// Their residual streams after the last block of the unquantized, the rounded and the calibrated model.
@@ -33,7 +35,13 @@ struct HeldOutMeasurement {
     /// The first of the models is the base of divergences.
     private func evaluate(_ states: [State]) throws(CheckpointError) -> Evaluation {
         try Evaluator(
-            states.map { $0 == .source ? reference : quantized }, sequences: sequences,
+            states.map { state in
+                switch state {
+                case .source: reference
+                case .rounded: rounded
+                case .calibrated: calibrated
+                }
+            }, sequences: sequences,
             name: "held-out text",
             streams: { model, chunks throws(CheckpointError) in try streams(states[model], chunks) }
         ).run()

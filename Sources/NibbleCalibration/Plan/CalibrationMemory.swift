@@ -43,7 +43,7 @@ struct CalibrationMemory {
 
     /// Most that is held at a time, without residual streams.
     func peak(_ forms: [TensorRole.Kind: CalibrationForm]) -> Int {
-        max(head, wayBack(forms), rounding(forms))
+        max(head, wayBack(forms), vocabularyRounding, rounding(forms))
     }
 
     /// The next form of the matrix whose own part is the largest; nil where all have their cheapest.
@@ -88,6 +88,13 @@ struct CalibrationMemory {
             + compute.distillationScratch(
                 tokens: tokens, vocabularySize: shape.vocabularySize, features: shape.embeddingLength,
                 isCached: true)
+    }
+
+    /// Rounding the vocabulary's matrices.
+    private var vocabularyRounding: Int {
+        guard differentiates, !matrices.vocabulary.isEmpty else { return 0 }
+        return 8 * tokens * shape.embeddingLength
+            + VocabularyRounding.byteCount(columns: shape.embeddingLength, compute: compute)
     }
 
     /// A pass through a block that is rounded to nearest, and back.
@@ -145,9 +152,10 @@ struct CalibrationMemory {
         let outputs =
             differentiates && options.yaqa && form.bands > 0
             ? OutputGradients.byteCount(bands) + largest + size / max(form.bands, 1) : 0
+        let records = 4 * tensor.rows * (tensor.grid?.recordsPerRow ?? 0)
         let pieces = 16 * MatrixRounding.mostRows * compute.workers.count * tensor.columns
         // The products with what is lost, where that is still there; then the factor in its place.
-        return size + max(lost + square, square + outputs + pieces)
+        return size + records + max(lost + square, square + outputs + pieces)
     }
 
     /// Bytes a sequence of the streams that go along while matrices are rounded.
@@ -165,7 +173,9 @@ struct CalibrationMemory {
     func files(
         _ forms: [TensorRole.Kind: CalibrationForm], sequences: Int, heldOut: Int, observesAgain: Bool
     ) -> Int {
-        let rows = matrices.calibrated.reduce(0) { $0 + EncodedRowsFile.byteCount($1) }
+        let rows = (matrices.calibrated + matrices.vocabulary).reduce(0) {
+            $0 + EncodedRowsFile.byteCount($1)
+        }
         let stream = StreamStore.byteCount(features: shape.embeddingLength, length: length, compute)
         let levels = shape.layerCount + 1
         guard differentiates else { return rows + heldOut * stream * levels }
@@ -174,7 +184,8 @@ struct CalibrationMemory {
                 $0 + OutputGradientsFile.byteCount(bands($1, forms), tokens: sequences * length)
             }
         }
-        return rows + (observesAgain ? outputs.max() ?? 0 : outputs.reduce(0, +))
+        let states = matrices.vocabulary.isEmpty ? 0 : 4 * shape.embeddingLength * shape.embeddingLength
+        return rows + states + (observesAgain ? outputs.max() ?? 0 : outputs.reduce(0, +))
             + (sequences + heldOut) * stream * levels + sequences * stream * (observesAgain ? levels : 2)
     }
 }

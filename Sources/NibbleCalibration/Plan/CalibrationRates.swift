@@ -1,5 +1,5 @@
 internal import NibbleCheckpoint
-internal import NibbleNumerics
+package import NibbleNumerics
 package import NibbleTensor
 
 /// What this machine does in a second of the work of a calibration, measured for a moment.
@@ -31,7 +31,9 @@ package struct CalibrationRates: Sendable {
     }
 
     /// Measures with all threads of `compute`, in about two seconds.
-    package init(measuring compute: Compute) {
+    ///
+    /// - Parameter format: one with codes and scales, for rates of rounding.
+    package init(measuring compute: Compute, format: WeightFormat) {
         let width = 2048
         let tokens = compute.tensor(features: width, layout: compute.layout(sequences: 1, length: 512))
         tokens.fill(0.5)
@@ -55,7 +57,7 @@ package struct CalibrationRates: Sendable {
                     columns: width, depth: width, level: compute.level)
             }
         }
-        (encoding, rounding) = Self.codecRates(compute)
+        (encoding, rounding) = Self.codecRates(compute, format)
     }
 
     private static func rate(_ operations: Double, _ body: () throws -> Void) rethrows -> Double {
@@ -71,13 +73,16 @@ package struct CalibrationRates: Sendable {
         return count * operations / (elapsed / .seconds(1))
     }
 
-    /// Of Q4_0, as good as of the others.
-    private static func codecRates(_ compute: Compute) -> (encoding: Double, rounding: Double) {
+    private static func codecRates(
+        _ compute: Compute, _ format: WeightFormat
+    ) -> (encoding: Double, rounding: Double) {
         let (rows, columns) = (256, 256)
-        guard let codec = ScaledBlocks(.q4_0) else { preconditionFailure("Q4_0 has scaled blocks") }
+        guard let grid = WeightGrid(format, columns: columns) else {
+            preconditionFailure("\(format) has no codes and scales")
+        }
         let matrix = CalibratedMatrix(
             role: TensorRole(.feedForwardUp, layer: 0), name: "sample", source: ("sample", "sample"),
-            rows: rows, columns: columns, codec: codec, advice: "")
+            rows: rows, grid: grid, advice: "")
         for index in 0..<rows * columns {
             let bits = SplitMix64.mix(UInt64(index))
             matrix.weights.floats[index] = Float(bits >> 40) / Float(1 << 24) - 0.5
@@ -89,12 +94,11 @@ package struct CalibrationRates: Sendable {
         do {
             let encoding = try rate(count) {
                 try compute.forEachRows(of: rows) { rows throws(CheckpointError) in
-                    var scales = matrix.scales(rows).mutableSpan
-                    codec.chooseScales(matrix.values(rows).span, into: &scales)
-                    try matrix.encode(rows, level: compute.level)
+                    try matrix.roundToNearest(rows, level: compute.level)
                 }
             }
-            let factor = try GPTQRounding(hessian, columns: columns, compute: compute)
+            let factor = try GPTQRounding(
+                hessian, columns: columns, blockSizes: [grid.blockSize], compute: compute)
             let rounding = try rate(count) {
                 try compute.forEachRows(in: 0..<rows, height: 4) { rows in
                     try factor.round(rows, of: matrix, options, level: compute.level)

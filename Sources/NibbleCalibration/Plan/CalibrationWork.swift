@@ -32,6 +32,13 @@ struct CalibrationWork {
                 + (plan.observesAgain ? 0 : outputs(layer))
         case .observe(let layer):
             return encoding(layer) + Double(tokens) * 2 * block / rates.products + outputs(layer)
+        case .roundVocabulary:
+            return matrices.vocabulary.reduce(0) { sum, tensor in
+                let size = Double(tensor.rows * tensor.columns)
+                let square = size * Double(tensor.columns)
+                return sum + size / rates.rounding
+                    + square * (options.coordinateDescent ? 7 : 1) / rates.floats
+            }
         case .round(let sublayer, let layer): return rounding(sublayer, layer)
         case .measure:
             return 5 * Double(heldOut) / 2 * 2 * Double(shape.vocabularySize * shape.embeddingLength)

@@ -15,7 +15,7 @@ struct MatrixRounding {
         _ matrix: CalibratedMatrix, importance: [Float]
     ) throws(CheckpointError) -> CalibrationResult.Matrix {
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-            try matrix.searchScales(rows, importance: importance, level: compute.level)
+            try matrix.choose(rows, importance: importance, level: compute.level)
             try matrix.encode(rows, level: compute.level)
         }
         return .init(name: matrix.name, methods: [.importance, .nearest])
@@ -24,7 +24,7 @@ struct MatrixRounding {
     /// Gives each weight the nearest code, with the scales that the codec chooses.
     func roundToNearest(_ matrix: CalibratedMatrix) throws(CheckpointError) {
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-            try matrix.encode(rows, level: compute.level)
+            try matrix.roundToNearest(rows, level: compute.level)
         }
     }
 
@@ -152,7 +152,7 @@ struct MatrixRounding {
     }
 
     /// Rounds and encodes some rows of a matrix.
-    private func round(
+    func round(
         _ rows: Range<Int>, of matrix: CalibratedMatrix, by rounding: GPTQRounding
     ) throws(CheckpointError) {
         try forEachRows(in: rows) { rows throws(CheckpointError) in
@@ -163,8 +163,8 @@ struct MatrixRounding {
                 throw CheckpointError(
                     .invalidValue, path: matrix.source.path,
                     subject:
-                        "tensor '\(matrix.source.tensor)', rows \(rows.lowerBound) to \(rows.upperBound - 1)",
-                    "a weight is too large for \(matrix.codec.type), or not a number", advice: matrix.advice)
+                        "tensor '\(matrix.source.tensor)', rows \(matrix.firstRow + rows.lowerBound) to \(matrix.firstRow + rows.upperBound - 1)",
+                    "a weight is too large for \(matrix.grid.format), or not a number", advice: matrix.advice)
             }
             try matrix.encode(rows, level: compute.level)
         }

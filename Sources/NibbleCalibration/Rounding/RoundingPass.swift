@@ -41,14 +41,15 @@ struct RoundingPass {
             let roles = group.kinds.map { TensorRole($0, layer: layer) }
             let own = matrices.calibrated.filter { roles.contains($0.role) }
             var inputs = try look(at: group, of: layer, own.map(\.role), quantized: block, share: share)
+            inputs.blockSizes = Set(own.compactMap { $0.grid?.blockSize })
             var encoded: [TensorRole: Matrix] = [:]
             for tensor in own {
-                guard let codec = tensor.format.scaledBlocks else {
-                    preconditionFailure("\(tensor.format) has no scaled blocks")
-                }
-                let matrix = try CalibratedMatrix(tensor, of: matrices, codec: codec, compute: compute)
+                guard let grid = tensor.grid else { preconditionFailure("\(tensor.format) has no grid") }
+                let matrix = try CalibratedMatrix(
+                    0..<tensor.rows, of: tensor, in: matrices, grid: grid, compute: compute)
                 let result = try round(matrix, &inputs, share: share / Double(own.count))
-                done.matrices.append((result, try rows.write(matrix)))
+                try rows.write(matrix)
+                done.matrices.append((result, try rows.digest(of: tensor)))
                 encoded[tensor.role] = matrix.matrix
             }
             for role in roles where encoded[role] == nil {
@@ -73,9 +74,7 @@ struct RoundingPass {
                 encoded[role] = try matrices.nearest(tensor, compute: compute)
                 continue
             }
-            encoded[role] = Matrix(
-                rows: tensor.rows, columns: tensor.columns, format: tensor.format, bytes: kept.bytes,
-                owner: kept.file)
+            encoded[role] = tensor.encoded(kept.bytes, of: kept.file)
         }
         try streams.pass(sublayer, of: layer, quantized: reference.replacing(encoded))
         try tick(0)
@@ -86,6 +85,8 @@ struct RoundingPass {
         /// The mean squares of their features.
         var importance: [Float]?
         var hessians: InputHessians?
+        /// Columns whose scales are chosen together, in the matrices.
+        var blockSizes: Set<Int> = []
         /// The factor of the Hessian that was asked for last, which several matrices may share.
         var factor: (hessian: Memory, result: Result<GPTQRounding, HessianFailure>)?
     }
@@ -167,7 +168,8 @@ struct RoundingPass {
         if let last = inputs.factor, last.hessian === hessian { return last.result }
         inputs.factor = nil
         let result = Result { () throws(HessianFailure) in
-            try GPTQRounding(hessian, columns: matrix.columns, compute: compute)
+            try GPTQRounding(
+                hessian, columns: matrix.columns, blockSizes: inputs.blockSizes, compute: compute)
         }
         inputs.factor = (hessian, result)
         return result

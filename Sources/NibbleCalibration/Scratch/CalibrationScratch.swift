@@ -9,6 +9,7 @@ internal import NibbleTensor
 ///     journal.jsonl      the steps that are done
 ///     streams, gradients activations of the model that is rounded to nearest, and their gradients
 ///     outputs            what the gradients by the outputs of matrices say
+///     states             what is known of the final states
 ///     exact, rounded     the residual streams of the unquantized and of the rounded model
 ///     inputs.*           inputs of matrices in the rounded model
 ///     rows               the encoded matrices
@@ -25,7 +26,7 @@ package final class CalibrationScratch {
     enum Name: String, CaseIterable {
         case identity = "identity.json"
         case journal = "journal.jsonl"
-        case streams, gradients, outputs, exact, rounded, rows, lock
+        case streams, gradients, outputs, states, exact, rounded, rows, lock
         case attentionInputs = "inputs.attention"
         case feedForwardInputs = "inputs.feedForward"
 

@@ -10,9 +10,11 @@ extension LanguageModel {
     ///   - stream: theirs after the last block.
     ///   - weight: what gradients are multiplied by: the share of these sequences in the whole.
     ///   - gradients: sees those of the last norm and the head where they are parameters.
+    ///   - see: is given the inputs of the head, of all tokens but the last of each sequence, and -log p of what follows them.
     /// - Returns: the cross-entropy in nats a token, and the gradient; nil where a logit is NaN or infinite.
     package func crossEntropy(
-        of sequences: [[Int32]], stream: Tensor, weight: Float, into gradients: Gradients
+        of sequences: [[Int32]], stream: Tensor, weight: Float, into gradients: Gradients,
+        see: (_ states: Tensor, _ losses: [Float]) -> Void = { _, _ in }
     ) -> (loss: Double, gradient: Tensor)? {
         let length = stream.layout.length
         precondition(
@@ -21,10 +23,11 @@ extension LanguageModel {
         let tape = Tape(compute)
         let states = finalStates(stream, positions: 0..<length - 1, tape: tape)
         guard
-            let (loss, gradient) = compute.nextTokenLoss(
+            let (loss, losses, gradient) = compute.nextTokenLoss(
                 states, head: head, softcap: finalLogitSoftcap, targets: sequences.flatMap { $0.dropFirst() },
                 weight: weight, gradients: gradients)
         else { return nil }
+        see(states, losses)
         guard let result = tape.backpropagate([(states, gradient)], to: [stream], into: gradients)[0] else {
             preconditionFailure("states are made of their stream")
         }

@@ -139,7 +139,7 @@ extension ModelConfiguration {
 
     /// What token embeddings are multiplied with: the exact root, as llama.cpp does; `transformers` rounds it to
     /// the type of the weights first.
-    var embeddingScale: Float { architecture == .gemma3 ? Float(embeddingLength).squareRoot() : 1 }
+    package var embeddingScale: Float { architecture == .gemma3 ? Float(embeddingLength).squareRoot() : 1 }
 
     /// How the feed-forward layer bends its gate.
     var activation: Activation { architecture == .gemma3 ? .geluTanh : .silu }

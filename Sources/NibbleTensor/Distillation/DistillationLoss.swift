@@ -35,6 +35,8 @@ public struct DistillationLoss: Sendable, Equatable {
         public var divergence = 0.0
         /// Mean -log q of the next token at the loss' temperature.
         public var negativeLogLikelihood = 0.0
+        /// -log q of the next token of each token.
+        package var negativeLogLikelihoods: [Float] = []
         /// The distance of hidden states, without its weight; 0 where it has none.
         public var hidden = 0.0
         /// Tokens whose contribution was clipped.

@@ -129,6 +129,7 @@ struct DistillationSlice {
         result.loss += share * value * clip
         result.divergence += share * forward
         result.negativeLogLikelihood += share * negativeLogLikelihood
+        result.negativeLogLikelihoods.append(Float(negativeLogLikelihood))
         if clip < 1 { result.clipped += 1 }
         return clip
     }

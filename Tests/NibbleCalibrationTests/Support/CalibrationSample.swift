@@ -68,12 +68,12 @@ enum CalibrationSample {
         let scales = try #require(matrix.scales)
         let own = CalibratedMatrix(
             role: matrix.role, name: matrix.name, source: matrix.source, rows: matrix.rows,
-            columns: matrix.columns, codec: scales.codec, advice: "")
+            grid: try #require(WeightGrid(.ggml(scales.codec.type), columns: matrix.columns)), advice: "")
         own.weights.bytes.copyMemory(from: UnsafeRawBufferPointer(matrix.masters.bytes))
-        own.scales.bytes.copyMemory(from: UnsafeRawBufferPointer(scales.masters.bytes))
+        own.records.bytes.copyMemory(from: UnsafeRawBufferPointer(scales.masters.bytes))
         try body(own)
         matrix.masters.bytes.copyMemory(from: UnsafeRawBufferPointer(own.weights.bytes))
-        scales.masters.bytes.copyMemory(from: UnsafeRawBufferPointer(own.scales.bytes))
+        scales.masters.bytes.copyMemory(from: UnsafeRawBufferPointer(own.records.bytes))
     }
 
     /// What the gradients of some text say of a student's matrices.

@@ -9,15 +9,15 @@ internal import NibbleTensor
 ///
 ///     tⱼ = wⱼ + Σ_{i<j} eᵢ Rᵢⱼ / Rⱼⱼ,   eᵢ = wᵢ - its rounded value
 ///
-/// which is GPTQ in the factor of A instead of that of its inverse. A block's scale is chosen when its turn comes, from
-/// what is then to be rounded.
+/// which is GPTQ in the factor of A instead of that of its inverse. Scales and minima of a block are chosen when its turn
+/// comes, from what is then to be rounded.
 struct GPTQRounding {
     /// Inputs of the matrix.
     let columns: Int
     /// The mean square of the input of each column, as a multiple of the mean of all.
     let importance: [Float]
-    /// The columns in the order in which they are rounded: blocks, and columns within each, by falling mean square. What
-    /// matters most is rounded while most others can still make up for it.
+    /// The columns in the order in which they are rounded: blocks, within them 32 columns that stand together, and within these
+    /// single ones, by falling mean square. What matters most is rounded while most others can still make up for it.
     let order: [Int]
     /// A.
     private let hessian: FloatPanels
@@ -37,8 +37,13 @@ struct GPTQRounding {
     /// The one of ``dampings`` that was added.
     let damping: Float
 
-    /// - Parameter hessian: A, `[columns][columns]`, which is taken over.
-    init(_ hessian: Memory, columns: Int, compute: Compute) throws(HessianFailure) {
+    /// - Parameters:
+    ///   - hessian: A, `[columns][columns]`, which is taken over.
+    ///   - columns: a multiple of 32.
+    ///   - blockSizes: columns whose scales are chosen together, in the matrices that are rounded: multiples of each other.
+    init(
+        _ hessian: Memory, columns: Int, blockSizes: Set<Int>, compute: Compute
+    ) throws(HessianFailure) {
         self.columns = columns
         let squares = (0..<columns).map { hessian.floats[$0 * columns + $0] }
         let mean = squares.reduce(0, +) / Float(columns)
@@ -46,7 +51,7 @@ struct GPTQRounding {
             throw .notFinite
         }
         guard mean > 0 else { throw .zero }
-        let order = Self.order(squares)
+        let order = Self.order(squares, blockSizes)
         let memory = Memory(byteCount: columns * columns * 4)
         let values = memory.floats
         let damping = Self.dampings.first { damping in
@@ -78,16 +83,25 @@ struct GPTQRounding {
         self.hessian = FloatPanels(taking: hessian, rows: columns, columns: columns, compute: compute)
     }
 
-    private static func order(_ squares: [Float]) -> [Int] {
-        let width = ScaledBlocks.blockSize
-        let blocks = (0..<squares.count / width).map { block in
-            (first: block * width, sum: squares[block * width..<(block + 1) * width].reduce(0, +))
+    private static func order(_ squares: [Float], _ blockSizes: Set<Int>) -> [Int] {
+        let sizes = blockSizes.union([chunk]).filter { $0 < squares.count }.sorted(by: >)
+        func order(_ range: Range<Int>, _ sizes: ArraySlice<Int>) -> [Int] {
+            guard let size = sizes.first else {
+                return range.sorted { (squares[$1], $0) < (squares[$0], $1) }
+            }
+            let blocks = stride(from: range.lowerBound, to: range.upperBound, by: size).map { first in
+                let block = first..<min(first + size, range.upperBound)
+                return (block: block, sum: squares[block].reduce(0, +))
+            }
+            // Ties stay in their order.
+            return blocks.sorted { ($1.sum, $0.block.lowerBound) < ($0.sum, $1.block.lowerBound) }
+                .flatMap { order($0.block, sizes.dropFirst()) }
         }
-        // Ties stay in their order.
-        return blocks.sorted { ($1.sum, $0.first) < ($0.sum, $1.first) }.flatMap { block in
-            (block.first..<block.first + width).sorted { (squares[$1], $0) < (squares[$0], $1) }
-        }
+        return order(squares.indices, sizes[...])
     }
+
+    /// Columns that are rounded one by one before what they lost is passed on by a product.
+    private static let chunk = FloatPanels.width
 
     /// Rounds rows of a matrix: its weights become what they are decoded to, its scales those they were rounded with.
     ///
@@ -97,12 +111,16 @@ struct GPTQRounding {
     func round(
         _ rows: Range<Int>, of matrix: CalibratedMatrix, _ options: CalibrationOptions, level: KernelLevel
     ) throws(CodecError) {
-        let width = ScaledBlocks.blockSize
+        let grid = matrix.grid
         // In the order of rounding.
         let errors = Memory(byteCount: rows.count * columns * 4)
         // What the weights of a stripe take over of the errors before it.
         let taken = Memory(byteCount: rows.count * Self.stripe * 4)
-        var block = GPTQBlock(rows: rows.count, codec: matrix.codec)
+        let records = matrix.records.floats + rows.lowerBound * grid.recordsPerRow
+        let isWide = grid.blockSize > Self.stripe
+        if isWide { try choose(rows, of: matrix, options, level: level) }
+        let width = isWide ? Self.stripe : grid.blockSize
+        var block = GPTQBlock(rows: rows.count, width: width, grid: grid)
         for stripe in stride(from: 0, to: columns, by: Self.stripe) {
             let end = min(stripe + Self.stripe, columns)
             if stripe > 0 {
@@ -113,40 +131,65 @@ struct GPTQRounding {
                     depth: stripe, level: level)
             }
             for first in stride(from: stripe, to: end, by: width) {
-                let places = order[first..<first + width]
-                for row in 0..<rows.count {
-                    block.set(row, matrix.weights.floats + (rows.lowerBound + row) * columns, places)
-                }
+                let last = min(first + width, end)
+                block.load(rows, of: matrix, order[first..<last])
                 block.values.withUnsafeMutableBufferPointer { values in
                     guard let start = values.baseAddress else { return }
                     for row in 0..<rows.count {
                         let own = taken.floats + row * Self.stripe + first - stripe
-                        for column in 0..<width { start[row * width + column] += own[column] }
+                        for column in 0..<last - first { start[row * width + column] += own[column] }
                     }
-                    guard first > stripe else { return }
-                    Compute.addProduct(
-                        errors.floats + stripe, stride: columns, factors, row: stripe, column: first,
-                        into: start, stride: width, rows: rows.count, columns: width,
-                        depth: first - stripe, level: level)
+                    add(errors, of: stripe..<first, to: start, width: width, first..<last, rows.count, level)
                 }
-                if options.scales == .importance {
-                    try block.searchScales(importance[first..<first + width], level: level)
-                } else {
-                    block.chooseScales()
+                if !isWide {
+                    try block.choose(
+                        importance: options.scales == .importance ? importance[first..<last] : nil,
+                        into: records, stride: grid.recordsPerRow, level: level)
                 }
-                block.round(
-                    factors: factors.place(row: first, column: first),
-                    errors: errors.floats + first, errorStride: columns, level: level)
-                let index = order[first] / width
-                for row in 0..<rows.count {
-                    block.get(row, into: matrix.weights.floats + (rows.lowerBound + row) * columns, places)
-                    matrix.scales.floats[(rows.lowerBound + row) * matrix.scalesPerRow + index] =
-                        block.scales[row]
+                for chunk in stride(from: first, to: last, by: Self.chunk) {
+                    let own = chunk..<min(chunk + Self.chunk, last)
+                    block.values.withUnsafeMutableBufferPointer { values in
+                        guard let start = values.baseAddress else { return }
+                        add(
+                            errors, of: first..<chunk, to: start + chunk - first, width: width, own,
+                            rows.count,
+                            level)
+                    }
+                    block.round(
+                        own.lowerBound - first..<own.upperBound - first,
+                        factors: factors.place(row: chunk, column: chunk), errors: errors.floats + chunk,
+                        errorStride: columns, records: records, stride: grid.recordsPerRow, level: level)
                 }
+                block.store(rows, into: matrix)
             }
         }
         withExtendedLifetime(taken) {}
         if options.coordinateDescent { descend(rows, of: matrix, errors: errors, level: level) }
+    }
+
+    /// Adds what columns take over of the errors of others before them.
+    private func add(
+        _ errors: Memory, of others: Range<Int>, to values: UnsafeMutablePointer<Float>, width: Int,
+        _ columns: Range<Int>, _ rows: Int, _ level: KernelLevel
+    ) {
+        guard !others.isEmpty else { return }
+        Compute.addProduct(
+            errors.floats + others.lowerBound, stride: self.columns, factors, row: others.lowerBound,
+            column: columns.lowerBound, into: values, stride: width, rows: rows, columns: columns.count,
+            depth: others.count, level: level)
+    }
+
+    /// Chooses scales of blocks that are wider than a stripe, whose weights have taken over nothing yet.
+    private func choose(
+        _ rows: Range<Int>, of matrix: CalibratedMatrix, _ options: CalibrationOptions, level: KernelLevel
+    ) throws(CodecError) {
+        var inOrder = [Float](repeating: 0, count: columns)
+        for (index, place) in order.enumerated() { inOrder[place] = importance[index] }
+        let weights = inOrder
+        var records = matrix.records(rows).mutableSpan
+        try matrix.grid.choose(
+            matrix.values(rows).span, columns: columns,
+            importance: options.scales == .importance ? weights.span : nil, into: &records, level: level)
     }
 
     /// Goes on with coordinate descent.
@@ -162,10 +205,10 @@ struct GPTQRounding {
             }
         }
         CoordinateDescent(
-            hessian: hessian, columns: columns, damping: added, codec: matrix.codec, level: level
+            hessian: hessian, columns: columns, damping: added, grid: matrix.grid, level: level
         ).descend(
             rows: rows.count, errors: own.floats,
             values: matrix.weights.floats + rows.lowerBound * columns,
-            scales: matrix.scales.floats + rows.lowerBound * matrix.scalesPerRow)
+            records: matrix.records.floats + rows.lowerBound * matrix.grid.recordsPerRow)
     }
 }
