@@ -136,14 +136,8 @@ struct CalibrationParts {
 
     /// The model with the vocabulary's matrices as they will be.
     private func calibratedVocabulary() throws(CheckpointError) -> LanguageModel {
-        let reference = rounding.streams.reference
-        let digests = matrices.vocabulary.compactMap { tensor in
-            rounding.journal.digest(of: tensor.name).map { (tensor.role, $0) }
-        }
-        guard !digests.isEmpty else { return try matrices.roundVocabulary(of: reference) }
-        let known = Dictionary(uniqueKeysWithValues: digests)
-        return try matrices.calibrateVocabulary(of: reference) { tensor throws(CheckpointError) in
-            guard let digest = known[tensor.role] else { return nil }
+        try matrices.roundVocabulary(of: rounding.streams.reference) { tensor throws(CheckpointError) in
+            guard let digest = rounding.journal.digest(of: tensor.name) else { return nil }
             return try rounding.rows.read(tensor, digest: digest)
         }
     }

@@ -60,32 +60,22 @@ package struct QuantizedMatrices: Sendable {
     }
 
     /// `model` with the vocabulary's matrices rounded.
-    func roundVocabulary(of model: LanguageModel) throws(CheckpointError) -> LanguageModel {
-        if let rounded { return rounded }
-        var matrices: [TensorRole: Matrix] = [:]
-        for tensor in tensors where tensor.role.isVocabulary {
-            matrices[tensor.role] = try nearest(tensor, compute: model.compute)
-        }
-        return model.replacing(matrices)
-    }
-
-    /// `model` with the vocabulary's matrices as they were calibrated, else rounded.
     ///
-    /// - Parameter rows: gives the encoded rows of those that were.
-    func calibrateVocabulary(
+    /// - Parameter rows: gives the encoded rows of those that were calibrated; all others are rounded to nearest.
+    func roundVocabulary(
         of model: LanguageModel,
-        rows: (PlannedTensor) throws(CheckpointError) -> (bytes: UnsafeRawBufferPointer, file: MappedFile)?
+        rows: (PlannedTensor) throws(CheckpointError) -> (bytes: UnsafeRawBufferPointer, file: MappedFile)? =
+            { _ in nil }
     ) throws(CheckpointError) -> LanguageModel {
         var matrices: [TensorRole: Matrix] = [:]
         for tensor in tensors where tensor.role.isVocabulary {
-            matrices[tensor.role] =
-                if let kept = try rows(tensor) {
-                    tensor.encoded(kept.bytes, of: kept.file)
-                } else {
-                    try nearest(tensor, compute: model.compute)
-                }
+            if let kept = try rows(tensor) {
+                matrices[tensor.role] = tensor.encoded(kept.bytes, of: kept.file)
+            } else if rounded == nil {
+                matrices[tensor.role] = try nearest(tensor, compute: model.compute)
+            }
         }
-        return model.replacing(matrices)
+        return (rounded ?? model).replacing(matrices)
     }
 
     /// A matrix with each weight rounded to the nearest code.

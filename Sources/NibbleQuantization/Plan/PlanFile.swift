@@ -59,15 +59,16 @@ public struct PlanFile: Sendable, Equatable {
         var byName: [String: GGMLType] = [:]
         let lines = text.split(omittingEmptySubsequences: false, whereSeparator: \.isNewline)
         for (index, line) in lines.enumerated() {
-            let said = line.prefix { $0 != "#" }
-            let words = said.split(whereSeparator: \.isWhitespace).map(String.init)
+            let words = line.prefix { $0 != "#" }.split(whereSeparator: \.isWhitespace).map(String.init)
             guard !words.isEmpty else { continue }
             func fault(_ problem: String, _ advice: String?) -> CheckpointError {
                 CheckpointError(
                     .malformed, path: path, subject: "line \(index + 1)", problem, advice: advice)
             }
             guard words.count == 2 else {
-                throw fault("'\(said.trimmed)' is no name and a type", "as 'blk.0.attn_q.weight q4_k'")
+                throw fault(
+                    "'\(words.joined(separator: " "))' is no name and a type", "as 'blk.0.attn_q.weight q4_k'"
+                )
             }
             let (name, type) = (words[0], words[1].lowercased())
             if name == "type" {
@@ -108,15 +109,6 @@ public struct PlanFile: Sendable, Equatable {
             .inconsistent, path: path, subject: "line \(unknown.line)",
             "names '\(unknown.name)', which is no matrix of \(model.path)",
             advice: NearestName.advice(unknown.name, among: known) ?? "it was made for another model")
-    }
-}
-
-extension Substring {
-    /// Without white space at both ends.
-    fileprivate var trimmed: Substring {
-        var text = drop(while: \.isWhitespace)
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return text
     }
 }
 

@@ -33,9 +33,11 @@ struct CoordinateDescent {
 
     /// Columns that have their turn together: those of a part, 32 at least; of a part that is wider than a stripe 32, and its
     /// scale has turns of its own.
-    private var width: Int {
-        grid.shape.partSize > Self.stripe ? FloatPanels.width : max(grid.shape.partSize, FloatPanels.width)
-    }
+    private var width: Int { isWide ? FloatPanels.width : max(grid.shape.partSize, FloatPanels.width) }
+    /// Whether a part is wider than a stripe.
+    private var isWide: Bool { grid.shape.partSize > Self.stripe }
+    /// Parts among the columns that have their turn together.
+    private var parts: Int { max(width / grid.shape.partSize, 1) }
 
     /// Lowers the errors of `rows` rows.
     ///
@@ -47,8 +49,7 @@ struct CoordinateDescent {
         rows: Int, errors: UnsafePointer<Float>, values: UnsafeMutablePointer<Float>,
         records: UnsafeMutablePointer<Float>
     ) {
-        let width = width
-        let parts = max(width / grid.shape.partSize, 1)
+        let (width, parts) = (width, parts)
         let memory = Memory(
             byteCount: (rows * (columns + Self.stripe) + (width + parts) * width
                 + BlockDescent.scratch(width)) * 4)
@@ -61,7 +62,7 @@ struct CoordinateDescent {
         addProduct(errors, stride: columns, 0..<columns, to: gradients, 0..<columns, rows: rows)
         for index in 0..<rows * columns { gradients[index] += damping * errors[index] }
         for _ in 0..<Self.sweeps {
-            if grid.shape.partSize > Self.stripe {
+            if isWide {
                 chooseScales(rows: rows, gradients: gradients, values: values, records: records)
             }
             for start in stride(from: 0, to: columns, by: Self.stripe) {
@@ -93,7 +94,6 @@ struct CoordinateDescent {
     ) {
         let width = width
         let (block, place) = (first / grid.blockSize, first % grid.blockSize)
-        let isWide = grid.shape.partSize > width
         for row in 0..<rows {
             let start = records + row * grid.recordsPerRow + block * grid.recordSize
             let record = grid.record(start)
@@ -101,7 +101,7 @@ struct CoordinateDescent {
             let change = changes + row * Self.stripe
             change.update(from: own, count: width)
             descent.begin(gradient: gradient)
-            for index in 0..<max(width / grid.shape.partSize, 1) {
+            for index in 0..<parts {
                 let number = place / grid.shape.partSize + index
                 var part = BlockDescent.Part(
                     index: index, scale: record.scale(number), minimum: record.minimum(number),
