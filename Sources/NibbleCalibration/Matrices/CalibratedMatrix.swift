@@ -1,6 +1,6 @@
 package import NibbleCheckpoint
 package import NibbleNumerics
-package import NibbleQuantization
+import NibbleQuantization
 package import NibbleTensor
 
 /// A matrix while calibration chooses its codes and scales.

@@ -61,6 +61,13 @@ package enum GridLevels: Sendable, Equatable {
         }
     }
 
+    /// The level nearest to a position, to the last bit of it; ties go away from zero. ``nearest(_:)`` has the codec's
+    /// arithmetic, which adds before it rounds.
+    package func rounded(_ position: Float) -> Float {
+        guard case .integers = self else { return nearest(position) }
+        return min(max(position.rounded(), bounds.lowest), bounds.highest)
+    }
+
     /// The first and the last level.
     package var bounds: (lowest: Float, highest: Float) {
         switch self {

@@ -139,8 +139,8 @@ struct BlockDescent {
         for column in columns {
             let row = square + column * width
             let (old, step) = (levels[column], gradient[column] / (row[column] * part.scale))
-            guard step.isFinite else { continue }
-            let new = grid.shape.levels.nearest(old - step)
+            guard abs(step) > 0.5, step.isFinite else { continue }
+            let new = grid.shape.levels.rounded(old - step)
             guard new != old else { continue }
             if isAnchored {
                 if isExtreme(old) {
