@@ -22,6 +22,8 @@ struct ConvertCommand: ParsableCommand {
                 nibble convert gemma.bf16.gguf -o g.gguf --plan gemma.plan
               Codes and scales chosen by what a text says: minutes instead of a second, and far less is lost:
                 nibble convert gemma-3-270m -o gemma.q4_0.gguf --calibrate wiki.train.txt
+              Files of several types in a folder, for which the text is gone through once:
+                nibble convert gemma-3-270m -o gemma-files --type q4_0 --type q4_k_m --calibrate wiki.train.txt
               Back to a folder that transformers loads:
                 nibble convert gemma.bf16.gguf -o gemma-folder
             """
@@ -30,16 +32,20 @@ struct ConvertCommand: ParsableCommand {
     @Argument(help: "A hub folder, a .safetensors file or index, or a .gguf file (the first part, if split).")
     var input: String
 
-    @Option(name: .shortAndLong, help: "A path that ends in .gguf, or else a folder for safetensors.")
+    @Option(
+        name: .shortAndLong,
+        help:
+            "A path that ends in .gguf, or else a folder for safetensors; for several types the folder of all files."
+    )
     var output: String
 
     @Option(
         help: ArgumentHelp(
-            "What to convert to: \(QuantizationType.allCases.map(\.rawValue).joined(separator: ", ")).",
+            "What to convert to, may be repeated: \(QuantizationType.allCases.map(\.rawValue).joined(separator: ", ")).",
             discussion: "Default: q4_0 for GGUF, bf16 for a folder, which holds bf16, f16, f32, or "
                 + "\(QuantizationType.folderTypes.map(\.rawValue).joined(separator: ", ")).",
             valueName: "type"))
-    var type: QuantizationType?
+    var type: [QuantizationType] = []
 
     @Flag(help: "Give every matrix the default type: no exceptions for embedding, head and first layers.")
     var pure = false
@@ -113,46 +119,72 @@ struct ConvertCommand: ParsableCommand {
 
     func validate() throws {
         let others: [(name: String, isSet: Bool)] = [
-            ("type", type != nil), ("pure", pure), ("embedding-type", embeddingType != nil),
+            ("type", !type.isEmpty), ("pure", pure), ("embedding-type", embeddingType != nil),
             ("output-type", outputType != nil), ("tensor-type", !tensorType.isEmpty),
         ]
         if plan != nil, let first = others.first(where: \.isSet) {
             throw ValidationError("--plan says what --\(first.name) says: give one of them")
         }
+        guard type.count > 1 else { return }
+        if let twice = type.first(where: { one in type.count { $0 == one } > 1 }) {
+            throw ValidationError("--type \(twice.rawValue) is there twice")
+        }
+        if output.lowercased().hasSuffix(".gguf") {
+            throw ValidationError("several types make several files: name a folder for them, not '\(output)'")
+        }
+        if savePlan != nil {
+            throw ValidationError("--save-plan is for one type: a plan file holds one plan")
+        }
     }
 
     func run() throws {
         try Session.run { session in
-            if calibration.isAsked { return try calibrate(session) }
-            let converter = try Converter(
-                try request(threads: threads.count(session), level: session.kernels))
-            let report = ConversionReport(converter)
-            try save(converter)
+            let requests = try requests(threads: threads.count(session), level: session.kernels)
+            if calibration.isAsked { return try calibrate(requests, session) }
+            let source = try ModelCheckpoint(path: input)
+            let converters = try requests.map { try Converter($0, source: source) }
+            let reports = converters.map { ConversionReport($0) }
+            try save(converters[0])
             if dryRun {
-                session.warn(report.warnings)
-                try StandardOutput.print(json ? report.planJSON : report.planTable)
-                return
+                session.warn(Self.distinct(reports.flatMap(\.warnings)))
+                return json
+                    ? try StandardOutput.print(ConversionSet.document(reports.map { $0.planJSON() }))
+                    : try StandardOutput.print(reports.map(\.planTable).joined(separator: "\n\n"))
             }
+            try prepare(requests)
             let progress = ProgressLine(isQuiet: quiet)
-            progress.note(report.banner(kernels: session.kernels))
-            session.warn(report.warnings)
-            let summary = try converter.run(
-                progress: { progress.update(elapsed: $0.elapsed, ConversionReport.line($0)) },
-                isCancelled: { session.isInterrupted })
-            progress.finish()
-            try StandardOutput.print(json ? report.summaryJSON(summary) : report.summaryText(summary))
+            var summaries: [ConversionSummary] = []
+            for (converter, report) in zip(converters, reports) {
+                progress.note(report.banner(kernels: session.kernels))
+                session.warn(report.warnings)
+                summaries.append(
+                    try converter.run(
+                        progress: { progress.update(elapsed: $0.elapsed, ConversionReport.line($0)) },
+                        isCancelled: { session.isInterrupted }))
+                progress.finish()
+            }
+            let all = zip(reports, summaries)
+            return json
+                ? try StandardOutput.print(ConversionSet.document(all.map { $0.summaryJSON($1) }))
+                : try StandardOutput.print(all.map { $0.summaryText($1) }.joined(separator: "\n\n"))
         }
     }
 
-    private func calibrate(_ session: Session) throws {
-        let conversion = try CalibratedConversion(
-            calibration.request(try request(threads: threads.count(session), level: session.kernels)))
+    private func calibrate(_ requests: [ConversionRequest], _ session: Session) throws {
+        var request = try calibration.request(requests)
+        if requests.count > 1, request.scratch == nil {
+            request.scratch = FilePath.trimmingSlashes(output) + ".calibration"
+        }
+        let conversion = try CalibratedConversion(request)
         let report = CalibrationReport(conversion)
-        try save(conversion.converter)
+        try prepare(requests)
+        try save(conversion.converters[0])
         if dryRun {
             session.warn(report.warnings)
             let estimate = conversion.estimate()
-            return try StandardOutput.print(json ? report.planJSON(estimate) : report.planText(estimate))
+            return json
+                ? try StandardOutput.print(report.planJSON(estimate))
+                : try StandardOutput.print(report.planText(estimate))
         }
         let progress = ProgressLine(isQuiet: quiet)
         progress.note(report.banner(kernels: session.kernels))
@@ -164,7 +196,26 @@ struct ConvertCommand: ParsableCommand {
             isCancelled: { session.isInterrupted })
         progress.finish()
         session.warn(report.notes(summary))
-        try StandardOutput.print(json ? report.summaryJSON(summary) : report.summaryText(summary))
+        return json
+            ? try StandardOutput.print(report.summaryJSON(summary))
+            : try StandardOutput.print(report.summaryText(summary))
+    }
+
+    /// Makes the folder of several outputs, unless nothing is to be written, and checks that each may be written.
+    private func prepare(_ requests: [ConversionRequest]) throws(CheckpointError) {
+        if requests.count > 1 {
+            if dryRun, !FilePath.exists(output) { return }
+            try FilePath.makeFolder(output)
+        }
+        for request in requests {
+            try OutputPlace(path: request.output, isFolder: request.exporter.fileEnding == nil)
+                .check(replacing: force)
+        }
+    }
+
+    private static func distinct(_ warnings: [String]) -> [String] {
+        var seen: Set<String> = []
+        return warnings.filter { seen.insert($0).inserted }
     }
 
     /// Writes the plan where that is asked for.
@@ -180,9 +231,25 @@ struct ConvertCommand: ParsableCommand {
             Array(converter.plan.text(type).utf8), to: savePlan, replacing: force)
     }
 
-    private func request(threads: Int, level: KernelLevel) throws -> ConversionRequest {
+    /// The conversion to each type.
+    private func requests(threads: Int, level: KernelLevel) throws -> [ConversionRequest] {
+        let importance = try imatrix.map { path throws(CheckpointError) in
+            try ImportanceMatrix(path: path)
+        }
         let file = try plan.map { path throws(CheckpointError) in try PlanFile(path: path) }
-        let type = file?.type ?? type
+        let set = ConversionSet(input: input, folder: output)
+        let outputs =
+            type.count > 1 ? type.map { ($0, set.path(of: $0)) } : [(file?.type ?? type.first, output)]
+        return outputs.map { type, output in
+            var request = request(type, file, output: output, threads: threads, level: level)
+            request.importance = importance
+            return request
+        }
+    }
+
+    private func request(
+        _ type: QuantizationType?, _ file: PlanFile?, output: String, threads: Int, level: KernelLevel
+    ) -> ConversionRequest {
         let exporter = CheckpointExporters.guess(output: output, type: type)
         var plan = QuantizationPlan(type ?? exporter.defaultType)
         plan.file = file
@@ -192,9 +259,6 @@ struct ConvertCommand: ParsableCommand {
         plan.overrides = tensorType.map(\.override)
         var request = ConversionRequest(
             input: input, output: output, exporter: exporter, plan: plan, threads: threads)
-        request.importance = try imatrix.map { path throws(CheckpointError) in
-            try ImportanceMatrix(path: path)
-        }
         request.splitSize = splitMaxSize?.bytes
         request.ditherSeed = dither
         request.replacesOutput = force

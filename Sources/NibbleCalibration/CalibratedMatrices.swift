@@ -1,7 +1,7 @@
 package import NibbleCheckpoint
 package import NibbleQuantization
 
-/// What a calibration made: the encoded matrices, and how each came about.
+/// What a calibration made of a quantized model: the encoded matrices, and how each came about.
 package struct CalibratedMatrices {
     /// What was done to each matrix.
     package let result: CalibrationResult
@@ -11,21 +11,21 @@ package struct CalibratedMatrices {
     private let digests: [String: String]
 
     init(
-        _ records: [CalibrationRecord], outside: [CalibrationResult.Matrix], rows: EncodedRowsFile,
-        tokens: Int
+        _ records: [CalibrationRecord], variant: Int, outside: [CalibrationResult.Matrix],
+        rows: EncodedRowsFile, tokens: Int
     ) {
         var result = CalibrationResult()
         result.tokens = tokens
         var digests: [String: String] = [:]
         for record in records {
-            for (matrix, digest) in record.sublayer?.matrices ?? [] {
+            for (index, matrix, digest) in record.sublayer?.matrices ?? [] where index == variant {
                 result.matrices.append(matrix)
                 digests[matrix.name] = digest
             }
         }
         result.matrices += outside
         self.result = result
-        scores = records.compactMap(\.scores).last
+        scores = records.last { !$0.scores.isEmpty }?.scores[variant]
         self.rows = rows
         self.digests = digests
     }

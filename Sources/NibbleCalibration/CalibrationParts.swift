@@ -5,9 +5,12 @@ internal import NibbleTensor
 
 /// The passes of a calibration, and what is between them in scratch files.
 struct CalibrationParts {
-    private let matrices: QuantizedMatrices
+    private let variants: [QuantizedVariant]
+    /// Those matrices whose codes and scales are chosen in any of the quantized models, once each.
+    private let calibrated: [PlannedTensor]
     private let plan: CalibrationPlan
-    private let nearest: NearestPass
+    private let gradients: GradientPass
+    private let nearest: [NearestPass]
     private let vocabulary: VocabularyRounding
     private let rounding: RoundingPass
     private let outputs: OutputGradientsFile
@@ -20,54 +23,73 @@ struct CalibrationParts {
     ///   - sequences: those that are calibrated on, then those that are held out.
     init(
         _ calibrator: Calibrator, _ sequences: [[Int32]], calibrating: Int, _ scratch: CalibrationScratch,
-        _ rows: EncodedRowsFile, _ meter: CalibrationMeter
+        _ variants: [QuantizedVariant], _ meter: CalibrationMeter
     ) throws(CheckpointError) {
-        let (reference, matrices) = (calibrator.reference, calibrator.matrices)
+        let reference = calibrator.reference
+        var seen: Set<TensorRole> = []
+        let calibrated = variants.flatMap(\.matrices.calibrated).filter { seen.insert($0.role).inserted }
         let (shape, compute) = (reference.configuration, reference.compute)
-        let (length, count) = (sequences[0].count, sequences.count)
+        let length = sequences[0].count
         let (options, plan) = (calibrator.options, calibrator.plan)
-        let isKept = options.comparesInputs || calibrating < count
+        let isKept = options.comparesInputs || calibrating < sequences.count
         let width = shape.embeddingLength
         func streams(
-            _ name: CalibrationScratch.Name, _ features: Int = width, inMemory levels: Int? = nil
+            _ name: CalibrationScratch.Name, of variant: Int = 0, _ features: Int = width,
+            count: Int = sequences.count, inMemory levels: Int? = nil
         ) throws(CheckpointError) -> StreamStore {
             if let levels {
                 return StreamStore(
                     features: features, length: length, sequences: count, levels: levels, compute: compute)
             }
             return try StreamStore(
-                path: scratch.file(name), features: features, length: length, sequences: count,
+                path: scratch.file(name, of: variant), features: features, length: length, sequences: count,
                 compute: compute)
         }
-        nearest = NearestPass(
-            reference: reference, matrices: matrices, sequences: sequences,
-            differentiated: 0..<(options.differentiates ? calibrating : 0),
-            atATime: Calibrator.sequencesAtATime(length: length), streams: try streams(.streams),
-            gradients: try streams(.gradients), keepsGradients: plan.observesAgain,
+        let atATime = Calibrator.sequencesAtATime(length: length)
+        gradients = GradientPass(
+            reference: reference, matrices: variants[0].matrices, sequences: Array(sequences[..<calibrating]),
+            atATime: atATime, streams: try streams(.streams, count: calibrating),
+            gradients: try streams(.gradients, count: calibrating), keepsGradients: plan.observesAgain,
             tick: { share throws(CheckpointError) in try meter.advance(share) })
+        let heldOut = Array(sequences[calibrating...])
+        let nearestStreams = try streams(.nearest, count: heldOut.count)
+        nearest = variants.map { variant in
+            NearestPass(
+                reference: reference, matrices: variant.matrices, sequences: heldOut, atATime: atATime,
+                streams: nearestStreams,
+                tick: { share throws(CheckpointError) in
+                    try meter.advance(share / Double(2 * variants.count))
+                })
+        }
         vocabulary = VocabularyRounding(
-            nearest: nearest, matrices: matrices, options: options, rows: rows,
+            gradients: gradients, variants: variants, options: options,
             states: try ScratchFile(path: scratch.file(.states)),
             tick: { share throws(CheckpointError) in try meter.advance(share) })
         let outputs = try OutputGradientsFile(
-            path: scratch.file(.outputs), matrices.calibrated.map { ($0.role, plan.bands($0)) },
+            path: scratch.file(.outputs), calibrated.map { ($0.role, plan.bands($0)) },
             tokens: calibrating * length, isOfOneBlock: plan.observesAgain, compute: compute)
-        var inputs: [Sublayer: StreamStore] = [:]
-        for sublayer in Sublayer.allCases where isKept {
-            inputs[sublayer] = try streams(
-                .inputs(of: sublayer), sublayer.last.width(in: shape), inMemory: plan.holdsStreams ? 1 : nil)
-        }
         let pair = plan.holdsStreams ? 2 : nil
+        var rounded: [PairedStreams.Rounded] = []
+        for variant in variants.indices where isKept {
+            var inputs: [Sublayer: StreamStore] = [:]
+            for sublayer in Sublayer.allCases {
+                inputs[sublayer] = try streams(
+                    .inputs(of: sublayer), of: variant, sublayer.last.width(in: shape),
+                    inMemory: plan.holdsStreams ? 1 : nil)
+            }
+            rounded.append(
+                .init(streams: try streams(.rounded, of: variant, inMemory: pair), inputs: inputs))
+        }
         rounding = RoundingPass(
-            matrices: matrices, options: options, plan: plan,
+            variants: variants, options: options, plan: plan,
             streams: PairedStreams(
-                reference: reference, count: count, exact: try streams(.exact, inMemory: pair),
-                rounded: isKept ? try streams(.rounded, inMemory: pair) : nil,
-                inputs: inputs),
+                reference: reference, count: sequences.count, exact: try streams(.exact, inMemory: pair),
+                rounded: rounded),
             calibrating: calibrating,
-            outputs: options.differentiates ? outputs : nil, rows: rows, journal: scratch.journal,
+            outputs: options.differentiates ? outputs : nil, journal: scratch.journal,
             tick: { share throws(CheckpointError) in try meter.advance(share) })
-        self.matrices = matrices
+        self.variants = variants
+        self.calibrated = calibrated
         self.plan = plan
         self.outputs = outputs
         self.sequences = sequences
@@ -92,8 +114,8 @@ struct CalibrationParts {
         // Each has use for buffers of other sizes.
         defer { rounding.streams.reference.compute.pool.releaseIdle() }
         switch step {
-        case .embedNearest: try nearest.embed()
-        case .advance(let layer): try nearest.advance(through: layer)
+        case .embedForGradients: try gradients.embed()
+        case .advance(let layer): try gradients.advance(through: layer)
         case .differentiate: try differentiate()
         case .retreat(let layer): try retreat(through: layer, observes: !plan.observesAgain)
         case .observe(let layer): try retreat(through: layer, observes: true, keeps: false)
@@ -103,17 +125,20 @@ struct CalibrationParts {
             record.keepsStreams = rounding.streams.exact.outlivesProcess
         case .round(let sublayer, let layer):
             record.sublayer = try rounding.round(sublayer, of: layer)
-            meter.rounded(record.sublayer?.error)
-        case .measure: record.scores = try measure()
+            meter.rounded(record.sublayer?.errors.max())
+        case .measure:
+            for variant in variants.indices { record.scores.append(try measure(variant)) }
         }
         return record
     }
 
     private func differentiate() throws(CheckpointError) {
-        guard !matrices.vocabulary.isEmpty else { return try nearest.differentiate() }
-        let width = nearest.reference.configuration.embeddingLength
+        guard variants.contains(where: { !$0.matrices.vocabulary.isEmpty }) else {
+            return try gradients.differentiate()
+        }
+        let width = gradients.reference.configuration.embeddingLength
         let head = Memory(byteCount: 4 * width * width)
-        try nearest.differentiate(head: head)
+        try gradients.differentiate(head: head)
         try vocabulary.keep(head)
     }
 
@@ -122,44 +147,45 @@ struct CalibrationParts {
     /// - Parameter observes: whether what they say of its matrices is kept.
     private func retreat(through layer: Int, observes: Bool, keeps: Bool = true) throws(CheckpointError) {
         var bands: [TensorRole: [Range<Int>]] = [:]
-        for matrix in matrices.calibrated where observes && matrix.role.layer == layer {
+        for matrix in calibrated where observes && matrix.role.layer == layer {
             bands[matrix.role] = plan.bands(matrix)
         }
-        for (role, gradients) in try nearest.retreat(through: layer, bands: bands, keeps: keeps) {
-            try outputs.write(gradients, of: role)
+        for (role, seen) in try gradients.retreat(through: layer, bands: bands, keeps: keeps) {
+            try outputs.write(seen, of: role)
         }
     }
 
     private func embed() throws(CheckpointError) {
-        try rounding.streams.embed(sequences, quantized: try calibratedVocabulary())
-    }
-
-    /// The model with the vocabulary's matrices as they will be.
-    private func calibratedVocabulary() throws(CheckpointError) -> LanguageModel {
-        try matrices.roundVocabulary(of: rounding.streams.reference) { tensor throws(CheckpointError) in
-            guard let digest = rounding.journal.digest(of: tensor.name) else { return nil }
-            return try rounding.rows.read(tensor, digest: digest)
+        try rounding.streams.embed(sequences) { variant throws(CheckpointError) in
+            try calibratedVocabulary(variant)
         }
     }
 
-    private func measure() throws(CheckpointError) -> CalibrationScores {
+    /// A quantized model with the vocabulary's matrices as they will be.
+    private func calibratedVocabulary(_ index: Int) throws(CheckpointError) -> LanguageModel {
+        let variant = variants[index]
+        return try variant.matrices.roundVocabulary(of: rounding.streams.reference) {
+            tensor throws(CheckpointError) in
+            guard let digest = rounding.journal.digest(of: tensor.name, variant: index) else { return nil }
+            return try variant.rows.read(tensor, digest: digest)
+        }
+    }
+
+    private func measure(_ variant: Int) throws(CheckpointError) -> CalibrationScores {
         let reference = rounding.streams.reference
-        let layers = reference.configuration.layerCount
-        let (nearest, streams, first) = (nearest.streams, rounding.streams, calibrating)
-        guard let rounded = streams.rounded else {
-            preconditionFailure("held-out sequences go along in both models")
-        }
-        let level = PairedStreams.level(Sublayer.allCases[0], of: layers)
+        let level = PairedStreams.level(Sublayer.allCases[0], of: reference.configuration.layerCount)
+        let (nearest, streams, first) = (nearest[variant], rounding.streams, calibrating)
+        try nearest.run()
         return try HeldOutMeasurement(
-            reference: reference, rounded: try matrices.roundVocabulary(of: reference),
-            calibrated: try calibratedVocabulary(),
-            sequences: Array(sequences[calibrating...]),
+            reference: reference, rounded: try variants[variant].matrices.roundVocabulary(of: reference),
+            calibrated: try calibratedVocabulary(variant),
+            sequences: nearest.sequences,
             streams: { state, chunks throws(CheckpointError) in
                 let own = first + chunks.lowerBound..<first + chunks.upperBound
                 return switch state {
                 case .source: try streams.exact.read(level: level, own)
-                case .rounded: try nearest.read(level: layers, own)
-                case .calibrated: try rounded.read(level: level, own)
+                case .rounded: try nearest.streams.read(chunks)
+                case .calibrated: try streams.rounded[variant].streams.read(level: level, own)
                 }
             }
         ).run()

@@ -2,8 +2,8 @@ internal import NibbleModel
 
 /// A step of a calibration, after which a process that was killed can go on.
 enum CalibrationStep: Equatable, CustomStringConvertible {
-    /// Sequences are embedded in the model that is rounded to nearest.
-    case embedNearest
+    /// Sequences are embedded in the unquantized model, whose gradients are asked for.
+    case embedForGradients
     /// They pass a block of it.
     case advance(layer: Int)
     /// The gradients of their cross-entropy are taken.
@@ -23,7 +23,7 @@ enum CalibrationStep: Equatable, CustomStringConvertible {
 
     var description: String {
         switch self {
-        case .embedNearest: "embed nearest"
+        case .embedForGradients: "embed for gradients"
         case .advance(let layer): "advance \(layer)"
         case .differentiate: "differentiate"
         case .retreat(let layer): "retreat \(layer)"
@@ -48,11 +48,9 @@ extension [CalibrationStep] {
         layers: Int, differentiates: Bool, observesAgain: Bool, roundsVocabulary: Bool, measures: Bool
     ) -> [CalibrationStep] {
         var steps: [CalibrationStep] = []
-        if differentiates || measures {
-            steps.append(.embedNearest)
-            steps += (0..<layers).map { .advance(layer: $0) }
-        }
         if differentiates {
+            steps.append(.embedForGradients)
+            steps += (0..<layers).map { .advance(layer: $0) }
             steps.append(.differentiate)
             let first = observesAgain && !roundsVocabulary ? 1 : 0
             steps += (first..<layers).reversed().map { .retreat(layer: $0) }

@@ -4,10 +4,11 @@ internal import NibbleNumerics
 internal import NibbleQuantization
 internal import NibbleTensor
 
-/// Rounds the matrices of a model's blocks by what a calibration text says of them.
+/// Rounds the matrices of a model by what a calibration text says of them, to one or more quantized models at a time.
 ///
 /// With GPTQ the text passes through the unquantized model a sublayer at a time, whose matrices are rounded by their
-/// Hessians before the next is looked at; where GPTAQ is asked for the quantized model goes along. docs/design/
+/// Hessians before the next is looked at; where GPTAQ is asked for the quantized models go along. What is known of the
+/// unquantized model, gradients and Hessians, serves all of them. docs/design/
 /// 0013-calibration.md tells why each part is there.
 ///
 /// Weights come from their source a sublayer at a time and leave as encoded rows; what grows with the number of blocks
@@ -15,8 +16,8 @@ internal import NibbleTensor
 package struct Calibrator {
     /// The unquantized model.
     let reference: LanguageModel
-    /// What is rounded.
-    let matrices: QuantizedMatrices
+    /// What is rounded, of each quantized model.
+    let matrices: [QuantizedMatrices]
     /// How. ``CalibrationOptions/Method/automatic`` is GPTQ here.
     let options: CalibrationOptions
     /// What is held and what is in scratch files, and in which form dear steps are done.
@@ -29,8 +30,10 @@ package struct Calibrator {
     package static func sequencesAtATime(length: Int) -> Int { max(1, tokensAtATime / length) }
 
     /// Creates a calibrator.
+    ///
+    /// - Parameter matrices: of one quantized model or more, with the same weights.
     package init(
-        reference: LanguageModel, matrices: QuantizedMatrices, options: CalibrationOptions,
+        reference: LanguageModel, matrices: [QuantizedMatrices], options: CalibrationOptions,
         plan: CalibrationPlan
     ) {
         self.reference = reference
@@ -46,12 +49,13 @@ package struct Calibrator {
     ///   - heldOut: sequences of the same length on which the result is measured; none where that is not asked for.
     ///   - progress: called after every piece of work.
     ///   - isCancelled: asked after every piece of work.
+    /// - Returns: what became of each quantized model.
     /// - Throws: `CheckpointError` where a weight is no number or a model gives none, or the scratch cannot be written;
     ///   `cancelled` where `isCancelled` said so.
     package func run(
         _ sequences: [[Int32]], heldOut: [[Int32]] = [], scratch: CalibrationScratch,
         progress: (PreparationProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
-    ) throws(CheckpointError) -> CalibratedMatrices {
+    ) throws(CheckpointError) -> [CalibratedMatrices] {
         precondition(!sequences.isEmpty, "no sequences")
         // Neither is called after the call.
         return try withoutActuallyEscaping(progress) { progress throws(CheckpointError) in
@@ -64,7 +68,8 @@ package struct Calibrator {
                     rates: .nominal(hasTiles: reference.compute.hasTiles))
                 let meter = CalibrationMeter(
                     steps, seconds: work.seconds, layers: reference.configuration.layerCount,
-                    rows: matrices.vocabulary.reduce(0) { $0 + $1.rows }, tokens: sequences.count * length,
+                    rows: matrices.flatMap(\.vocabulary).reduce(0) { $0 + $1.rows },
+                    tokens: sequences.count * length,
                     path: scratch.path, report: progress,
                     isCancelled: isCancelled)
                 return try run(sequences, heldOut, scratch, meter)
@@ -73,10 +78,12 @@ package struct Calibrator {
     }
 
     /// Whether the vocabulary's matrices are rounded by what gradients say.
-    private var roundsVocabulary: Bool { options.differentiates && !matrices.vocabulary.isEmpty }
+    private var roundsVocabulary: Bool {
+        options.differentiates && matrices.contains { !$0.vocabulary.isEmpty }
+    }
 
-    /// What happens to the vocabulary's matrices where they are not.
-    private var outside: [CalibrationResult.Matrix] {
+    /// What happens to the vocabulary's matrices of a quantized model where they are not.
+    private func outside(_ matrices: QuantizedMatrices) -> [CalibrationResult.Matrix] {
         guard !roundsVocabulary else { return [] }
         let names = matrices.vocabulary.map(\.name)
         guard options.method == .gptq || options.scales == .importance else {
@@ -97,12 +104,16 @@ package struct Calibrator {
     private func run(
         _ sequences: [[Int32]], _ heldOut: [[Int32]], _ scratch: CalibrationScratch,
         _ meter: CalibrationMeter
-    ) throws(CheckpointError) -> CalibratedMatrices {
-        let rows = try EncodedRowsFile(
-            path: scratch.file(.rows), matrices.calibrated + matrices.vocabulary,
-            compute: reference.compute)
+    ) throws(CheckpointError) -> [CalibratedMatrices] {
+        var variants: [QuantizedVariant] = []
+        for (index, matrices) in matrices.enumerated() {
+            let rows = try EncodedRowsFile(
+                path: scratch.file(.rows, of: index), matrices.calibrated + matrices.vocabulary,
+                compute: reference.compute)
+            variants.append(QuantizedVariant(matrices: matrices, rows: rows))
+        }
         let parts = try CalibrationParts(
-            self, sequences + heldOut, calibrating: sequences.count, scratch, rows, meter)
+            self, sequences + heldOut, calibrating: sequences.count, scratch, variants, meter)
         let (steps, done) = (steps(measures: !heldOut.isEmpty), scratch.journal.records)
         for (index, step) in steps.prefix(done.count).enumerated() {
             try scratch.journal.check(step, at: index)
@@ -113,8 +124,10 @@ package struct Calibrator {
             meter.begin(index)
             try scratch.journal.append(try parts.run(step))
         }
-        return CalibratedMatrices(
-            scratch.journal.records, outside: outside, rows: rows,
-            tokens: sequences.reduce(0) { $0 + $1.count })
+        return variants.enumerated().map { index, variant in
+            CalibratedMatrices(
+                scratch.journal.records, variant: index, outside: outside(variant.matrices),
+                rows: variant.rows, tokens: sequences.reduce(0) { $0 + $1.count })
+        }
     }
 }

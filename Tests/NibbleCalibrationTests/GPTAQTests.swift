@@ -68,7 +68,7 @@ struct GPTAQTests {
         let group = Sublayer.feedForward.groups[1]
         let columns = try #require(student.matrices.first { $0.role == role }).columns
         var expected = [Double](repeating: 0, count: columns * columns)
-        let rounded = try #require(streams.rounded)
+        let rounded = try #require(streams.rounded.first).streams
         let level = PairedStreams.level(.feedForward, of: 1)
         for index in Self.sequences.indices {
             let one = index..<index + 1
@@ -87,12 +87,14 @@ struct GPTAQTests {
             }
         }
         var found = InputHessians(
-            [role], compared: [role], weights: weights,
+            [role], compared: [[role]], weights: weights,
             compute: student.compute)
-        try streams.look(at: group, of: 1, quantized: student.quantized) { index, x, lost in
-            found.add(x, lost: lost, index: index)
-        }
-        let taken = found.takeLosses(role)
+        try streams.look(
+            at: group, of: 1, quantized: [student.quantized], see: { _, _ in },
+            compare: { variant, index, x, lost in
+                found.add(lost: lost, of: x, variant: variant, index: index)
+            })
+        let taken = found.takeLosses(role, variant: 0)
         let losses = try #require(taken)
         let size = expected.map(abs).max() ?? 0
         #expect(size > 0)
@@ -125,7 +127,8 @@ struct GPTAQTests {
         try CalibrationSample.change(matrix) {
             let rounding = MatrixRounding(
                 options: CalibrationOptions(), form: CalibrationForm(), compute: Self.compute, tick: { _ in })
-            guard case .outputs(let outputs) = rounding.lose($0, lost) else {
+            let losses = MatrixRounding.Losses(lost, columns: n, compute: Self.compute)
+            guard case .outputs(let outputs) = rounding.lose($0, losses) else {
                 Issue.record("nothing is lost")
                 return
             }
@@ -147,6 +150,32 @@ struct GPTAQTests {
         }
     }
 
+    @Test("Matrices with one input each make up for all of what it lacks, where tokens weigh the same")
+    func shared() throws {
+        let last = ["attn_q", "attn_k", "attn_v"].map { "blk.1.\($0).weight" }
+        let student = try CalibrationSample.student()
+        var options = CalibrationOptions()
+        options.tokenWeights = .equal
+        /// The rows of the last of the three, where some of them are calibrated behind the first block.
+        func rows(_ names: [String]) throws -> [UInt8] {
+            let folder = try TemporaryFolder()
+            let own = student.quantizedMatrices
+            let matrices = QuantizedMatrices(
+                student.plan, weights: own.weights,
+                calibrates: { $0.role.layer == 0 && $0.role.isLinear || names.contains($0.name) },
+                advice: { _ in "" })
+            let found = try Calibrator(
+                reference: CalibrationSample.teacher(student), matrices: [matrices], options: options,
+                plan: CalibrationPlan(observesAgain: false, holdsStreams: true)
+            ).run(Self.sequences, scratch: CalibrationScratch(path: folder.file("scratch"), identity: []))
+            let tensor = try #require(matrices.calibrated.first { $0.name == last[2] })
+            let rows = try #require(try found[0].rows(of: tensor))
+            return withExtendedLifetime(rows.file) { Array(rows.bytes) }
+        }
+        let alone = try rows([last[2]])
+        #expect(try rows(last) == alone)
+    }
+
     /// Σ over tokens of |s - t|² after the last block.
     private static func distance(_ student: Student, _ teacher: LanguageModel) throws -> Double {
         let folder = try TemporaryFolder()
@@ -159,7 +188,7 @@ struct GPTAQTests {
         var sum = 0.0
         for index in sequences.indices {
             let exact = try all.exact.read(index..<index + 1)
-            let rounded = try #require(all.rounded).read(index..<index + 1)
+            let rounded = try #require(all.rounded.first).streams.read(index..<index + 1)
             for position in 0..<50 {
                 let (t, s) = (
                     exact.column(sequence: 0, position: position),

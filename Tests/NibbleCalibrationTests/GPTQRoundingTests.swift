@@ -25,13 +25,13 @@ struct GPTQRoundingTests {
                 var found = InputHessians(
                     group.kinds.map { TensorRole($0, layer: layer) }, compared: [], weights: nil,
                     compute: model.compute)
-                try streams.look(at: group, of: layer, quantized: model) { index, x, lost in
-                    found.add(x, lost: lost, index: index)
-                }
+                try streams.look(
+                    at: group, of: layer, quantized: [], see: { index, x in found.add(x, index: index) },
+                    compare: { _, _, _, _ in })
                 found.complete(columns: group.width(in: model.configuration))
                 for kind in group.kinds {
                     let role = TensorRole(kind, layer: layer)
-                    hessians[role] = found.takeHessian(role)
+                    hessians[role] = found.hessian(role, isLast: false)
                 }
             }
         }

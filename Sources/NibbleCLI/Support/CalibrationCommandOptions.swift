@@ -93,11 +93,11 @@ struct CalibrationCommandOptions: ParsableArguments {
         }
     }
 
-    /// The request of a conversion.
-    func request(_ conversion: ConversionRequest) throws -> CalibrationRequest {
+    /// The request of some conversions.
+    func request(_ conversions: [ConversionRequest]) throws -> CalibrationRequest {
         let writesText = texts == [InputText.own]
         var request = CalibrationRequest(
-            conversion, texts: writesText ? [] : texts, version: NibbleVersion.current)
+            conversions, texts: writesText ? [] : texts, version: NibbleVersion.current)
         request.writesText = writesText
         request.options = try CalibrationOptions(methods: method ?? "all")
         request.options.sequences = sequences ?? (quality ?? .standard).sequences

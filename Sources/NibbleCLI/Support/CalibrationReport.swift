@@ -1,24 +1,27 @@
 internal import Nibble
 
-/// A calibrated conversion as text and as JSON.
+/// A calibrated conversion, to one output or several, as text and as JSON.
 struct CalibrationReport {
     private let conversion: CalibratedConversion
-    private let written: ConversionReport
+    private let written: [ConversionReport]
     private var request: CalibrationRequest { conversion.request }
     private var methods: String { request.options.methods.map(\.rawValue).joined(separator: "+") }
 
     init(_ conversion: CalibratedConversion) {
         self.conversion = conversion
-        written = ConversionReport(conversion.converter)
+        written = conversion.converters.map { ConversionReport($0) }
     }
 
     /// What the user should know before relying on the result.
-    var warnings: [String] { written.warnings + conversion.notes }
+    var warnings: [String] {
+        var seen: Set<String> = []
+        return (written.flatMap(\.warnings) + conversion.notes).filter { seen.insert($0).inserted }
+    }
 
     /// What is about to happen, so that it can be repeated.
     func banner(kernels: KernelLevel) -> String {
         let text = request.writesText ? "text that the model writes" : request.texts.joined(separator: ", ")
-        return written.banner(kernels: kernels) + """
+        return written.map { $0.banner(kernels: kernels) }.joined(separator: "\n") + """
 
             calibrated by \(methods) on \(request.options.sequences) x \(request.sequenceLength) tokens of \(text)
             scratch files in \(conversion.scratchPath), from which the same command goes on after a stop
@@ -43,34 +46,40 @@ struct CalibrationReport {
         ]
         facts += estimate.space.restrictions.map { ["for lack of memory", $0] }
         // Last, where a terminal shows it: the table has a line for each tensor.
-        return written.planTable + "\n\n" + Text.table(facts)
+        return (written.map(\.planTable) + [Text.table(facts)]).joined(separator: "\n\n")
     }
 
-    func planJSON(_ estimate: CalibrationEstimate) -> String {
-        written.planJSON(with: [
-            .init(
-                "calibration",
-                .members([
-                    "methods": .array(request.options.methods.map { .string($0.rawValue) }),
-                    "sequences": .integer(request.options.sequences),
-                    "sequence_length": .integer(request.sequenceLength),
-                    "arithmetic": .string(estimate.arithmetic),
-                    "memory_bytes": .integer(estimate.space.memoryBytes),
-                    "scratch_bytes": .integer(estimate.space.scratchBytes),
-                    "free_bytes": estimate.freeBytes.map { .integer($0) } ?? .null,
-                    "scratch": .string(conversion.scratchPath),
-                    "seconds": .real(estimate.seconds),
-                    "restrictions": .array(estimate.space.restrictions.map { .string($0) }),
-                ]))
-        ])
+    func planJSON(_ estimate: CalibrationEstimate) -> JSONValue {
+        let calibration = JSONValue.Member(
+            "calibration",
+            .members([
+                "methods": .array(request.options.methods.map { .string($0.rawValue) }),
+                "sequences": .integer(request.options.sequences),
+                "sequence_length": .integer(request.sequenceLength),
+                "arithmetic": .string(estimate.arithmetic),
+                "memory_bytes": .integer(estimate.space.memoryBytes),
+                "scratch_bytes": .integer(estimate.space.scratchBytes),
+                "free_bytes": estimate.freeBytes.map { .integer($0) } ?? .null,
+                "scratch": .string(conversion.scratchPath),
+                "seconds": .real(estimate.seconds),
+                "restrictions": .array(estimate.space.restrictions.map { .string($0) }),
+            ]))
+        return ConversionSet.document(written.map { $0.planJSON(with: [calibration]) })
     }
 
     // MARK: - Summary
 
     /// What is to be said of the result beside it: methods that did not run, and a result that is no better.
     func notes(_ summary: CalibrationSummary) -> [String] {
-        var notes = summary.calibration.notes
-        if let scores = summary.scores, !scores.isBetter {
+        zip(request.conversions, summary.outputs).flatMap { conversion, output in
+            let notes = Self.notes(output)
+            return request.conversions.count == 1 ? notes : notes.map { "\(conversion.output): \($0)" }
+        }
+    }
+
+    private static func notes(_ output: CalibrationSummary.Output) -> [String] {
+        var notes = output.calibration.notes
+        if let scores = output.scores, !scores.isBetter {
             notes.append(
                 "on held-out text the calibrated weights diverge no less than weights rounded to nearest: calibrate on more "
                     + "text, or on text nearer to what the model is for")
@@ -79,8 +88,19 @@ struct CalibrationReport {
     }
 
     func summaryText(_ summary: CalibrationSummary) -> String {
+        let resumed =
+            summary.resumedSteps > 0 ? ", after \(summary.resumedSteps) steps of an earlier process" : ""
+        return zip(written, summary.outputs).map(Self.text).joined(separator: "\n\n") + """
+
+            calibrated on \(Text.count(summary.outputs[0].calibration.tokens)) tokens in \
+            \(Text.time(summary.elapsed / .seconds(1)))\(resumed), \
+            \(Text.bytes(summary.peakResidentBytes)) resident at most
+            """
+    }
+
+    private static func text(_ written: ConversionReport, _ output: CalibrationSummary.Output) -> String {
         var sections: [String] = []
-        if let scores = summary.scores {
+        if let scores = output.scores {
             let rows = [
                 ["", "perplexity", "mean KLD"],
                 ["unquantized", Text.plusMinus(scores.source, 4), ""],
@@ -101,33 +121,30 @@ struct CalibrationReport {
                 "\(Text.count(scores.tokens)) held-out tokens\(recovered ?? ""):\n"
                     + Text.table(rows, right: [1, 2]))
         }
-        sections.append(written.summaryText(summary.conversion))
-        let resumed =
-            summary.resumedSteps > 0 ? ", after \(summary.resumedSteps) steps of an earlier process" : ""
-        return sections.joined(separator: "\n\n") + """
-
-            calibrated on \(Text.count(summary.calibration.tokens)) tokens in \(Text.time(summary.elapsed / .seconds(1)))\
-            \(resumed), \(Text.bytes(summary.peakResidentBytes)) resident at most
-            """
+        sections.append(written.summaryText(output.conversion))
+        return sections.joined(separator: "\n\n")
     }
 
-    func summaryJSON(_ summary: CalibrationSummary) -> String {
-        written.summaryJSON(
-            summary.conversion,
-            with: [
-                .init(
-                    "calibration",
-                    .members([
-                        "tokens": .integer(summary.calibration.tokens),
-                        "seconds": .real(summary.elapsed / .seconds(1)),
-                        "peak_resident_bytes": .integer(summary.peakResidentBytes),
-                        "resumed_steps": .integer(summary.resumedSteps),
-                        "held_out": summary.scores.map(Self.json) ?? .null,
-                        "methods": .object(
-                            summary.calibration.matrices.map { .init($0.name, .string($0.summary)) }),
-                        "notes": .array(notes(summary).map { .string($0) }),
-                    ]))
-            ])
+    func summaryJSON(_ summary: CalibrationSummary) -> JSONValue {
+        let documents = zip(written, summary.outputs).map { written, output in
+            written.summaryJSON(
+                output.conversion,
+                with: [
+                    .init(
+                        "calibration",
+                        .members([
+                            "tokens": .integer(output.calibration.tokens),
+                            "seconds": .real(summary.elapsed / .seconds(1)),
+                            "peak_resident_bytes": .integer(summary.peakResidentBytes),
+                            "resumed_steps": .integer(summary.resumedSteps),
+                            "held_out": output.scores.map(Self.json) ?? .null,
+                            "methods": .object(
+                                output.calibration.matrices.map { .init($0.name, .string($0.summary)) }),
+                            "notes": .array(Self.notes(output).map { .string($0) }),
+                        ]))
+                ])
+        }
+        return ConversionSet.document(documents)
     }
 
     private static func json(_ scores: CalibrationScores) -> JSONValue {

@@ -88,10 +88,8 @@ struct ConversionReport {
         return Text.table([columns] + rows, right: [4]) + "\n\n" + totals + files.joined()
     }
 
-    var planJSON: String { planJSON(with: []) }
-
-    /// The plan with more members.
-    func planJSON(with members: [JSONValue.Member]) -> String {
+    /// The plan, with more members.
+    func planJSON(with members: [JSONValue.Member] = []) -> JSONValue {
         let tensors = parts.map { job, part in
             JSONValue.members([
                 "name": .string(part.tensor.name), "shape": .array(part.tensor.shape.map { .integer($0) }),
@@ -128,7 +126,7 @@ struct ConversionReport {
     }
 
     /// The summary, with more members.
-    func summaryJSON(_ summary: ConversionSummary, with members: [JSONValue.Member] = []) -> String {
+    func summaryJSON(_ summary: ConversionSummary, with members: [JSONValue.Member] = []) -> JSONValue {
         document(
             [
                 .init("files", .array(converter.layout.files.map { .string($0.name) })),
@@ -161,7 +159,7 @@ struct ConversionReport {
             .map { (type: $0.type, count: $0.count) }
     }
 
-    private func document(_ members: [JSONValue.Member]) -> String {
+    private func document(_ members: [JSONValue.Member]) -> JSONValue {
         let leftOut = converter.model.leftOut.map { leftOut in
             JSONValue.members([
                 "reason": .string(leftOut.reason), "tensors": .integer(leftOut.count),
@@ -180,6 +178,6 @@ struct ConversionReport {
             .init("left_out", .array(leftOut)),
             .init("warnings", .array(warnings.map { .string($0) })),
         ]
-        return String(JSONValue.object(common + members).serialized().dropLast())
+        return .object(common + members)
     }
 }

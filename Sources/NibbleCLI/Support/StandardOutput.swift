@@ -23,6 +23,11 @@ enum StandardOutput {
 
     /// Writes `text` and a newline.
     static func print(_ text: String) throws(CheckpointError) { try write(Array((text + "\n").utf8)) }
+
+    /// Writes `document`, which ends its line.
+    static func print(_ document: JSONValue) throws(CheckpointError) {
+        try write(Array(document.serialized().utf8))
+    }
 }
 
 /// Where progress and errors go. What cannot be written is dropped: there is nowhere left to say so, and no work

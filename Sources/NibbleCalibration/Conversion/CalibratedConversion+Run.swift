@@ -8,16 +8,16 @@ internal import NibbleTensor
 internal import NibbleTokenizer
 
 extension CalibratedConversion {
-    /// Calibrates and writes the output.
+    /// Calibrates and writes the outputs, one after the other.
     ///
     /// - Parameters:
     ///   - progress: called after every piece of work of the calibration.
-    ///   - writing: called while the output is written, about ten times a second, never from two threads at once.
+    ///   - writing: called while an output is written, about ten times a second, never from two threads at once.
     ///   - isCancelled: asked often, from any thread.
-    /// - Throws: `TextError` where the text is too short or cannot be cut; `CheckpointError`: `inconsistent` where the
+    /// - Throws: `CheckpointError` where an output may not be written, before anything is done; `TextError` where the text is too short or cannot be cut; of `CheckpointError` `inconsistent` where the
     ///   scratch folder is of another source, text or settings, naming what differs; `cancelled`, with how to go on;
     ///   `invalidRequest` where memory does not suffice;
-    ///   `invalidValue` where weights or activations are no numbers; `inputOutput` where the disk is full. The output is
+    ///   `invalidValue` where weights or activations are no numbers; `inputOutput` where the disk is full. An output is
     ///   whole or as it was.
     public func run(
         progress: (PreparationProgress) -> Void = { _ in },
@@ -25,6 +25,7 @@ extension CalibratedConversion {
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws -> CalibrationSummary {
         let start = ContinuousClock.now
+        try checkOutputs()
         let plan = plan
         guard plan.memory <= request.allowedMemory else {
             throw CheckpointError(
@@ -32,7 +33,7 @@ extension CalibratedConversion {
                 "calibrating it needs \(ByteText.text(plan.memory)), \(ByteText.text(request.allowedMemory)) may be used",
                 advice: "raise --memory, or shorten --sequence-length")
         }
-        let digest = "\(TeacherDigest(converter.model, threads: request.conversion.threads))"
+        let digest = "\(TeacherDigest(converters[0].model, threads: request.conversion.threads))"
         let generated = try generatedText(sourceDigest: digest, progress, isCancelled)
         let text = try CalibrationText(request, tokenizer: tokenizer, generated: generated)
         let scratch = try CalibrationScratch(
@@ -44,16 +45,21 @@ extension CalibratedConversion {
             text.sequences, heldOut: text.heldOut, scratch: scratch, progress: progress,
             isCancelled: isCancelled)
         reference.compute.pool.releaseIdle()
-        var conversion = converter.request
-        conversion.replacements = try found.replacements(matrices)
-        conversion.provenance = provenance(found, sourceDigest: digest, text)
-        let written = try Converter(conversion, source: converter.model).run(
-            progress: writing, isCancelled: isCancelled)
+        var outputs: [CalibrationSummary.Output] = []
+        for (index, own) in found.enumerated() {
+            let converter = converters[index]
+            var conversion = converter.request
+            conversion.replacements = try own.replacements(matrices[index])
+            conversion.provenance = provenance(own, of: index, sourceDigest: digest, text)
+            let written = try Converter(conversion, source: converter.model).run(
+                progress: writing, isCancelled: isCancelled)
+            outputs.append(.init(conversion: written, calibration: own.result, scores: own.scores))
+        }
         CalibrationScratch.remove(scratchPath)
         if request.writesText { unlink(selfTextPath) }
         return CalibrationSummary(
-            conversion: written, calibration: found.result, scores: found.scores,
-            elapsed: start.duration(to: .now), peakResidentBytes: ProcessMemory.peakResidentBytes,
+            outputs: outputs, elapsed: start.duration(to: .now),
+            peakResidentBytes: ProcessMemory.peakResidentBytes,
             resumedSteps: resumed)
     }
 
@@ -110,11 +116,12 @@ extension CalibratedConversion {
     /// The formats of all matrices that are quantized.
     private var formats: String {
         SHA256.hex(
-            matrices.tensors.map { "\($0.name) \($0.format)" }.joined(separator: "\n").utf8)
+            matrices.map { $0.tensors.map { "\($0.name) \($0.format)" }.joined(separator: "\n") }
+                .joined(separator: "\n\n").utf8)
     }
 
     private func provenance(
-        _ found: CalibratedMatrices, sourceDigest: String, _ text: CalibrationText
+        _ found: CalibratedMatrices, of index: Int, sourceDigest: String, _ text: CalibrationText
     ) -> Provenance {
         var perplexities: [String: Double] = [:]
         if let scores = found.scores {
@@ -125,11 +132,11 @@ extension CalibratedConversion {
         }
         return Provenance(
             teacherName: FilePath.absoluteName(of: request.conversion.input), teacherDigest: sourceDigest,
-            plan: request.conversion.plan.type.rawValue, recipeDigest: settings.digest,
+            plan: request.conversions[index].plan.type.rawValue, recipeDigest: settings.digest,
             textDigest: text.digest, steps: 0, tokens: 0, seed: request.seed,
             nibbleVersion: request.version, perplexities: perplexities,
             heldOutTextDigest: text.heldOutDigest,
-            calibration: found.result.record(of: matrices.tensors, textDigest: text.digest))
+            calibration: found.result.record(of: matrices[index].tensors, textDigest: text.digest))
     }
 }
 

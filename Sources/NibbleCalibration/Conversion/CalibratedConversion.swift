@@ -5,7 +5,7 @@ public import NibbleQuantization
 internal import NibbleTensor
 internal import NibbleTokenizer
 
-/// Converts a checkpoint to codes and scales that are chosen by what a text says of them.
+/// Converts a checkpoint to codes and scales that are chosen by what a text says of them, to one output or several.
 ///
 /// Creating one opens the source and checks what can be checked in seconds; ``run(progress:isCancelled:)`` does the work.
 /// It needs memory for some matrices, and scratch files for what grows with the number of blocks or sequences. A process
@@ -16,18 +16,19 @@ internal import NibbleTokenizer
 public struct CalibratedConversion: Sendable {
     /// What was asked for.
     public let request: CalibrationRequest
-    /// The conversion that it comes to, without what calibration chooses.
-    public let converter: Converter
+    /// The conversions that it comes to, without what calibration chooses.
+    public let converters: [Converter]
     /// What the user should know before relying on the result.
     public let notes: [String]
     let tokenizer: Tokenizer
     let reference: LanguageModel
-    let matrices: QuantizedMatrices
+    /// Of each output.
+    let matrices: [QuantizedMatrices]
 
     /// Opens the source and checks the request; nothing is read of the text, and nothing is written.
     ///
-    /// - Throws: `CheckpointError` where the source is damaged or unsupported, the type cannot be calibrated, or the
-    ///   output may not be written.
+    /// - Throws: `CheckpointError` where the source is damaged or unsupported, or a type cannot be
+    ///   calibrated; `invalidRequest` where two outputs are at one path.
     public init(_ request: CalibrationRequest) throws(CheckpointError) {
         precondition(
             request.sequenceLength >= 2 && request.options.sequences > 0 && request.heldOutCount >= 0,
@@ -35,18 +36,29 @@ public struct CalibratedConversion: Sendable {
         self.request = request
         let conversion = request.conversion
         let source = try ModelCheckpoint(path: conversion.input)
-        try Self.check(conversion.plan.type, output: conversion.output)
-        converter = try Converter(Self.written(conversion), source: source)
+        try Self.check(request.conversions)
+        converters = try request.conversions.map { conversion throws(CheckpointError) in
+            try Converter(Self.written(conversion), source: source)
+        }
         tokenizer = try Tokenizer(source)
         reference = try LanguageModel(source, compute: try request.compute(path: source.path))
-        let plan = try conversion.plan.resolve(source)
-        matrices = QuantizedMatrices(
-            calibrating: plan,
-            weights: StoredWeights(
-                level: conversion.level, dither: conversion.ditherSeed.map { Dither(seed: $0) }))
-        notes = Self.notes(request, plan, source)
-        try OutputPlace(path: conversion.output, isFolder: conversion.exporter.fileEnding == nil)
-            .check(replacing: conversion.replacesOutput)
+        let plans = try request.conversions.map { conversion throws(CheckpointError) in
+            try conversion.plan.resolve(source)
+        }
+        let weights = StoredWeights(
+            level: conversion.level, dither: conversion.ditherSeed.map { Dither(seed: $0) })
+        matrices = plans.map { QuantizedMatrices(calibrating: $0, weights: weights) }
+        notes = Self.notes(request, plans, source)
+    }
+
+    /// Checks that every output may be written.
+    ///
+    /// - Throws: `CheckpointError` where one exists and may not be replaced, or the folder around it does not exist.
+    func checkOutputs() throws(CheckpointError) {
+        for conversion in request.conversions {
+            try OutputPlace(path: conversion.output, isFolder: conversion.exporter.fileEnding == nil)
+                .check(replacing: conversion.replacesOutput)
+        }
     }
 
     /// The conversion as its exporter has it: a folder of plain numbers holds values of the codes, F16 those of Q4_0
@@ -59,6 +71,24 @@ public struct CalibratedConversion: Sendable {
         return written
     }
 
+    /// Checks that conversions can be calibrated together.
+    private static func check(_ conversions: [ConversionRequest]) throws(CheckpointError) {
+        let first = conversions[0]
+        var outputs: Set<String> = []
+        for conversion in conversions {
+            try check(conversion.plan.type, output: conversion.output)
+            precondition(
+                conversion.input == first.input && conversion.ditherSeed == first.ditherSeed
+                    && conversion.level == first.level,
+                "conversions of different weights")
+            guard outputs.insert(conversion.output).inserted else {
+                throw CheckpointError(
+                    .invalidRequest, path: conversion.output, "is the output of two conversions",
+                    advice: "give each a path of its own")
+            }
+        }
+    }
+
     /// Checks that matrices of a type can be calibrated.
     static func check(_ type: QuantizationType, output: String) throws(CheckpointError) {
         guard !type.format.hasGrid else { return }
@@ -69,7 +99,7 @@ public struct CalibratedConversion: Sendable {
     }
 
     private static func notes(
-        _ request: CalibrationRequest, _ plan: ResolvedPlan, _ source: ModelCheckpoint
+        _ request: CalibrationRequest, _ plans: [ResolvedPlan], _ source: ModelCheckpoint
     ) -> [String] {
         var notes: [String] = []
         if let types = source.quantizedTypes, request.conversion.ditherSeed == nil {
@@ -78,12 +108,14 @@ public struct CalibratedConversion: Sendable {
                     + "the codes; the original checkpoint is better, or --dither to draw weights within their cells"
             )
         }
-        let others = plan.tensors.filter {
-            $0.role.layer != nil && $0.role.isLinear && $0.format.isQuantized && $0.grid == nil
-        }
-        if let first = others.first {
+        for (conversion, plan) in zip(request.conversions, plans) {
+            let others = plan.tensors.filter {
+                $0.role.layer != nil && $0.role.isLinear && $0.format.isQuantized && $0.grid == nil
+            }
+            guard let first = others.first else { continue }
             notes.append(
-                "\(others.count == 1 ? "1 matrix" : "\(others.count) matrices") that cannot be calibrated "
+                (plans.count > 1 ? "\(conversion.output): " : "")
+                    + "\(others.count == 1 ? "1 matrix" : "\(others.count) matrices") that cannot be calibrated "
                     + "(\(first.name): \(first.format), rows of \(first.columns)): rounded to nearest")
         }
         let context = source.configuration.contextLength
@@ -122,7 +154,7 @@ extension QuantizedMatrices {
 extension CalibrationPlan {
     /// How a conversion is calibrated.
     init(
-        _ request: CalibrationRequest, _ matrices: QuantizedMatrices, in shape: ModelConfiguration,
+        _ request: CalibrationRequest, _ matrices: [QuantizedMatrices], in shape: ModelConfiguration,
         compute: Compute
     ) {
         self.init(

@@ -3,7 +3,7 @@ internal import NibbleModel
 public import NibbleQuantization
 public import NibbleTensor
 
-/// A conversion whose codes and scales are chosen by what a text says of them.
+/// A conversion whose codes and scales are chosen by what a text says of them, to one output or several at a time.
 ///
 /// ```swift
 /// let conversion = ConversionRequest(
@@ -11,12 +11,13 @@ public import NibbleTensor
 ///     plan: QuantizationPlan(.q4_0), threads: 2)
 /// let request = CalibrationRequest(conversion, texts: ["wiki.train.txt"], version: "1.0.0")
 /// let summary = try CalibratedConversion(request).run()
-/// print(summary.scores?.recovered ?? 0)
+/// print(summary.outputs[0].scores?.recovered ?? 0)
 /// ```
 public struct CalibrationRequest: Sendable {
-    /// What to convert, to what. Where the output is a folder, its matrices hold the values of the codes, as F16 if that
-    /// holds them all, else as F32.
-    public var conversion: ConversionRequest
+    /// What to convert, to what: one output, or several of one input, dither, level and number of threads, which share what
+    /// does not depend on their types. Where an output is a folder, its matrices hold the values of the codes, as F16 if
+    /// that holds them all, else as F32.
+    public var conversions: [ConversionRequest]
     /// Files and folders of text.
     public var texts: [String]
     /// The field of a line of JSON that holds the text.
@@ -43,10 +44,19 @@ public struct CalibrationRequest: Sendable {
 
     /// A request with defaults.
     public init(_ conversion: ConversionRequest, texts: [String], version: String) {
-        self.conversion = conversion
+        self.init([conversion], texts: texts, version: version)
+    }
+
+    /// The same for several outputs.
+    public init(_ conversions: [ConversionRequest], texts: [String], version: String) {
+        precondition(!conversions.isEmpty, "no conversions")
+        self.conversions = conversions
         self.texts = texts
         self.version = version
     }
+
+    /// The first conversion, for what all have in common.
+    var conversion: ConversionRequest { conversions[0] }
 
     /// The options, where automatic is decided.
     var decidedOptions: CalibrationOptions {

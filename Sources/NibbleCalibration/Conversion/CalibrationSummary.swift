@@ -2,16 +2,22 @@ public import NibbleQuantization
 
 /// What a calibrated conversion did.
 public struct CalibrationSummary: Sendable {
-    /// What was written.
-    public var conversion: ConversionSummary
-    /// What was done to each matrix.
-    public var calibration: CalibrationResult
-    /// What it gained on held-out text; nil where none was held out.
-    public var scores: CalibrationScores?
+    /// Of each output, in the order of the request.
+    public var outputs: [Output]
     /// Time of this process.
     public var elapsed: Duration
     /// Most memory that was resident, mapped files included, in bytes.
     public var peakResidentBytes: Int
     /// Steps that an earlier process had done.
     public var resumedSteps: Int
+
+    /// An output.
+    public struct Output: Sendable {
+        /// What was written.
+        public var conversion: ConversionSummary
+        /// What was done to each matrix.
+        public var calibration: CalibrationResult
+        /// What it gained on held-out text; nil where none was held out.
+        public var scores: CalibrationScores?
+    }
 }

@@ -15,8 +15,8 @@ extension QuantizedMatrices {
         try check(input, "input", of: TensorRole(kind, layer: layer), in: model, sequence: sequence)
     }
 
-    /// Throws where a residual stream that came out of a block holds NaN or infinity, and names the first matrix of the
-    /// block that meets it.
+    /// Throws where a residual stream that came out of a block holds NaN or infinity, and names the weight of the block that
+    /// is no number, or else the first matrix of the block that meets such an input.
     ///
     /// - Parameters:
     ///   - stream: what came out.
@@ -27,6 +27,7 @@ extension QuantizedMatrices {
         before: () throws(CheckpointError) -> Tensor
     ) throws(CheckpointError) {
         guard !stream.isFinite else { return }
+        try checkWeights(of: layer, model.compute)
         var inner = try before()
         for sublayer in Sublayer.allCases {
             for group in sublayer.groups {
@@ -42,6 +43,16 @@ extension QuantizedMatrices {
         throw ModelError.nonFinite(
             layer: layer, layerCount: model.configuration.layerCount, path: model.path
         ).checkpointError
+    }
+
+    /// Throws where a weight of a block is no number.
+    private func checkWeights(of layer: Int, _ compute: Compute) throws(CheckpointError) {
+        for tensor in tensors where tensor.role.layer == layer {
+            try compute.forEachRows(of: tensor.rows) { rows throws(CheckpointError) in
+                let values = Memory(byteCount: 4 * rows.count * tensor.columns)
+                try weights.load(rows, of: tensor, into: values.floats(0..<rows.count, of: tensor.columns))
+            }
+        }
     }
 
     private func check(

@@ -24,7 +24,7 @@ extension PlannedTensor {
     ///
     /// - Parameter advice: what to do about a weight that the format cannot hold.
     package func roundedToNearest(
-        _ weights: some WeightSource, advice: String, compute: Compute, parameter: Parameter? = nil
+        _ weights: some WeightSource, advice: String, compute: Compute
     ) throws(CheckpointError) -> Matrix {
         let (rows, columns) = (rows, columns)
         let quantizer = FakeQuantizer(self.format, columns: columns)
@@ -61,7 +61,7 @@ extension PlannedTensor {
         }
         let matrix = Matrix(
             rows: rows, columns: columns, format: format, bytes: UnsafeRawBufferPointer(memory.bytes),
-            owner: memory, parameter: parameter)
+            owner: memory)
         guard let matrix else { preconditionFailure("\(format) cannot be decoded") }
         return matrix
     }

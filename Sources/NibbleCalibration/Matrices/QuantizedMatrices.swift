@@ -45,18 +45,15 @@ package struct QuantizedMatrices: Sendable {
     /// The matrix of a role; nil where the plan leaves it as it is.
     package subscript(role: TensorRole) -> PlannedTensor? { byRole[role] }
 
-    /// `model` with the matrices of a block rounded, each of which is a parameter.
-    func round(_ layer: Int, of model: LanguageModel) throws(CheckpointError) -> RoundedBlock {
+    /// `model` with the matrices of a block rounded to nearest.
+    func round(_ layer: Int, of model: LanguageModel) throws(CheckpointError) -> LanguageModel {
         var matrices: [TensorRole: Matrix] = [:]
         for kind in Sublayer.inputGroups.flatMap(\.kinds) {
             let role = TensorRole(kind, layer: layer)
             guard let tensor = byRole[role] else { continue }
-            matrices[role] = try nearest(
-                tensor, compute: model.compute,
-                parameter: Parameter(name: tensor.name, count: tensor.rows * tensor.columns))
+            matrices[role] = try nearest(tensor, compute: model.compute)
         }
-        return RoundedBlock(
-            model: model.replacing(matrices), parameters: matrices.compactMapValues(\.parameter))
+        return model.replacing(matrices)
     }
 
     /// `model` with the vocabulary's matrices rounded.
@@ -80,16 +77,8 @@ package struct QuantizedMatrices: Sendable {
 
     /// A matrix with each weight rounded to the nearest code.
     func nearest(
-        _ tensor: PlannedTensor, compute: Compute, parameter: Parameter? = nil
+        _ tensor: PlannedTensor, compute: Compute
     ) throws(CheckpointError) -> Matrix {
-        try tensor.roundedToNearest(
-            weights, advice: advice(tensor.name), compute: compute, parameter: parameter)
+        try tensor.roundedToNearest(weights, advice: advice(tensor.name), compute: compute)
     }
-}
-
-/// A model with one block of rounded matrices.
-struct RoundedBlock {
-    let model: LanguageModel
-    /// What gradients by the outputs of its matrices are keyed by.
-    let parameters: [TensorRole: Parameter]
 }

@@ -7,7 +7,8 @@ internal import NibbleTensor
 /// The bytes that the parts of a calibration take, known from shapes.
 struct CalibrationMemory {
     private let options: CalibrationOptions
-    private let matrices: QuantizedMatrices
+    /// Of each quantized model.
+    private let matrices: [QuantizedMatrices]
     private let shape: ModelConfiguration
     private let length: Int
     private let holdsVocabulary: Bool
@@ -16,7 +17,7 @@ struct CalibrationMemory {
     private let tokens: Int
 
     init(
-        _ options: CalibrationOptions, _ matrices: QuantizedMatrices, _ shape: ModelConfiguration,
+        _ options: CalibrationOptions, _ matrices: [QuantizedMatrices], _ shape: ModelConfiguration,
         length: Int, holdsVocabulary: Bool, compute: Compute
     ) {
         self.options = options
@@ -35,7 +36,7 @@ struct CalibrationMemory {
     private var samples: [PlannedTensor] {
         guard options.method != .nearest else { return [] }
         var seen: Set<TensorRole.Kind> = []
-        return matrices.calibrated.filter { seen.insert($0.role.kind).inserted }
+        return matrices.flatMap(\.calibrated).filter { seen.insert($0.role.kind).inserted }
     }
 
     /// What these are for.
@@ -43,7 +44,7 @@ struct CalibrationMemory {
 
     /// Most that is held at a time, without residual streams.
     func peak(_ forms: [TensorRole.Kind: CalibrationForm]) -> Int {
-        max(head, wayBack(forms), vocabularyRounding, rounding(forms))
+        max(head, wayBack(forms), nearest, vocabularyRounding, rounding(forms))
     }
 
     /// The next form of the matrix whose own part is the largest; nil where all have their cheapest.
@@ -65,15 +66,19 @@ struct CalibrationMemory {
     /// The vocabulary's matrices as they are held for products.
     private var vocabulary: Int {
         guard holdsVocabulary else { return 0 }
-        return matrices.tensors.reduce(0) {
-            $0 + ($1.role.isVocabulary ? $1.rows * $1.columns * (compute.hasBF16 ? 2 : 4) : 0)
-        }
+        return matrices.map {
+            $0.tensors.reduce(0) {
+                $0 + ($1.role.isVocabulary ? $1.rows * $1.columns * (compute.hasBF16 ? 2 : 4) : 0)
+            }
+        }.max() ?? 0
     }
 
-    /// The matrices of the largest block, encoded.
-    private var block: Int {
-        Dictionary(grouping: matrices.tensors.filter { $0.role.layer != nil }, by: \.role.layer)
-            .values.map { $0.reduce(0) { $0 + EncodedRowsFile.byteCount($1) } }.max() ?? 0
+    /// The matrices of the largest block, encoded, of each quantized model.
+    private var blocks: [Int] {
+        matrices.map { matrices in
+            Dictionary(grouping: matrices.tensors.filter { $0.role.layer != nil }, by: \.role.layer)
+                .values.map { $0.reduce(0) { $0 + EncodedRowsFile.byteCount($1) } }.max() ?? 0
+        }
     }
 
     /// What a process takes before it calibrates, and the products of all threads by themselves. Not what this one takes
@@ -82,7 +87,6 @@ struct CalibrationMemory {
 
     /// Logits, and their gradients.
     private var head: Int {
-        let stream = 4 * tokens * shape.embeddingLength
         guard differentiates else { return vocabulary + stream }
         return vocabulary + 4 * stream
             + compute.distillationScratch(
@@ -92,25 +96,32 @@ struct CalibrationMemory {
 
     /// Rounding the vocabulary's matrices.
     private var vocabularyRounding: Int {
-        guard differentiates, !matrices.vocabulary.isEmpty else { return 0 }
+        guard differentiates, matrices.contains(where: { !$0.vocabulary.isEmpty }) else { return 0 }
         return 8 * tokens * shape.embeddingLength
             + VocabularyRounding.byteCount(columns: shape.embeddingLength, compute: compute)
     }
 
-    /// A pass through a block that is rounded to nearest, and back.
+    private var stream: Int { 4 * tokens * shape.embeddingLength }
+    /// What a pass through a block keeps.
+    private var kept: Int {
+        4 * tokens * (Sublayer.keptFeatures(in: shape) + Sublayer.packedFeatures(in: shape))
+    }
+
+    /// A pass through a block that is rounded to nearest.
+    private var nearest: Int { (blocks.max() ?? 0) + kept + stream }
+
+    /// A pass through a block and back.
     func wayBack(_ forms: [TensorRole.Kind: CalibrationForm]) -> Int {
-        let stream = 4 * tokens * shape.embeddingLength
-        let kept = 4 * tokens * (Sublayer.keptFeatures(in: shape) + Sublayer.packedFeatures(in: shape))
-        guard differentiates else { return block + kept + stream }
+        guard differentiates else { return 0 }
         let outputs = samples.reduce(0) { $0 + OutputGradients.byteCount(bands($1, forms)) }
         // A matrix by columns, the scores of attention; of the widest inputs the gradients of what is activated, of gate and of
         // up, one of them weighed for its output Hessian, and two packed for products.
         let width = Sublayer.inputGroups.map { $0.width(in: shape) }.max() ?? 0
-        let widest = matrices.calibrated.map { $0.rows * $0.columns }.max() ?? 0
+        let widest = matrices.flatMap(\.calibrated).map { $0.rows * $0.columns }.max() ?? 0
         let way =
             (compute.hasBF16 ? 2 : 4) * widest + 4 * length * length * compute.workers.count
             + 20 * tokens * width
-        return block + outputs + kept + way + 3 * stream
+        return outputs + kept + way + 3 * stream
     }
 
     private func bands(_ tensor: PlannedTensor, _ forms: [TensorRole.Kind: CalibrationForm]) -> [Range<Int>] {
@@ -125,11 +136,14 @@ struct CalibrationMemory {
             let square = 4 * width * width
             let own = samples.filter { group.kinds.contains($0.role.kind) }
             let comparing = own.count { compares(forms[$0.role.kind] ?? CalibrationForm()) }
+            // Of each quantized model what is lost before it; a copy of a Hessian that others need.
+            let count = matrices.count
             let sums =
-                differentiates
-                ? (own.count + comparing) * square
-                : own.isEmpty ? 0 : (comparing > 0 ? 2 : 1) * square
-            // A sequence in a block of each model, and its inputs as they are multiplied with themselves.
+                (count > 1 && !own.isEmpty ? square : 0)
+                + (differentiates
+                    ? (own.count + count * comparing) * square
+                    : own.isEmpty ? 0 : (comparing > 0 ? 1 + count : 1) * square)
+            // A sequence in a block of two models, and its inputs as they are multiplied with themselves.
             let pass =
                 4 * length
                 * (Sublayer.keptFeatures(in: shape) + Sublayer.packedFeatures(in: shape) + 4 * width)
@@ -140,7 +154,7 @@ struct CalibrationMemory {
                     largest, sums - (compares(form) && differentiates ? square : 0) + rounding(tensor, form))
             }
         }
-        return max(largest + block, vocabulary)
+        return max(largest + blocks.reduce(0, +), vocabulary)
     }
 
     /// What a matrix takes while it is rounded, besides the sums of its group.
@@ -164,7 +178,8 @@ struct CalibrationMemory {
             StreamStore.byteCount(features: features, length: length, compute)
         }
         let inputs = Sublayer.allCases.reduce(0) { $0 + bytes($1.last.width(in: shape)) }
-        return 4 * bytes(shape.embeddingLength) + inputs
+        return 2 * bytes(shape.embeddingLength)
+            + matrices.count * (2 * bytes(shape.embeddingLength) + inputs)
     }
 
     // MARK: - Scratch
@@ -173,19 +188,22 @@ struct CalibrationMemory {
     func files(
         _ forms: [TensorRole.Kind: CalibrationForm], sequences: Int, heldOut: Int, observesAgain: Bool
     ) -> Int {
-        let rows = (matrices.calibrated + matrices.vocabulary).reduce(0) {
+        let rows = matrices.flatMap { $0.calibrated + $0.vocabulary }.reduce(0) {
             $0 + EncodedRowsFile.byteCount($1)
         }
         let stream = StreamStore.byteCount(features: shape.embeddingLength, length: length, compute)
         let levels = shape.layerCount + 1
-        guard differentiates else { return rows + heldOut * stream * levels }
-        let outputs = Dictionary(grouping: matrices.calibrated, by: \.role.layer).values.map {
+        guard differentiates else { return rows + heldOut * stream }
+        var seen: Set<TensorRole> = []
+        let calibrated = matrices.flatMap(\.calibrated).filter { seen.insert($0.role).inserted }
+        let outputs = Dictionary(grouping: calibrated, by: \.role.layer).values.map {
             $0.reduce(0) {
                 $0 + OutputGradientsFile.byteCount(bands($1, forms), tokens: sequences * length)
             }
         }
-        let states = matrices.vocabulary.isEmpty ? 0 : 4 * shape.embeddingLength * shape.embeddingLength
+        let states =
+            matrices.allSatisfy(\.vocabulary.isEmpty) ? 0 : 4 * shape.embeddingLength * shape.embeddingLength
         return rows + states + (observesAgain ? outputs.max() ?? 0 : outputs.reduce(0, +))
-            + (sequences + heldOut) * stream * levels + sequences * stream * (observesAgain ? levels : 2)
+            + heldOut * stream + sequences * stream * (levels + (observesAgain ? levels : 2))
     }
 }

@@ -20,7 +20,7 @@ package struct CalibrationPlan: Sendable, Equatable {
     /// Plans a calibration.
     ///
     /// - Parameters:
-    ///   - matrices: that are rounded.
+    ///   - matrices: that are rounded, of each quantized model.
     ///   - sequences: that are calibrated on.
     ///   - heldOut: those that only go along.
     ///   - length: tokens of a sequence.
@@ -28,7 +28,7 @@ package struct CalibrationPlan: Sendable, Equatable {
     ///   - held: memory that is held already and beside it, in bytes.
     ///   - limit: memory that may be used, in bytes. ``memory`` is above it where even the cheapest forms need more.
     package init(
-        _ options: CalibrationOptions, _ matrices: QuantizedMatrices, in shape: ModelConfiguration,
+        _ options: CalibrationOptions, _ matrices: [QuantizedMatrices], in shape: ModelConfiguration,
         sequences: Int, heldOut: Int, length: Int, holdsVocabulary: Bool, compute: Compute, held: Int,
         limit: Int
     ) {

@@ -26,12 +26,13 @@ public struct CalibrationSpace: Sendable, Equatable {
     ///
     /// - Throws: `CheckpointError` where the model cannot be converted so.
     public init(_ model: MemorySubject, _ request: CalibrationRequest) throws(CheckpointError) {
-        let conversion = request.conversion
-        try CalibratedConversion.check(conversion.plan.type, output: model.name)
         let compute = try request.compute(path: model.name)
-        let matrices = QuantizedMatrices(
-            calibrating: try model.resolve(conversion.plan),
-            weights: StoredWeights(level: conversion.level))
+        let matrices = try request.conversions.map { conversion throws(CheckpointError) in
+            try CalibratedConversion.check(conversion.plan.type, output: model.name)
+            return QuantizedMatrices(
+                calibrating: try model.resolve(conversion.plan),
+                weights: StoredWeights(level: conversion.level))
+        }
         self.init(
             CalibrationPlan(request, matrices, in: model.configuration, compute: compute))
     }

@@ -6,7 +6,8 @@ internal import NibbleTensor
 /// What the steps of a calibration come to in seconds, from shapes and the rates of this machine.
 struct CalibrationWork {
     let options: CalibrationOptions
-    let matrices: QuantizedMatrices
+    /// Of each quantized model.
+    let matrices: [QuantizedMatrices]
     let plan: CalibrationPlan
     let shape: ModelConfiguration
     /// Tokens that are calibrated on.
@@ -17,23 +18,23 @@ struct CalibrationWork {
 
     /// Seconds of a step.
     func seconds(_ step: CalibrationStep) -> Double {
-        let (all, block) = (Double(tokens + heldOut), 2 * Double(Sublayer.weightCount(in: shape)))
+        let block = 2 * Double(Sublayer.weightCount(in: shape))
         switch step {
-        case .embedNearest, .embed:
-            return Double(shape.vocabularySize * shape.embeddingLength) / rates.encoding
-        case .advance(let layer):
-            return encoding(layer) + all * block / rates.products
+        case .embedForGradients: return 0
+        case .embed:
+            return Double(matrices.count * shape.vocabularySize * shape.embeddingLength) / rates.encoding
+        case .advance: return Double(tokens) * block / rates.products
         case .differentiate:
             // Logits; of their gradients a part is nearly nothing.
             let head = 2 * Double(shape.vocabularySize * shape.embeddingLength)
             return Double(tokens) * 1.5 * head / rates.products
         case .retreat(let layer):
-            return encoding(layer) + Double(tokens) * 2 * block / rates.products
+            return Double(tokens) * 2 * block / rates.products
                 + (plan.observesAgain ? 0 : outputs(layer))
         case .observe(let layer):
-            return encoding(layer) + Double(tokens) * 2 * block / rates.products + outputs(layer)
+            return Double(tokens) * 2 * block / rates.products + outputs(layer)
         case .roundVocabulary:
-            return matrices.vocabulary.reduce(0) { sum, tensor in
+            return matrices.flatMap(\.vocabulary).reduce(0) { sum, tensor in
                 let size = Double(tensor.rows * tensor.columns)
                 let square = size * Double(tensor.columns)
                 return sum + size / rates.rounding
@@ -41,22 +42,18 @@ struct CalibrationWork {
             }
         case .round(let sublayer, let layer): return rounding(sublayer, layer)
         case .measure:
-            return 5 * Double(heldOut) / 2 * 2 * Double(shape.vocabularySize * shape.embeddingLength)
-                / rates.products
-        }
-    }
-
-    /// Rounding the matrices of a block to nearest.
-    private func encoding(_ layer: Int) -> Double {
-        matrices.tensors.reduce(0) {
-            $0 + ($1.role.layer == layer ? Double($1.rows * $1.columns) / rates.encoding : 0)
+            let head = 5 * Double(heldOut) * Double(shape.vocabularySize * shape.embeddingLength)
+            let blocks = Double(heldOut * shape.layerCount) * block
+            let weights = matrices.flatMap(\.tensors).reduce(0) { $0 + Double($1.rows * $1.columns) }
+            return Double(matrices.count) * (head + blocks) / rates.products + weights / rates.encoding
         }
     }
 
     /// Output Hessians of a block.
     private func outputs(_ layer: Int) -> Double {
-        matrices.calibrated.reduce(0) { sum, tensor in
-            guard tensor.role.layer == layer else { return sum }
+        var seen: Set<TensorRole> = []
+        return matrices.flatMap(\.calibrated).reduce(0) { sum, tensor in
+            guard tensor.role.layer == layer, seen.insert(tensor.role).inserted else { return sum }
             let squares = plan.bands(tensor).reduce(0.0) { $0 + Double($1.count * $1.count) }
             return sum + Double(tokens) * squares / rates.grams
         }
@@ -67,21 +64,27 @@ struct CalibrationWork {
         let compares = options.comparesInputs || heldOut > 0
         for group in sublayer.groups {
             let width = Double(group.width(in: shape))
+            let square = width * width * Double(tokens)
             for kind in group.kinds {
                 let role = TensorRole(kind, layer: layer)
-                guard let tensor = matrices[role] else { continue }
-                let size = Double(tensor.rows * tensor.columns)
-                // Through both models.
-                seconds += Double(tokens + heldOut) * 2 * size * (compares ? 2 : 1) / rates.products
-                guard matrices.calibrated.contains(where: { $0.role == role }) else { continue }
+                let planned = matrices.compactMap { $0[role] }
+                guard let first = planned.first else { continue }
+                // Through the unquantized model, and all others.
+                let size = Double(first.rows * first.columns)
+                let models = Double(1 + (compares ? matrices.count : 0))
+                seconds += Double(tokens + heldOut) * 2 * size * models / rates.products
+                let own = matrices.flatMap { $0.calibrated.filter { $0.role == role } }
+                guard !own.isEmpty else { continue }
                 let form = plan.form(role)
                 let isCompared = options.comparesInputs && form.comparesInputs
-                if options.method != .nearest {
-                    let grams = (isCompared ? 3 : 1) * width * width * Double(tokens)
-                    if options.differentiates || kind == group.kinds[0] { seconds += grams / rates.grams }
-                    seconds += operations(tensor, form, isCompared: isCompared) / rates.floats
+                seconds += Double(own.count) * size / rates.rounding
+                guard options.method != .nearest else { continue }
+                let grams = isCompared ? 1 + 2 * Double(own.count) : 1
+                if options.differentiates || kind == group.kinds[0] {
+                    seconds += grams * square / rates.grams
                 }
-                seconds += size / rates.rounding
+                seconds +=
+                    Double(own.count) * operations(first, form, isCompared: isCompared) / rates.floats
             }
         }
         return seconds

@@ -38,17 +38,38 @@ struct MatrixRounding {
         case outputs(Memory)
     }
 
-    /// What the outputs of a matrix lack.
-    ///
-    /// - Parameter losses: C = Σ (x - x̃) xᵀ, which is taken over; nil where that is not measured.
-    func lose(_ matrix: CalibratedMatrix, _ losses: Memory?) -> Lost {
-        guard options.comparesInputs else { return .notAsked }
-        guard let losses else { return .missing(CalibrationForm.reason) }
-        let columns = matrix.columns
-        guard compute.areFinite(losses.floats, count: columns * columns) else {
-            return .missing("what is lost before it is no finite number")
+    /// What inputs lack, C = Σ (x - x̃) xᵀ.
+    enum Losses {
+        /// It is not measured.
+        case missing
+        /// A number is NaN or infinite.
+        case notFinite
+        /// C, to be multiplied with.
+        case panels(FloatPanels)
+
+        /// - Parameter sum: C, `[columns][columns]`, which is taken over.
+        init(_ sum: Memory?, columns: Int, compute: Compute) {
+            guard let sum else {
+                self = .missing
+                return
+            }
+            self =
+                compute.areFinite(sum.floats, count: columns * columns)
+                ? .panels(FloatPanels(taking: sum, rows: columns, columns: columns, compute: compute))
+                : .notFinite
         }
-        let panels = FloatPanels(taking: losses, rows: columns, columns: columns, compute: compute)
+    }
+
+    /// What the outputs of a matrix lack.
+    func lose(_ matrix: CalibratedMatrix, _ losses: Losses) -> Lost {
+        guard options.comparesInputs else { return .notAsked }
+        let columns = matrix.columns
+        let panels: FloatPanels
+        switch losses {
+        case .missing: return .missing(CalibrationForm.reason)
+        case .notFinite: return .missing("what is lost before it is no finite number")
+        case .panels(let own): panels = own
+        }
         let result = Memory(byteCount: 4 * matrix.rows * columns)
         forEachRows(in: 0..<matrix.rows) { rows in
             let start = rows.lowerBound * columns

@@ -31,10 +31,11 @@ final class CalibrationJournal {
         self.file = file
     }
 
-    /// The digest of the encoded rows of a matrix; nil where it is not rounded yet.
-    func digest(of name: String) -> String? {
+    /// The digest of the encoded rows of a matrix of a quantized model; nil where it is not rounded yet.
+    func digest(of name: String, variant: Int) -> String? {
         for record in records {
-            for matrix in record.sublayer?.matrices ?? [] where matrix.result.name == name {
+            for matrix in record.sublayer?.matrices ?? []
+            where matrix.variant == variant && matrix.result.name == name {
                 return matrix.digest
             }
         }

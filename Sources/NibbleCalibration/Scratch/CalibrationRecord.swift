@@ -7,8 +7,8 @@ struct CalibrationRecord {
     /// What became of the matrices of a sublayer, where the step rounds one.
     var sublayer: RoundingPass.Done?
 
-    /// What was measured, where the step measures.
-    var scores: CalibrationScores?
+    /// What was measured of each quantized model, where the step measures.
+    var scores: [CalibrationScores] = []
     /// Whether the step put residual streams into files rather than memory.
     var keepsStreams = false
 
@@ -18,10 +18,10 @@ struct CalibrationRecord {
     var json: JSONValue {
         var members: [JSONValue.Member] = [.init("step", .string(step))]
         if keepsStreams { members.append(.init("keeps_streams", .bool(true))) }
-        if let scores { members.append(.init("scores", scores.json)) }
+        if !scores.isEmpty { members.append(.init("scores", .array(scores.map(\.json)))) }
         if let sublayer {
             members.append(.init("matrices", .array(sublayer.matrices.map(Self.json))))
-            if let error = sublayer.error { members.append(.init("error", .real(error))) }
+            members.append(.init("errors", .array(sublayer.errors.map { .real($0) })))
         }
         return .object(members)
     }
@@ -31,9 +31,9 @@ struct CalibrationRecord {
         guard let step = json["step"]?.text else { return nil }
         self.step = step
         keepsStreams = json["keeps_streams"]?.flag ?? false
-        if let scores = json["scores"] {
+        for scores in json["scores"]?.elements ?? [] {
             guard let scores = CalibrationScores(scores) else { return nil }
-            self.scores = scores
+            self.scores.append(scores)
         }
         guard let matrices = json["matrices"]?.elements else { return }
         var sublayer = RoundingPass.Done()
@@ -41,12 +41,15 @@ struct CalibrationRecord {
             guard let found = Self.matrix(matrix) else { return nil }
             sublayer.matrices.append(found)
         }
-        sublayer.error = json["error"]?.real
+        sublayer.errors = json["errors"]?.elements?.compactMap(\.real) ?? []
         self.sublayer = sublayer
     }
 
-    private static func json(_ matrix: (result: CalibrationResult.Matrix, digest: String)) -> JSONValue {
+    private static func json(
+        _ matrix: (variant: Int, result: CalibrationResult.Matrix, digest: String)
+    ) -> JSONValue {
         var members: [JSONValue.Member] = [
+            .init("variant", .integer(matrix.variant)),
             .init("name", .string(matrix.result.name)), .init("xxh64", .string(matrix.digest)),
             .init("methods", .array(matrix.result.methods.map { .string($0.rawValue) })),
             .init(
@@ -61,8 +64,11 @@ struct CalibrationRecord {
         return .object(members)
     }
 
-    private static func matrix(_ json: JSONValue) -> (result: CalibrationResult.Matrix, digest: String)? {
-        guard let name = json["name"]?.text, let digest = json["xxh64"]?.text,
+    private static func matrix(
+        _ json: JSONValue
+    ) -> (variant: Int, result: CalibrationResult.Matrix, digest: String)? {
+        guard let variant = json["variant"]?.integer, let name = json["name"]?.text,
+            let digest = json["xxh64"]?.text,
             let methods = json["methods"]?.elements, let missing = json["missing"]?.elements
         else { return nil }
         var result = CalibrationResult.Matrix(name: name, methods: [])
@@ -78,6 +84,6 @@ struct CalibrationRecord {
         }
         result.bands = json["bands"]?.integer
         result.damping = json["damping"]?.real.map { Float($0) }
-        return (result, digest)
+        return (variant, result, digest)
     }
 }

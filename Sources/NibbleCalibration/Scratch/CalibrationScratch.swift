@@ -7,11 +7,13 @@ internal import NibbleTensor
 ///
 ///     identity.json      what it is a calibration of
 ///     journal.jsonl      the steps that are done
-///     streams, gradients activations of the model that is rounded to nearest, and their gradients
+///     streams, gradients activations of the unquantized model, and their gradients
 ///     outputs            what the gradients by the outputs of matrices say
 ///     states             what is known of the final states
-///     exact, rounded     the residual streams of the unquantized and of the rounded model
+///     exact, rounded     the residual streams of the unquantized and of the rounded model; what is of a second
+///                        rounded model ends in .1, and so on
 ///     inputs.*           inputs of matrices in the rounded model
+///     nearest            residual streams of held-out text in the model that is rounded to nearest
 ///     rows               the encoded matrices
 ///     lock               held while a process works
 ///
@@ -26,7 +28,7 @@ package final class CalibrationScratch {
     enum Name: String, CaseIterable {
         case identity = "identity.json"
         case journal = "journal.jsonl"
-        case streams, gradients, outputs, states, exact, rounded, rows, lock
+        case streams, gradients, outputs, states, exact, rounded, nearest, rows, lock
         case attentionInputs = "inputs.attention"
         case feedForwardInputs = "inputs.feedForward"
 
@@ -75,7 +77,11 @@ package final class CalibrationScratch {
     }
 
     /// The path of one of its files.
-    func file(_ name: Name) -> String { FilePath.join(path, name.rawValue) }
+    ///
+    /// - Parameter variant: of which of the quantized models.
+    func file(_ name: Name, of variant: Int = 0) -> String {
+        FilePath.join(path, variant == 0 ? name.rawValue : "\(name.rawValue).\(variant)")
+    }
 
     /// Removes what a calibration puts into the folder, and the folder where nothing else is in it.
     ///
@@ -84,7 +90,14 @@ package final class CalibrationScratch {
     package static func remove(_ path: String) {
         let last: [Name] = [.identity, .lock]
         let others = Name.allCases.filter { $0 != .journal && !last.contains($0) }
-        for name in [.journal] + others + last { unlink(FilePath.join(path, name.rawValue)) }
+        let names = FilePath.names(in: path)
+        for name in [.journal] + others + last {
+            // Those of further quantized models have a number behind it.
+            let own = names.filter {
+                $0.hasPrefix(name.rawValue + ".") && Int($0.dropFirst(name.rawValue.count + 1)) != nil
+            }
+            for name in [name.rawValue] + own { unlink(FilePath.join(path, name)) }
+        }
         rmdir(path)
     }
 }

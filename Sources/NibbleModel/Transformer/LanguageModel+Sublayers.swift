@@ -73,4 +73,20 @@ extension LanguageModel {
     package func replacing(_ matrices: [TensorRole: Matrix]) -> LanguageModel {
         LanguageModel(self, matrices: matrices)
     }
+
+    /// The same model with the matrices of a block as parameters.
+    ///
+    /// - Returns: what gradients by the outputs of these matrices are keyed by, too.
+    package func parameterizing(
+        _ layer: Int
+    ) -> (model: LanguageModel, parameters: [TensorRole: Parameter]) {
+        let kinds = Sublayer.inputGroups.flatMap(\.kinds)
+        let matrices = kinds.map { kind in
+            let (role, matrix) = (TensorRole(kind, layer: layer), blocks[layer][matrix: kind])
+            let parameter = Parameter(name: "\(role)", count: matrix.rows * matrix.columns)
+            return (role, matrix.with(parameter))
+        }
+        let own = Dictionary(uniqueKeysWithValues: matrices)
+        return (replacing(own), own.compactMapValues(\.parameter))
+    }
 }

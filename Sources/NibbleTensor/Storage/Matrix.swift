@@ -13,7 +13,7 @@ public struct Matrix: @unchecked Sendable {
     /// How elements are stored.
     public let codec: any Codec
     /// What training changes through it, `rows * columns` values; nil where it stays as it is.
-    public let parameter: Parameter?
+    public private(set) var parameter: Parameter?
     /// Bytes of a row.
     let rowBytes: Int
     private let bytes: UnsafeRawBufferPointer
@@ -51,6 +51,16 @@ public struct Matrix: @unchecked Sendable {
         self.bytes = bytes
         self.owner = owner
         self.parameter = parameter
+    }
+
+    /// The same weights as a parameter.
+    ///
+    /// - Parameter parameter: of `rows * columns` values.
+    package func with(_ parameter: Parameter) -> Matrix {
+        precondition(parameter.count == rows * columns, "parameter of another size than its matrix")
+        var result = self
+        result.parameter = parameter
+        return result
     }
 
     /// The stored bytes of some rows.

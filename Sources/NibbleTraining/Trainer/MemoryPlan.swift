@@ -98,7 +98,7 @@ public struct MemoryPlan: Sendable, Equatable {
         calibrationPlan = sequences.flatMap { count in
             subject.scope.calibration.map { options in
                 CalibrationPlan(
-                    options, subject.calibrated, in: shape, sequences: count, heldOut: 0,
+                    options, [subject.calibrated], in: shape, sequences: count, heldOut: 0,
                     length: length, holdsVocabulary: false, compute: compute, held: 0,
                     limit: limit - held)
             }

@@ -21,10 +21,10 @@ extension TrainingRun {
                 .init("arithmetic", .string(teacher.compute.arithmetic)),
                 .init("memory", .string(plan.identity)),
             ])
-        let found: CalibratedMatrices
+        let found: [CalibratedMatrices]
         do throws(CheckpointError) {
             found = try Calibrator(
-                reference: teacher, matrices: student.quantizedMatrices, options: options, plan: plan
+                reference: teacher, matrices: [student.quantizedMatrices], options: options, plan: plan
             ).run(
                 batches.text.sample(options.sequences), scratch: scratch, progress: preparing,
                 isCancelled: isCancelled)
@@ -32,9 +32,9 @@ extension TrainingRun {
             if error.code == .cancelled { return false }
             throw error
         }
-        let result = found.result
+        let result = found[0].result
         for matrix in student.matrices {
-            guard let tensor = student.plan[matrix.role], let rows = try found.rows(of: tensor) else {
+            guard let tensor = student.plan[matrix.role], let rows = try found[0].rows(of: tensor) else {
                 continue
             }
             let isNearest = result.matrices.first { $0.name == matrix.name }?.methods.last == .nearest

@@ -49,11 +49,11 @@ enum CalibrationSample {
         let folder = try folder ?? TemporaryFolder()
         let scratch = try CalibrationScratch(path: folder.file("scratch"), identity: [])
         let found = try Calibrator(
-            reference: teacher(student), matrices: student.quantizedMatrices, options: options,
+            reference: teacher(student), matrices: [student.quantizedMatrices], options: options,
             plan: plan
         ).run(
             sequences, scratch: scratch, progress: progress,
-            isCancelled: isCancelled)
+            isCancelled: isCancelled)[0]
         for matrix in student.matrices {
             let tensor = try #require(student.plan[matrix.role])
             if let rows = try found.rows(of: tensor) {
@@ -87,9 +87,9 @@ enum CalibrationSample {
                 path: folder.file(name), features: shape.embeddingLength, length: sequences[0].count,
                 sequences: sequences.count, compute: student.compute)
         }
-        let pass = NearestPass(
+        let pass = GradientPass(
             reference: try teacher(student), matrices: student.quantizedMatrices, sequences: sequences,
-            differentiated: sequences.indices, atATime: atATime, streams: try streams("streams"),
+            atATime: atATime, streams: try streams("streams"),
             gradients: try streams("gradients"), keepsGradients: false,
             tick: { _ in })
         try pass.embed()
@@ -119,12 +119,16 @@ enum CalibrationSample {
         let streams = PairedStreams(
             reference: try teacher(student), count: sequences.count,
             exact: try file("exact", shape.embeddingLength),
-            rounded: compares ? try file("rounded", shape.embeddingLength) : nil,
-            inputs: Dictionary(
-                uniqueKeysWithValues: try Sublayer.allCases.map {
-                    ($0, try file("\($0)", $0.last.width(in: shape)))
-                }))
-        try streams.embed(sequences, quantized: student.quantized)
+            rounded: compares
+                ? [
+                    .init(
+                        streams: try file("rounded", shape.embeddingLength),
+                        inputs: Dictionary(
+                            uniqueKeysWithValues: try Sublayer.allCases.map {
+                                ($0, try file("\($0)", $0.last.width(in: shape)))
+                            }))
+                ] : [])
+        try streams.embed(sequences, quantized: { _ in student.quantized })
         return streams
     }
 
@@ -157,7 +161,9 @@ extension TrainedMatrix {
 extension PairedStreams {
     /// Passes all sequences through one sublayer of both models.
     func advance(through sublayer: Sublayer, of layer: Int, quantized: LanguageModel) throws {
-        try look(at: sublayer.last, of: layer, quantized: quantized) { _, _, _ in }
-        _ = try follow(through: sublayer, of: layer, quantized: quantized)
+        try look(
+            at: sublayer.last, of: layer, quantized: [quantized], see: { _, _ in },
+            compare: { _, _, _, _ in })
+        _ = try follow(through: sublayer, of: layer, quantized: [quantized])
     }
 }

@@ -3,19 +3,17 @@ internal import NibbleCheckpoint
 internal import NibbleModel
 internal import NibbleTensor
 
-/// A text on its way through the model whose weights are rounded to nearest, a block at a time, and the gradients of its
-/// cross-entropy on their way back.
+/// A text on its way through the unquantized model, a block at a time, and the gradients of its cross-entropy on their way
+/// back.
 ///
-/// A block is rounded when its turn comes, and again on the way back; between two blocks activations are in scratch
-/// files. So memory holds one block, and some sequences.
-struct NearestPass {
+/// Between two blocks activations are in scratch files, so that memory holds some sequences.
+struct GradientPass {
     /// The unquantized model.
     let reference: LanguageModel
+    /// What is rounded later, for names in errors.
     let matrices: QuantizedMatrices
     /// Of equal length.
     let sequences: [[Int32]]
-    /// Those whose gradients are taken; those after them only go forward.
-    let differentiated: Range<Int>
     /// How many of them pass together.
     let atATime: Int
     /// The residual streams before each block and after the last, `[layers + 1]` levels.
@@ -29,28 +27,20 @@ struct NearestPass {
     private var compute: Compute { reference.compute }
 
     private func forEachBatch(
-        of sequences: Range<Int>, isTold: Bool = true, _ body: (Range<Int>) throws(CheckpointError) -> Void
+        isTold: Bool = true, _ body: (Range<Int>) throws(CheckpointError) -> Void
     ) throws(CheckpointError) {
-        for first in stride(from: sequences.lowerBound, to: sequences.upperBound, by: atATime) {
-            let batch = first..<min(first + atATime, sequences.upperBound)
+        for first in stride(from: 0, to: sequences.count, by: atATime) {
+            let batch = first..<min(first + atATime, sequences.count)
             try body(batch)
-            if isTold { try tick(Double(batch.count) / Double(self.sequences.count)) }
+            if isTold { try tick(Double(batch.count) / Double(sequences.count)) }
         }
-    }
-
-    /// Calls `body` with all sequences, those whose gradients are taken apart: what they give must not depend on how many
-    /// there are of the others.
-    private func forEachBatch(_ body: (Range<Int>) throws(CheckpointError) -> Void) throws(CheckpointError) {
-        try forEachBatch(of: differentiated, body)
-        try forEachBatch(of: differentiated.upperBound..<sequences.count, body)
     }
 
     /// Embeds all sequences.
     func embed() throws(CheckpointError) {
-        let model = try matrices.roundVocabulary(of: reference)
         try forEachBatch { batch throws(CheckpointError) in
             let stream = try CheckpointError.of { () throws(ModelError) in
-                try model.embed(Array(sequences[batch]))
+                try reference.embed(Array(sequences[batch]))
             }
             try streams.write(stream, first: batch.lowerBound)
         }
@@ -58,10 +48,9 @@ struct NearestPass {
 
     /// Passes all sequences through a block.
     func advance(through layer: Int) throws(CheckpointError) {
-        let block = try matrices.round(layer, of: reference)
         try forEachBatch { batch throws(CheckpointError) in
-            let stream = block.model.advance(try streams.read(level: layer, batch), through: layer)
-            try matrices.check(stream, outOf: layer, of: block.model, sequence: batch.lowerBound) {
+            let stream = reference.advance(try streams.read(level: layer, batch), through: layer)
+            try matrices.check(stream, outOf: layer, of: reference, sequence: batch.lowerBound) {
                 () throws(CheckpointError) in try streams.read(level: layer, batch)
             }
             try streams.write(stream, level: layer + 1, first: batch.lowerBound)
@@ -75,13 +64,12 @@ struct NearestPass {
     ///   p (1 - p) / 2 of its square, that of all logits together costs the mean of w over what may follow.
     func differentiate(head: Memory? = nil) throws(CheckpointError) {
         let layers = reference.configuration.layerCount
-        let model = try matrices.roundVocabulary(of: reference)
         let unseen = Gradients(compute: compute)
-        try forEachBatch(of: differentiated) { batch throws(CheckpointError) in
+        try forEachBatch { batch throws(CheckpointError) in
             // The same for a token whichever pass it is in.
-            let share = Float(batch.count) / Float(differentiated.count)
+            let share = Float(batch.count) / Float(sequences.count)
             guard
-                let (_, gradient) = model.crossEntropy(
+                let (_, gradient) = reference.crossEntropy(
                     of: Array(sequences[batch]), stream: try streams.read(level: layers, batch),
                     weight: share, into: unseen,
                     see: { states, losses in
@@ -89,7 +77,7 @@ struct NearestPass {
                         let weights = losses.map { 1 - exp(-$0) }
                         compute.addGram(of: states, weights: weights[...], to: head.floats)
                     })
-            else { throw model.nonFiniteHead.checkpointError }
+            else { throw reference.nonFiniteHead.checkpointError }
             try gradients.write(gradient, level: level(layers), first: batch.lowerBound)
         }
     }
@@ -98,18 +86,18 @@ struct NearestPass {
     /// sum of their cross-entropies by the row and m the mean of |g|, as tokens weigh elsewhere (``OutputGradients``). For when
     /// the gradients passed the first block.
     func addGradientsOfEmbedding(to hessian: Memory) throws(CheckpointError) {
-        let tokens = differentiated.count * (sequences[0].count - 1)
+        let tokens = sequences.count * (sequences[0].count - 1)
         // Gradients are those of the mean by the streams, which are rows times a factor.
         let factor = Float(tokens) * reference.configuration.embeddingScale
         var sizes: [Float] = []
-        try forEachBatch(of: differentiated, isTold: false) { batch throws(CheckpointError) in
+        try forEachBatch(isTold: false) { batch throws(CheckpointError) in
             sizes += compute.squaresOfTokens(try gradients.read(level: level(0), batch)).map {
                 $0.squareRoot()
             }
         }
         let mean = Float(sizes.reduce(0) { $0 + Double($1) } / Double(sizes.count))
         var first = 0
-        try forEachBatch(of: differentiated, isTold: false) { batch throws(CheckpointError) in
+        try forEachBatch(isTold: false) { batch throws(CheckpointError) in
             let gradient = try gradients.read(level: level(0), batch)
             let own = sizes[first..<first + gradient.layout.tokens]
             let weights = own.map { $0 > 0 ? factor * factor * mean / $0 : 0 }
@@ -127,10 +115,10 @@ struct NearestPass {
     func retreat(
         through layer: Int, bands: [TensorRole: [Range<Int>]], keeps: Bool = true
     ) throws(CheckpointError) -> [TensorRole: OutputGradients] {
-        let block = try matrices.round(layer, of: reference)
+        let block = reference.parameterizing(layer)
         let observed = ObservedGradients(bands, block.parameters, compute)
         let seen = Gradients(compute: compute) { observed.add($1, by: $0) }
-        try forEachBatch(of: differentiated) { batch throws(CheckpointError) in
+        try forEachBatch { batch throws(CheckpointError) in
             let gradient = block.model.backpropagate(
                 try gradients.read(level: level(layer + 1), batch), through: layer,
                 from: try streams.read(level: layer, batch), into: seen)
