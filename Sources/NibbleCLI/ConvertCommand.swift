@@ -22,6 +22,8 @@ struct ConvertCommand: ParsableCommand {
                 nibble convert gemma.bf16.gguf -o g.gguf --plan gemma.plan
               Codes and scales chosen by what a text says: minutes instead of a second, and far less is lost:
                 nibble convert gemma-3-270m -o gemma.q4_0.gguf --calibrate wiki.train.txt
+              A file of 4.5 bits a weight, a type for each matrix by what its errors cost:
+                nibble convert gemma-3-270m -o gemma.gguf --target-bpw 4.5 --calibrate wiki.train.txt
               Files of several types in a folder, for which the text is gone through once:
                 nibble convert gemma-3-270m -o gemma-files --type q4_0 --type q4_k_m --calibrate wiki.train.txt
               Back to a folder that transformers loads:
@@ -125,6 +127,18 @@ struct ConvertCommand: ParsableCommand {
         if plan != nil, let first = others.first(where: \.isSet) {
             throw ValidationError("--plan says what --\(first.name) says: give one of them")
         }
+        if calibration.target != nil {
+            let others = others + [("plan", plan != nil)]
+            if let first = others.first(where: \.isSet) {
+                throw ValidationError(
+                    "types are chosen for the size that is asked for: leave out --\(first.name), or the size")
+            }
+            if dryRun {
+                throw ValidationError(
+                    "types are chosen by what is measured, and a dry run measures nothing: leave it out, or the size"
+                )
+            }
+        }
         guard type.count > 1 else { return }
         if let twice = type.first(where: { one in type.count { $0 == one } > 1 }) {
             throw ValidationError("--type \(twice.rawValue) is there twice")
@@ -175,10 +189,11 @@ struct ConvertCommand: ParsableCommand {
         if requests.count > 1, request.scratch == nil {
             request.scratch = FilePath.trimmingSlashes(output) + ".calibration"
         }
+        request.planPath = savePlan
         let conversion = try CalibratedConversion(request)
         let report = CalibrationReport(conversion)
         try prepare(requests)
-        try save(conversion.converters[0])
+        if request.target == nil { try save(conversion.converters[0]) }
         if dryRun {
             session.warn(report.warnings)
             let estimate = conversion.estimate()

@@ -81,13 +81,21 @@ final class CalibrationMeter {
         if case .round(let sublayer, let layer) = steps[index] {
             let isLast = part == 1 && sublayer == Sublayer.allCases.last
             progress = .init(stage: .roundingWeights, done: layer + (isLast ? 1 : 0), total: layers)
+        } else if case .survey(let layer) = steps[index] {
+            progress = .init(stage: .surveyingTypes, done: layer + (part == 1 ? 1 : 0), total: layers)
+        } else if steps[index] == .surveyVocabulary {
+            progress = .init(stage: .surveyingTypes, done: layers, total: layers)
         } else if steps[index] == .roundVocabulary {
             progress = .init(stage: .roundingVocabulary, done: Int(part * Double(rows)), total: rows)
         } else if steps[index] == .measure {
             progress = .init(stage: .measuring, done: 0, total: 1)
         } else {
             // Up to where streams begin anew, for rounding.
-            let end = steps.firstIndex { $0 == .roundVocabulary || $0 == .embed } ?? steps.count
+            let end =
+                steps.firstIndex { step in
+                    if case .survey = step { return true }
+                    return step == .roundVocabulary || step == .embed
+                } ?? steps.count
             let share = done / max(shares[..<end].reduce(0, +), .leastNormalMagnitude)
             progress = .init(
                 stage: .weighingTokens, done: min(tokens, Int(share * Double(tokens))), total: tokens)

@@ -13,6 +13,7 @@ struct CalibrationParts {
     private let nearest: [NearestPass]
     private let vocabulary: VocabularyRounding
     private let rounding: RoundingPass
+    private let survey: CostSurvey
     private let outputs: OutputGradientsFile
     private let sequences: [[Int32]]
     /// How many of the sequences, from the first on, are calibrated on; the others are held out.
@@ -88,6 +89,10 @@ struct CalibrationParts {
             calibrating: calibrating,
             outputs: options.differentiates ? outputs : nil, journal: scratch.journal,
             tick: { share throws(CheckpointError) in try meter.advance(share) })
+        survey = CostSurvey(
+            gradients: gradients, matrices: variants[0].matrices, options: options, outputs: outputs,
+            candidates: calibrator.candidates,
+            tick: { share throws(CheckpointError) in try meter.advance(share) })
         self.variants = variants
         self.calibrated = calibrated
         self.plan = plan
@@ -119,6 +124,11 @@ struct CalibrationParts {
         case .differentiate: try differentiate()
         case .retreat(let layer): try retreat(through: layer, observes: !plan.observesAgain)
         case .observe(let layer): try retreat(through: layer, observes: true, keeps: false)
+        case .survey(let layer): record.costs = try survey.survey(layer)
+        case .surveyVocabulary:
+            record.costs = try survey.surveyVocabulary { role throws(CheckpointError) in
+                try vocabulary.hessian(of: role, isCost: true)
+            }
         case .roundVocabulary: record.sublayer = try vocabulary.round()
         case .embed:
             try embed()

@@ -1,6 +1,6 @@
 package import NibbleCheckpoint
 package import NibbleModel
-internal import NibbleNumerics
+package import NibbleNumerics
 internal import NibbleQuantization
 internal import NibbleTensor
 
@@ -22,6 +22,8 @@ package struct Calibrator {
     let options: CalibrationOptions
     /// What is held and what is in scratch files, and in which form dear steps are done.
     let plan: CalibrationPlan
+    /// The types whose costs are measured before anything is rounded; none where types are known.
+    let candidates: [GGMLType]
 
     /// Tokens that pass through a model together, or one sequence where that is longer.
     package static let tokensAtATime = 1024
@@ -34,12 +36,13 @@ package struct Calibrator {
     /// - Parameter matrices: of one quantized model or more, with the same weights.
     package init(
         reference: LanguageModel, matrices: [QuantizedMatrices], options: CalibrationOptions,
-        plan: CalibrationPlan
+        plan: CalibrationPlan, candidates: [GGMLType] = []
     ) {
         self.reference = reference
         self.matrices = matrices
         self.options = options
         self.plan = plan
+        self.candidates = candidates
     }
 
     /// Rounds all matrices, or goes on with what an earlier process has done in `scratch`.
@@ -56,6 +59,31 @@ package struct Calibrator {
         _ sequences: [[Int32]], heldOut: [[Int32]] = [], scratch: CalibrationScratch,
         progress: (PreparationProgress) -> Void = { _ in }, isCancelled: () -> Bool = { false }
     ) throws(CheckpointError) -> [CalibratedMatrices] {
+        let variants = try perform(sequences, heldOut, scratch, through: nil, progress, isCancelled)
+        return variants.enumerated().map { index, variant in
+            CalibratedMatrices(
+                scratch.journal.records, variant: index, outside: outside(variant.matrices),
+                rows: variant.rows, tokens: sequences.reduce(0) { $0 + $1.count })
+        }
+    }
+
+    /// Measures what each of ``candidates`` costs each matrix, and rounds none: for a calibrator of the types that are
+    /// chosen, with the same plan, candidates and scratch, to go on with.
+    func survey(
+        _ sequences: [[Int32]], heldOut: [[Int32]], scratch: CalibrationScratch,
+        progress: (PreparationProgress) -> Void, isCancelled: () -> Bool
+    ) throws(CheckpointError) -> [MatrixCosts] {
+        precondition(!candidates.isEmpty && options.differentiates, "nothing to choose among")
+        _ = try perform(sequences, heldOut, scratch, through: .surveyVocabulary, progress, isCancelled)
+        return scratch.journal.records.flatMap(\.costs)
+    }
+
+    /// Does what is to be done up to a step, or all of it.
+    private func perform(
+        _ sequences: [[Int32]], _ heldOut: [[Int32]], _ scratch: CalibrationScratch,
+        through last: CalibrationStep?, _ progress: (PreparationProgress) -> Void,
+        _ isCancelled: () -> Bool
+    ) throws(CheckpointError) -> [QuantizedVariant] {
         precondition(!sequences.isEmpty, "no sequences")
         // Neither is called after the call.
         return try withoutActuallyEscaping(progress) { progress throws(CheckpointError) in
@@ -65,6 +93,7 @@ package struct Calibrator {
                 let work = CalibrationWork(
                     options: options, matrices: matrices, plan: plan, shape: reference.configuration,
                     tokens: sequences.count * length, heldOut: heldOut.count * length,
+                    candidates: candidates.count,
                     rates: .nominal(hasTiles: reference.compute.hasTiles))
                 let meter = CalibrationMeter(
                     steps, seconds: work.seconds, layers: reference.configuration.layerCount,
@@ -72,7 +101,8 @@ package struct Calibrator {
                     tokens: sequences.count * length,
                     path: scratch.path, report: progress,
                     isCancelled: isCancelled)
-                return try run(sequences, heldOut, scratch, meter)
+                let end = last.flatMap { steps.firstIndex(of: $0) } ?? steps.count - 1
+                return try perform(steps, through: end, sequences, heldOut, scratch, meter)
             }
         }
     }
@@ -98,13 +128,14 @@ package struct Calibrator {
     func steps(measures: Bool) -> [CalibrationStep] {
         .all(
             layers: reference.configuration.layerCount, differentiates: options.differentiates,
-            observesAgain: plan.observesAgain, roundsVocabulary: roundsVocabulary, measures: measures)
+            observesAgain: plan.observesAgain, surveys: !candidates.isEmpty,
+            roundsVocabulary: roundsVocabulary, measures: measures)
     }
 
-    private func run(
-        _ sequences: [[Int32]], _ heldOut: [[Int32]], _ scratch: CalibrationScratch,
-        _ meter: CalibrationMeter
-    ) throws(CheckpointError) -> [CalibratedMatrices] {
+    private func perform(
+        _ steps: [CalibrationStep], through end: Int, _ sequences: [[Int32]], _ heldOut: [[Int32]],
+        _ scratch: CalibrationScratch, _ meter: CalibrationMeter
+    ) throws(CheckpointError) -> [QuantizedVariant] {
         var variants: [QuantizedVariant] = []
         for (index, matrices) in matrices.enumerated() {
             let rows = try EncodedRowsFile(
@@ -114,20 +145,17 @@ package struct Calibrator {
         }
         let parts = try CalibrationParts(
             self, sequences + heldOut, calibrating: sequences.count, scratch, variants, meter)
-        let (steps, done) = (steps(measures: !heldOut.isEmpty), scratch.journal.records)
+        let done = scratch.journal.records
         for (index, step) in steps.prefix(done.count).enumerated() {
             try scratch.journal.check(step, at: index)
         }
         meter.begin(min(done.count, steps.count - 1))
-        if done.count < steps.count { try parts.recover(steps.prefix(done.count), done) }
-        for (index, step) in steps.enumerated().dropFirst(done.count) {
+        guard done.count <= end else { return variants }
+        try parts.recover(steps.prefix(done.count), done)
+        for index in done.count...end {
             meter.begin(index)
-            try scratch.journal.append(try parts.run(step))
+            try scratch.journal.append(try parts.run(steps[index]))
         }
-        return variants.enumerated().map { index, variant in
-            CalibratedMatrices(
-                scratch.journal.records, variant: index, outside: outside(variant.matrices),
-                rows: variant.rows, tokens: sequences.reduce(0) { $0 + $1.count })
-        }
+        return variants
     }
 }

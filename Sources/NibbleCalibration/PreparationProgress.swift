@@ -14,6 +14,8 @@ public struct PreparationProgress: Sendable, Equatable {
         public static let weighingTokens = Stage("weighing tokens", unit: "tokens")
         /// The model writes text.
         public static let writingText = Stage("writing text", unit: "tokens")
+        /// What types cost matrices is measured.
+        public static let surveyingTypes = Stage("measuring what types cost", unit: "blocks of the model")
         /// What held-out text makes of the result is measured.
         public static let measuring = Stage("measuring on held-out text", unit: "texts")
         /// The vocabulary's matrices are rounded.

@@ -40,6 +40,18 @@ struct CalibrationCommandOptions: ParsableArguments {
             valueName: "n"))
     var heldOut: Int?
 
+    @Option(
+        help: ArgumentHelp(
+            "Choose a type for every matrix by what its errors cost, so that the file has no more bytes than this: 600M, 2G "
+                + "(powers of 1000). The types go to a plan file, OUTPUT.plan or what --save-plan names.",
+            valueName: "size"))
+    var targetSize: ByteSize?
+
+    @Option(
+        help: ArgumentHelp(
+            "The same for this many bits a weight, of all tensors together: 4.5.", valueName: "bits"))
+    var targetBpw: Double?
+
     @Option(help: ArgumentHelp("What text of --calibrate self begins at.", valueName: "n"))
     var seed: UInt64?
 
@@ -61,12 +73,18 @@ struct CalibrationCommandOptions: ParsableArguments {
 
     var isAsked: Bool { !texts.isEmpty }
 
+    /// How large the output may be, where types are chosen for that.
+    var target: SizeTarget? {
+        targetSize.map { .bytes($0.bytes) } ?? targetBpw.map { .bitsPerWeight($0) }
+    }
+
     func validate() throws {
         let needy: [(name: String, isSet: Bool)] = [
             ("text-field", textField != nil), ("method", method != nil), ("quality", quality != nil),
             ("sequences", sequences != nil), ("sequence-length", sequenceLength != nil),
             ("held-out", heldOut != nil), ("seed", seed != nil), ("memory", memory != nil),
             ("scratch", scratch != nil), ("precision", precision != nil),
+            ("target-size", targetSize != nil), ("target-bpw", targetBpw != nil),
         ]
         if !isAsked, let first = needy.first(where: \.isSet) {
             throw ValidationError("--\(first.name) is for a calibration: name a text with --calibrate TEXT")
@@ -84,6 +102,13 @@ struct CalibrationCommandOptions: ParsableArguments {
         }
         if texts.contains(InputText.own), texts.count > 1 {
             throw ValidationError("--calibrate self stands alone: the model writes all of the text")
+        }
+        if targetSize != nil, targetBpw != nil {
+            throw ValidationError(
+                "--target-size and --target-bpw both say how large the file may be: give one")
+        }
+        if let targetBpw, !(targetBpw > 0 && targetBpw < 64) {
+            throw ValidationError("--target-bpw is \(targetBpw), expected bits a weight, as 4.5")
         }
         if scratch == "" { throw ValidationError("--scratch is empty") }
         do throws(CalibrationOptions.MethodProblem) {
@@ -108,6 +133,7 @@ struct CalibrationCommandOptions: ParsableArguments {
         request.memoryLimit = memory?.bytes
         request.scratch = scratch
         if let precision { request.precision = precision }
+        request.target = target
         return request
     }
 }

@@ -21,7 +21,8 @@ struct CalibrationReport {
     /// What is about to happen, so that it can be repeated.
     func banner(kernels: KernelLevel) -> String {
         let text = request.writesText ? "text that the model writes" : request.texts.joined(separator: ", ")
-        return written.map { $0.banner(kernels: kernels) }.joined(separator: "\n") + """
+        let types = request.target.map { "types chosen for \($0)" }
+        return written.map { $0.banner(kernels: kernels, types: types) }.joined(separator: "\n") + """
 
             calibrated by \(methods) on \(request.options.sequences) x \(request.sequenceLength) tokens of \(text)
             scratch files in \(conversion.scratchPath), from which the same command goes on after a stop
@@ -90,7 +91,7 @@ struct CalibrationReport {
     func summaryText(_ summary: CalibrationSummary) -> String {
         let resumed =
             summary.resumedSteps > 0 ? ", after \(summary.resumedSteps) steps of an earlier process" : ""
-        return zip(written, summary.outputs).map(Self.text).joined(separator: "\n\n") + """
+        return summary.outputs.map(Self.text).joined(separator: "\n\n") + """
 
             calibrated on \(Text.count(summary.outputs[0].calibration.tokens)) tokens in \
             \(Text.time(summary.elapsed / .seconds(1)))\(resumed), \
@@ -98,7 +99,7 @@ struct CalibrationReport {
             """
     }
 
-    private static func text(_ written: ConversionReport, _ output: CalibrationSummary.Output) -> String {
+    private static func text(_ output: CalibrationSummary.Output) -> String {
         var sections: [String] = []
         if let scores = output.scores {
             let rows = [
@@ -121,13 +122,14 @@ struct CalibrationReport {
                 "\(Text.count(scores.tokens)) held-out tokens\(recovered ?? ""):\n"
                     + Text.table(rows, right: [1, 2]))
         }
-        sections.append(written.summaryText(output.conversion))
+        let plan = output.planPath.map { "\ntypes in \($0), for --plan" } ?? ""
+        sections.append(ConversionReport(output.converter).summaryText(output.conversion) + plan)
         return sections.joined(separator: "\n\n")
     }
 
     func summaryJSON(_ summary: CalibrationSummary) -> JSONValue {
-        let documents = zip(written, summary.outputs).map { written, output in
-            written.summaryJSON(
+        let documents = summary.outputs.map { output in
+            ConversionReport(output.converter).summaryJSON(
                 output.conversion,
                 with: [
                     .init(
@@ -137,6 +139,7 @@ struct CalibrationReport {
                             "seconds": .real(summary.elapsed / .seconds(1)),
                             "peak_resident_bytes": .integer(summary.peakResidentBytes),
                             "resumed_steps": .integer(summary.resumedSteps),
+                            "plan": output.planPath.map { .string($0) } ?? .null,
                             "held_out": output.scores.map(Self.json) ?? .null,
                             "methods": .object(
                                 output.calibration.matrices.map { .init($0.name, .string($0.summary)) }),

@@ -20,11 +20,13 @@ struct ConversionReport {
     }
 
     /// What is about to happen, so that it can be repeated.
-    func banner(kernels: KernelLevel) -> String {
+    ///
+    /// - Parameter types: what is said of types, where the plan does not decide them.
+    func banner(kernels: KernelLevel, types: String? = nil) -> String {
         let request = converter.request
         var parts = [
             "\(request.input) -> \(converter.layout.path)",
-            (request.plan.isPure ? "pure " : "") + request.plan.type.rawValue,
+            types ?? (request.plan.isPure ? "pure " : "") + request.plan.type.rawValue,
         ]
         if let importance = request.importance { parts.append("importance matrix \(importance.path)") }
         if let seed = request.ditherSeed { parts.append("dither seed \(seed)") }

@@ -11,10 +11,12 @@ extension CalibratedConversion {
         let work = CalibrationWork(
             options: request.decidedOptions, matrices: matrices, plan: plan, shape: shape,
             tokens: request.options.sequences * length, heldOut: request.heldOutCount * length,
+            candidates: candidates.count,
             rates: CalibrationRates(
                 measuring: reference.compute, format: request.conversion.plan.type.format))
         let steps = Calibrator(
-            reference: reference, matrices: matrices, options: request.decidedOptions, plan: plan
+            reference: reference, matrices: matrices, options: request.decidedOptions, plan: plan,
+            candidates: candidates
         )
         .steps(measures: request.heldOutCount > 0)
         return CalibrationEstimate(

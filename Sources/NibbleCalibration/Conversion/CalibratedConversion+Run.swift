@@ -39,8 +39,14 @@ extension CalibratedConversion {
         let scratch = try CalibrationScratch(
             path: scratchPath, identity: identity(sourceDigest: digest, text, plan))
         let resumed = scratch.journal.records.count
+        var (converters, matrices) = (converters, matrices)
+        if request.target != nil {
+            let chosen = try choose(text, scratch, plan, progress, isCancelled)
+            (converters, matrices) = ([chosen.converter], [chosen.matrices])
+        }
         let found = try Calibrator(
-            reference: reference, matrices: matrices, options: request.decidedOptions, plan: plan
+            reference: reference, matrices: matrices, options: request.decidedOptions, plan: plan,
+            candidates: candidates
         ).run(
             text.sequences, heldOut: text.heldOut, scratch: scratch, progress: progress,
             isCancelled: isCancelled)
@@ -50,10 +56,13 @@ extension CalibratedConversion {
             let converter = converters[index]
             var conversion = converter.request
             conversion.replacements = try own.replacements(matrices[index])
-            conversion.provenance = provenance(own, of: index, sourceDigest: digest, text)
+            conversion.provenance = provenance(own, converter, matrices[index], sourceDigest: digest, text)
             let written = try Converter(conversion, source: converter.model).run(
                 progress: writing, isCancelled: isCancelled)
-            outputs.append(.init(conversion: written, calibration: own.result, scores: own.scores))
+            outputs.append(
+                .init(
+                    converter: converter, conversion: written, calibration: own.result, scores: own.scores,
+                    planPath: request.target == nil ? nil : request.chosenPlanPath))
         }
         CalibrationScratch.remove(scratchPath)
         if request.writesText { unlink(selfTextPath) }
@@ -113,15 +122,17 @@ extension CalibratedConversion {
         return (text, SHA256.hex(text.utf8))
     }
 
-    /// The formats of all matrices that are quantized.
+    /// The formats of all matrices that are quantized, or what they are chosen by.
     private var formats: String {
-        SHA256.hex(
+        if let target = request.target { return "those of \(target)" }
+        return SHA256.hex(
             matrices.map { $0.tensors.map { "\($0.name) \($0.format)" }.joined(separator: "\n") }
                 .joined(separator: "\n\n").utf8)
     }
 
     private func provenance(
-        _ found: CalibratedMatrices, of index: Int, sourceDigest: String, _ text: CalibrationText
+        _ found: CalibratedMatrices, _ converter: Converter, _ matrices: QuantizedMatrices,
+        sourceDigest: String, _ text: CalibrationText
     ) -> Provenance {
         var perplexities: [String: Double] = [:]
         if let scores = found.scores {
@@ -132,11 +143,11 @@ extension CalibratedConversion {
         }
         return Provenance(
             teacherName: FilePath.absoluteName(of: request.conversion.input), teacherDigest: sourceDigest,
-            plan: request.conversions[index].plan.type.rawValue, recipeDigest: settings.digest,
+            plan: converter.request.plan.type.rawValue, recipeDigest: settings.digest,
             textDigest: text.digest, steps: 0, tokens: 0, seed: request.seed,
             nibbleVersion: request.version, perplexities: perplexities,
             heldOutTextDigest: text.heldOutDigest,
-            calibration: found.result.record(of: matrices[index].tensors, textDigest: text.digest))
+            calibration: found.result.record(of: matrices.tensors, textDigest: text.digest))
     }
 }
 

@@ -33,6 +33,7 @@ public struct CalibratedConversion: Sendable {
         precondition(
             request.sequenceLength >= 2 && request.options.sequences > 0 && request.heldOutCount >= 0,
             "\(request.options.sequences) sequences of \(request.sequenceLength) tokens")
+        let request = try request.ofTarget()
         self.request = request
         let conversion = request.conversion
         let source = try ModelCheckpoint(path: conversion.input)
@@ -47,8 +48,15 @@ public struct CalibratedConversion: Sendable {
         }
         let weights = StoredWeights(
             level: conversion.level, dither: conversion.ditherSeed.map { Dither(seed: $0) })
-        matrices = plans.map { QuantizedMatrices(calibrating: $0, weights: weights) }
+        matrices = plans.map {
+            request.target == nil
+                ? QuantizedMatrices(calibrating: $0, weights: weights)
+                : QuantizedMatrices(surveying: $0, weights: weights)
+        }
         notes = Self.notes(request, plans, source)
+        if let target = request.target {
+            try SizeBudget(target, converters[0]).check(matrices[0], output: conversion.output)
+        }
     }
 
     /// Checks that every output may be written.
@@ -58,6 +66,9 @@ public struct CalibratedConversion: Sendable {
         for conversion in request.conversions {
             try OutputPlace(path: conversion.output, isFolder: conversion.exporter.fileEnding == nil)
                 .check(replacing: conversion.replacesOutput)
+        }
+        if request.target != nil {
+            try OutputPlace(file: request.chosenPlanPath).check(replacing: request.conversion.replacesOutput)
         }
     }
 
@@ -148,6 +159,15 @@ extension QuantizedMatrices {
                 return $0.role.layer != nil || $0.role.isVocabulary && $0.format != .ggml(.q8_0)
             },
             advice: { "keep it in another type, as --tensor-type '\($0)=bf16' does" })
+    }
+}
+
+extension QuantizedMatrices {
+    /// Those whose types are chosen.
+    init(surveying plan: ResolvedPlan, weights: StoredWeights) {
+        self.init(
+            plan, weights: weights, calibrates: { $0.grid != nil },
+            advice: { "keep it in another type, as a plan file with '\($0) bf16' does" })
     }
 }
 

@@ -31,6 +31,11 @@ public struct CalibrationRequest: Sendable {
     /// Sequences that are held out from the text, and on which the result is measured; nil: an eighth of those that are
     /// calibrated on, 4 to 16; 0: nothing is measured.
     public var heldOutSequences: Int?
+    /// How large the output may be, a GGUF file: types of all matrices are chosen for that by what errors cost, instead of by
+    /// the plan of the conversion, and written to a plan file. For one conversion, and methods with gradients.
+    public var target: SizeTarget?
+    /// Where the plan file goes, with ``target``; nil: beside the output, `NAME.plan`.
+    public var planPath: String?
     /// What distinguishes one text that the model writes from another.
     public var seed: UInt64 = 1
     /// Memory that may be used, in bytes; nil: nine tenths of this machine's.

@@ -13,11 +13,15 @@ public struct CalibrationSummary: Sendable {
 
     /// An output.
     public struct Output: Sendable {
+        /// The conversion as it was done.
+        public var converter: Converter
         /// What was written.
         public var conversion: ConversionSummary
         /// What was done to each matrix.
         public var calibration: CalibrationResult
         /// What it gained on held-out text; nil where none was held out.
         public var scores: CalibrationScores?
+        /// The plan file with the types that were chosen; nil where none were.
+        public var planPath: String?
     }
 }

@@ -85,7 +85,9 @@ struct GradientPass {
     /// Adds to `hessian` what errors of an embedding's rows do to the loss: Σ g gᵀ m / |g| over all tokens, g the gradient of the
     /// sum of their cross-entropies by the row and m the mean of |g|, as tokens weigh elsewhere (``OutputGradients``). For when
     /// the gradients passed the first block.
-    func addGradientsOfEmbedding(to hessian: Memory) throws(CheckpointError) {
+    ///
+    /// - Parameter isCost: whether the sum has the size of Σ g gᵀ instead, for what errors cost in all.
+    func addGradientsOfEmbedding(to hessian: Memory, isCost: Bool = false) throws(CheckpointError) {
         let tokens = sequences.count * (sequences[0].count - 1)
         // Gradients are those of the mean by the streams, which are rows times a factor.
         let factor = Float(tokens) * reference.configuration.embeddingScale
@@ -95,7 +97,12 @@ struct GradientPass {
                 $0.squareRoot()
             }
         }
-        let mean = Float(sizes.reduce(0) { $0 + Double($1) } / Double(sizes.count))
+        var mean = Float(sizes.reduce(0) { $0 + Double($1) } / Double(sizes.count))
+        if isCost {
+            // Σ |g|² by Σ m |g|.
+            let squares = sizes.reduce(0) { $0 + Double($1) * Double($1) }
+            mean = Float(squares / max(sizes.reduce(0) { $0 + Double($1) }, .leastNormalMagnitude))
+        }
         var first = 0
         try forEachBatch(isTold: false) { batch throws(CheckpointError) in
             let gradient = try gradients.read(level: level(0), batch)

@@ -58,10 +58,15 @@ struct OutputGradientsFile {
 
     /// How much the tokens matter to a matrix; nil where all gradients by its outputs are zero, or one is no number.
     func weights(_ role: TensorRole) throws(CheckpointError) -> [Float]? {
-        guard let place = places[role] else { return nil }
+        OutputGradients.weights(try squares(role))
+    }
+
+    /// |g|² of the tokens of all sequences; empty where nothing is known of a matrix.
+    func squares(_ role: TensorRole) throws(CheckpointError) -> [Float] {
+        guard let place = places[role] else { return [] }
         let squares = Memory(byteCount: 4 * tokens)
         try file.read(into: squares.bytes, at: place.offset, compute)
-        return OutputGradients.weights(UnsafeBufferPointer(start: squares.floats, count: tokens))
+        return Array(UnsafeBufferPointer(start: squares.floats, count: tokens))
     }
 
     /// The output Hessians of a matrix, of each band of its rows.

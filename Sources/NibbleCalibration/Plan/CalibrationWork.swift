@@ -14,6 +14,8 @@ struct CalibrationWork {
     let tokens: Int
     /// Tokens that only go along.
     let heldOut: Int
+    /// Types whose costs are measured.
+    var candidates = 0
     let rates: CalibrationRates
 
     /// Seconds of a step.
@@ -33,6 +35,13 @@ struct CalibrationWork {
                 + (plan.observesAgain ? 0 : outputs(layer))
         case .observe(let layer):
             return Double(tokens) * 2 * block / rates.products + outputs(layer)
+        case .survey(let layer):
+            return Double(tokens) * block / rates.products
+                + matrices[0].calibrated.reduce(0) {
+                    $0 + ($1.role.layer == layer ? survey($1, rows: CostSurvey.rows) : 0)
+                }
+        case .surveyVocabulary:
+            return matrices[0].vocabulary.reduce(0) { $0 + survey($1, rows: CostSurvey.tokens) }
         case .roundVocabulary:
             return matrices.flatMap(\.vocabulary).reduce(0) { sum, tensor in
                 let size = Double(tensor.rows * tensor.columns)
@@ -47,6 +56,17 @@ struct CalibrationWork {
             let weights = matrices.flatMap(\.tensors).reduce(0) { $0 + Double($1.rows * $1.columns) }
             return Double(matrices.count) * (head + blocks) / rates.products + weights / rates.encoding
         }
+    }
+
+    /// Measuring what types cost a matrix.
+    private func survey(_ tensor: PlannedTensor, rows: Int) -> Double {
+        let (columns, rows) = (Double(tensor.columns), Double(min(rows, tensor.rows)))
+        let square = columns * columns
+        // A factor for each size of blocks; rounding, descent and what errors come to for each type.
+        let operations = columns * square + Double(candidates) * 10 * rows * square
+        let grams = tensor.role.layer == nil ? 0 : square * Double(tokens)
+        return grams / rates.grams + operations / rates.floats
+            + Double(candidates) * rows * columns / rates.rounding
     }
 
     /// Output Hessians of a block.

@@ -89,12 +89,14 @@ struct VocabularyRounding {
     }
 
     /// A, for what the matrix is for.
-    private func hessian(of role: TensorRole) throws(CheckpointError) -> Memory {
+    ///
+    /// - Parameter isCost: whether it has the size of what errors cost in all.
+    func hessian(of role: TensorRole, isCost: Bool = false) throws(CheckpointError) -> Memory {
         let hessian = Memory(byteCount: 4 * columns * columns)
         if role.kind == .output || reference.configuration.tiesEmbeddings {
             try states.read(into: hessian.bytes, at: 0, compute)
         }
-        if role.kind == .tokenEmbedding { try gradients.addGradientsOfEmbedding(to: hessian) }
+        if role.kind == .tokenEmbedding { try gradients.addGradientsOfEmbedding(to: hessian, isCost: isCost) }
         compute.completeGram(hessian.floats, size: columns)
         return hessian
     }

@@ -9,6 +9,8 @@ struct CalibrationRecord {
 
     /// What was measured of each quantized model, where the step measures.
     var scores: [CalibrationScores] = []
+    /// What types cost, where the step measures that.
+    var costs: [MatrixCosts] = []
     /// Whether the step put residual streams into files rather than memory.
     var keepsStreams = false
 
@@ -18,6 +20,7 @@ struct CalibrationRecord {
     var json: JSONValue {
         var members: [JSONValue.Member] = [.init("step", .string(step))]
         if keepsStreams { members.append(.init("keeps_streams", .bool(true))) }
+        if !costs.isEmpty { members.append(.init("costs", .array(costs.map(\.json)))) }
         if !scores.isEmpty { members.append(.init("scores", .array(scores.map(\.json)))) }
         if let sublayer {
             members.append(.init("matrices", .array(sublayer.matrices.map(Self.json))))
@@ -31,6 +34,10 @@ struct CalibrationRecord {
         guard let step = json["step"]?.text else { return nil }
         self.step = step
         keepsStreams = json["keeps_streams"]?.flag ?? false
+        for costs in json["costs"]?.elements ?? [] {
+            guard let costs = MatrixCosts(costs) else { return nil }
+            self.costs.append(costs)
+        }
         for scores in json["scores"]?.elements ?? [] {
             guard let scores = CalibrationScores(scores) else { return nil }
             self.scores.append(scores)

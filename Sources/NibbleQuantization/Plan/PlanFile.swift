@@ -53,6 +53,18 @@ public struct PlanFile: Sendable, Equatable {
         try self.init(text, path: path)
     }
 
+    /// A plan in memory.
+    ///
+    /// - Parameters:
+    ///   - path: where it is to be written.
+    ///   - types: of matrices by name, each once.
+    package init(path: String, type: QuantizationType, types: [(name: String, type: GGMLType)]) {
+        self.path = path
+        self.type = type
+        matrices = types.enumerated().map { Matrix(name: $1.name, type: $1.type, line: $0 + 3) }
+        byName = Dictionary(uniqueKeysWithValues: types.map { ($0.name, $0.type) })
+    }
+
     init(_ text: String, path: String) throws(CheckpointError) {
         var whole: QuantizationType?
         var matrices: [Matrix] = []

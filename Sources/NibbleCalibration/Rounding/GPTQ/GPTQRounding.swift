@@ -167,6 +167,23 @@ struct GPTQRounding {
         if options.coordinateDescent { descend(rows, of: matrix, errors: errors, level: level) }
     }
 
+    /// e A eᵀ of some rows e, `[rows, columns]` in the order of the matrix.
+    func squares(of errors: Memory, rows: Int, _ compute: Compute) -> [Float] {
+        let product = Memory(byteCount: 4 * rows * columns)
+        compute.forEachRows(in: 0..<rows, height: 16) { own in
+            let start = own.lowerBound * columns
+            Compute.addProduct(
+                errors.floats + start, stride: columns, hessian, row: 0, column: 0,
+                into: product.floats + start, stride: columns, rows: own.count, columns: columns,
+                depth: columns, level: compute.level)
+        }
+        return (0..<rows).map { row in
+            (row * columns..<(row + 1) * columns).reduce(0) {
+                $0 + errors.floats[$1] * product.floats[$1]
+            }
+        }
+    }
+
     /// Adds what columns take over of the errors of others before them.
     private func add(
         _ errors: Memory, of others: Range<Int>, to values: UnsafeMutablePointer<Float>, width: Int,
