@@ -180,7 +180,7 @@ extension CalibrationPlan {
         self.init(
             request.decidedOptions, matrices, in: shape, sequences: request.options.sequences,
             heldOut: request.heldOutCount, length: request.sequenceLength, holdsVocabulary: true,
-            compute: compute, held: CalibrationMemory.process(compute),
+            surveys: request.target != nil, compute: compute, held: CalibrationMemory.process(compute),
             limit: request.allowedMemory)
     }
 }

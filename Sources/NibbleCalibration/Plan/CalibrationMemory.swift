@@ -12,19 +12,21 @@ struct CalibrationMemory {
     private let shape: ModelConfiguration
     private let length: Int
     private let holdsVocabulary: Bool
+    private let surveys: Bool
     private let compute: Compute
     /// Tokens that pass through a block together.
     private let tokens: Int
 
     init(
         _ options: CalibrationOptions, _ matrices: [QuantizedMatrices], _ shape: ModelConfiguration,
-        length: Int, holdsVocabulary: Bool, compute: Compute
+        length: Int, holdsVocabulary: Bool, surveys: Bool, compute: Compute
     ) {
         self.options = options
         self.matrices = matrices
         self.shape = shape
         self.length = length
         self.holdsVocabulary = holdsVocabulary
+        self.surveys = surveys
         self.compute = compute
         tokens = Calibrator.sequencesAtATime(length: length) * length
     }
@@ -44,7 +46,7 @@ struct CalibrationMemory {
 
     /// Most that is held at a time, without residual streams.
     func peak(_ forms: [TensorRole.Kind: CalibrationForm]) -> Int {
-        max(head, wayBack(forms), nearest, vocabularyRounding, rounding(forms))
+        max(head, wayBack(forms), nearest, vocabularyRounding, survey(forms), rounding(forms))
     }
 
     /// The next form of the matrix whose own part is the largest; nil where all have their cheapest.
@@ -122,6 +124,20 @@ struct CalibrationMemory {
             (compute.hasBF16 ? 2 : 4) * widest + 4 * length * length * compute.workers.count
             + 20 * tokens * width
         return outputs + kept + way + 3 * stream
+    }
+
+    /// Measuring what types cost: the Hessians of a block, one once more with its factor, some rows.
+    private func survey(_ forms: [TensorRole.Kind: CalibrationForm]) -> Int {
+        guard surveys, differentiates else { return 0 }
+        let hessians = samples.reduce(0) { $0 + 4 * $1.columns * $1.columns }
+        let pass =
+            4 * length * (Sublayer.keptFeatures(in: shape) + Sublayer.packedFeatures(in: shape))
+        let largest = samples.map { tensor in
+            let outputs = OutputGradients.byteCount(bands(tensor, forms))
+            return outputs + 8 * tensor.columns * tensor.columns + 32 * CostSurvey.rows * tensor.columns
+                + 16 * MatrixRounding.mostRows * compute.workers.count * tensor.columns
+        }
+        return hessians + max(pass, largest.max() ?? 0)
     }
 
     private func bands(_ tensor: PlannedTensor, _ forms: [TensorRole.Kind: CalibrationForm]) -> [Range<Int>] {

@@ -25,15 +25,17 @@ package struct CalibrationPlan: Sendable, Equatable {
     ///   - heldOut: those that only go along.
     ///   - length: tokens of a sequence.
     ///   - holdsVocabulary: whether a rounded copy of the vocabulary's matrices is made for it.
+    ///   - surveys: whether what types cost is measured first.
     ///   - held: memory that is held already and beside it, in bytes.
     ///   - limit: memory that may be used, in bytes. ``memory`` is above it where even the cheapest forms need more.
     package init(
         _ options: CalibrationOptions, _ matrices: [QuantizedMatrices], in shape: ModelConfiguration,
-        sequences: Int, heldOut: Int, length: Int, holdsVocabulary: Bool, compute: Compute, held: Int,
-        limit: Int
+        sequences: Int, heldOut: Int, length: Int, holdsVocabulary: Bool, surveys: Bool = false,
+        compute: Compute, held: Int, limit: Int
     ) {
         let costs = CalibrationMemory(
-            options, matrices, shape, length: length, holdsVocabulary: holdsVocabulary, compute: compute)
+            options, matrices, shape, length: length, holdsVocabulary: holdsVocabulary, surveys: surveys,
+            compute: compute)
         var forms: [TensorRole.Kind: CalibrationForm] = [:]
         for kind in costs.kinds { forms[kind] = CalibrationForm() }
         // What takes most gives way first.
