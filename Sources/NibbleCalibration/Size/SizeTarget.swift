@@ -1,4 +1,4 @@
-public import NibbleCheckpoint
+internal import NibbleCheckpoint
 
 /// How large a file may be whose matrices get types of their own.
 public enum SizeTarget: Sendable, Equatable {
