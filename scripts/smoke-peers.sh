@@ -204,6 +204,16 @@ compare_all() {
         fi
     fi
 
+    name="compare_types.py with $with"
+    rm -rf -- types
+    if attempt "$name" "$python" "$scripts/compare_types.py" --nibble "$nibble" --llama-cpp "$llama" --base tiny.gguf \
+        --training training --evaluation evaluation/prose --folder types --types q4_0 q4_1 int4_32 \
+        --sequences 4 --context 64 --chunks 8; then
+        expect "$name" 2 '^\| q4_[01] \| [0-9.]+ \|( [0-9.]+ \|){6} -?[0-9.]+ \(-?[0-9.]+ to -?[0-9.]+\) \|$'
+        expect "$name" 1 '^\| int4_32 \|  \| [0-9.]+ \|  \| [0-9.]+ \| [0-9.]+ \|  \| [0-9.]+ \| '
+        expect "$name" 1 '^Calibrated in [0-9]+ s, all types together\.$'
+    fi
+
     name="compare_training.py with $with"
     if attempt "$name" "$python" "$scripts/compare_training.py" "$nibble" "$other_python" "$hub/gemma3-text" \
         english.txt --runs 1 --steps 3 --warm-up 1 --sequence-length 64 --precision fp32; then
@@ -212,12 +222,17 @@ compare_all() {
     fi
 
     ((${#failed[@]} > before)) ||
-        printf 'With %s: compare_conversion.py, compare_perplexity.py, compare_imatrix.py, compare_tokens.py, compare_qat.py, compare_methods.py, compare_training.py\n' "$with"
+        printf 'With %s: compare_conversion.py, compare_perplexity.py, compare_imatrix.py, compare_tokens.py, compare_qat.py, compare_methods.py, compare_types.py, compare_training.py\n' "$with"
 }
 
 # It compares with Jinja2, which the Python has that the scripts get.
 if attempt compare_templates.py "$python" "$scripts/compare_templates.py" "$nibble" "$ROOT"/Tests/Fixtures/chat/*.jinja; then
     expect compare_templates.py 1 '^[1-9][0-9]* texts are the same, [0-9]+ are refused by both, 0 differ$'
+fi
+
+if attempt widen_checkpoint.py "$python" "$scripts/widen_checkpoint.py" tiny.gguf wide.gguf --width 256 \
+    --check "$nibble" english.txt; then
+    expect widen_checkpoint.py 1 '^perplexity [0-9.]+, widened [0-9.]+$'
 fi
 
 stand_ins "$work/recorded"
