@@ -162,7 +162,9 @@ struct CostSurvey {
                 let errors = try errors(of: tensor, rows, original, grid: grid, by: factor)
                 guard let type = grid.format.ggmlType else { continue }
                 let sum = zip(errors, weights).reduce(0) { $0 + Double($1.0) * $1.1 }
-                result.costs[type] = scale * sum / Double(max(rows.count, 1))
+                let cost = scale * sum / Double(max(rows.count, 1))
+                // One that is no number says nothing.
+                if cost.isFinite { result.costs[type] = cost }
             }
         }
         return result
