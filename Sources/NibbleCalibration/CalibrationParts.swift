@@ -27,8 +27,7 @@ struct CalibrationParts {
         _ variants: [QuantizedVariant], _ meter: CalibrationMeter
     ) throws(CheckpointError) {
         let reference = calibrator.reference
-        var seen: Set<TensorRole> = []
-        let calibrated = variants.flatMap(\.matrices.calibrated).filter { seen.insert($0.role).inserted }
+        let calibrated = variants.map(\.matrices).calibratedOnce
         let (shape, compute) = (reference.configuration, reference.compute)
         let length = sequences[0].count
         let (options, plan) = (calibrator.options, calibrator.plan)
@@ -46,12 +45,13 @@ struct CalibrationParts {
                 path: scratch.file(name, of: variant), features: features, length: length, sequences: count,
                 compute: compute)
         }
+        let tick = { (share: Double) throws(CheckpointError) in try meter.advance(share) }
         let atATime = Calibrator.sequencesAtATime(length: length)
         gradients = GradientPass(
             reference: reference, matrices: variants[0].matrices, sequences: Array(sequences[..<calibrating]),
             atATime: atATime, streams: try streams(.streams, count: calibrating),
             gradients: try streams(.gradients, count: calibrating), keepsGradients: plan.observesAgain,
-            tick: { share throws(CheckpointError) in try meter.advance(share) })
+            tick: tick)
         let heldOut = Array(sequences[calibrating...])
         let nearestStreams = try streams(.nearest, count: heldOut.count)
         nearest = variants.map { variant in
@@ -65,7 +65,7 @@ struct CalibrationParts {
         vocabulary = VocabularyRounding(
             gradients: gradients, variants: variants, options: options,
             states: try ScratchFile(path: scratch.file(.states)),
-            tick: { share throws(CheckpointError) in try meter.advance(share) })
+            tick: tick)
         let outputs = try OutputGradientsFile(
             path: scratch.file(.outputs), calibrated.map { ($0.role, plan.bands($0)) },
             tokens: calibrating * length, isOfOneBlock: plan.observesAgain, compute: compute)
@@ -88,11 +88,11 @@ struct CalibrationParts {
                 rounded: rounded),
             calibrating: calibrating,
             outputs: options.differentiates ? outputs : nil, journal: scratch.journal,
-            tick: { share throws(CheckpointError) in try meter.advance(share) })
+            tick: tick)
         survey = CostSurvey(
             gradients: gradients, matrices: variants[0].matrices, options: options, outputs: outputs,
             candidates: calibrator.candidates,
-            tick: { share throws(CheckpointError) in try meter.advance(share) })
+            tick: tick)
         self.variants = variants
         self.calibrated = calibrated
         self.plan = plan

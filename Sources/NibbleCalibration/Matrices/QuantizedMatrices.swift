@@ -82,3 +82,11 @@ package struct QuantizedMatrices: Sendable {
         try tensor.roundedToNearest(weights, advice: advice(tensor.name), compute: compute)
     }
 }
+
+extension Sequence<QuantizedMatrices> {
+    /// The matrices of blocks whose codes and scales are chosen by calibration in any of some quantized models, once each.
+    var calibratedOnce: [PlannedTensor] {
+        var seen: Set<TensorRole> = []
+        return flatMap(\.calibrated).filter { seen.insert($0.role).inserted }
+    }
+}

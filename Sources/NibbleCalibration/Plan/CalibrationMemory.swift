@@ -210,9 +210,7 @@ struct CalibrationMemory {
         let stream = StreamStore.byteCount(features: shape.embeddingLength, length: length, compute)
         let levels = shape.layerCount + 1
         guard differentiates else { return rows + heldOut * stream }
-        var seen: Set<TensorRole> = []
-        let calibrated = matrices.flatMap(\.calibrated).filter { seen.insert($0.role).inserted }
-        let outputs = Dictionary(grouping: calibrated, by: \.role.layer).values.map {
+        let outputs = Dictionary(grouping: matrices.calibratedOnce, by: \.role.layer).values.map {
             $0.reduce(0) {
                 $0 + OutputGradientsFile.byteCount(bands($1, forms), tokens: sequences * length)
             }

@@ -71,9 +71,8 @@ struct CalibrationWork {
 
     /// Output Hessians of a block.
     private func outputs(_ layer: Int) -> Double {
-        var seen: Set<TensorRole> = []
-        return matrices.flatMap(\.calibrated).reduce(0) { sum, tensor in
-            guard tensor.role.layer == layer, seen.insert(tensor.role).inserted else { return sum }
+        matrices.calibratedOnce.reduce(0) { sum, tensor in
+            guard tensor.role.layer == layer else { return sum }
             let squares = plan.bands(tensor).reduce(0.0) { $0 + Double($1.count * $1.count) }
             return sum + Double(tokens) * squares / rates.grams
         }
