@@ -14,7 +14,8 @@ extension CalibratedConversion {
     ///   - progress: called after every piece of work of the calibration.
     ///   - writing: called while an output is written, about ten times a second, never from two threads at once.
     ///   - isCancelled: asked often, from any thread.
-    /// - Throws: `CheckpointError` where an output may not be written, before anything is done; `TextError` where the text is too short or cannot be cut; of `CheckpointError` `inconsistent` where the
+    /// - Throws: `CheckpointError` where an output may not be written, before anything is done; `TextError` where the text
+    ///   is too short or cannot be cut; of `CheckpointError` `inconsistent` where the
     ///   scratch folder is of another source, text or settings, naming what differs; `cancelled`, with how to go on;
     ///   `invalidRequest` where memory does not suffice;
     ///   `invalidValue` where weights or activations are no numbers; `inputOutput` where the disk is full. An output is
@@ -59,6 +60,12 @@ extension CalibratedConversion {
             conversion.provenance = provenance(own, converter, matrices[index], sourceDigest: digest, text)
             let written = try Converter(conversion, source: converter.model).run(
                 progress: writing, isCancelled: isCancelled)
+            // Last: a process that is killed before leaves nothing in the way of the next.
+            if request.target != nil {
+                try CheckpointWriter.write(
+                    Array(converter.plan.text(converter.request.plan.type).utf8),
+                    to: request.chosenPlanPath, replacing: conversion.replacesOutput)
+            }
             outputs.append(
                 .init(
                     converter: converter, conversion: written, calibration: own.result, scores: own.scores,

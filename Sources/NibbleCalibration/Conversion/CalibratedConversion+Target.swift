@@ -7,9 +7,7 @@ extension CalibratedConversion {
     /// The types whose costs are measured; none where the plan decides.
     var candidates: [GGMLType] { request.target == nil ? [] : SizeBudget.candidates }
 
-    /// Chooses the types of all matrices for the size that is asked for, and writes them to the plan file.
-    ///
-    /// - Throws: `CheckpointError` where the plan file cannot be written.
+    /// Chooses the types of all matrices for the size that is asked for.
     func choose(
         _ text: CalibrationText, _ scratch: CalibrationScratch, _ plan: CalibrationPlan,
         _ progress: (PreparationProgress) -> Void, _ isCancelled: () -> Bool
@@ -40,9 +38,6 @@ extension CalibratedConversion {
             let converter = try converter(types)
             let excess = SizeBudget(target, converter).excess
             guard excess > 0, choice.bytes > choice.range.lowerBound else {
-                try CheckpointWriter.write(
-                    Array(converter.plan.text(converter.request.plan.type).utf8),
-                    to: request.chosenPlanPath, replacing: true)
                 let weights = StoredWeights(
                     level: request.conversion.level,
                     dither: request.conversion.ditherSeed.map { Dither(seed: $0) })
