@@ -20,11 +20,10 @@ import argparse
 import hashlib
 import json
 import math
-import shutil
 import sys
 from pathlib import Path
 
-from processes import Progress, run, run_until
+from processes import Progress, run, run_until, tools_in
 
 METHODS = ["plain", "imatrix", "calibrated", "trained"]
 BYTES = 5  # of text for a token, about
@@ -287,10 +286,7 @@ def main():
     arguments = parser.parse_args()
     if not arguments.kinds:
         arguments.kinds = sorted(path.name for path in arguments.evaluation.iterdir() if path.is_dir())
-    tools = [arguments.llama_cpp / tool for tool in ("llama-imatrix", "llama-perplexity")]
-    for tool in tools:
-        if not shutil.which(tool):
-            sys.exit(f"{tool}: not there; Benchmarks/peers/build-llama-tools.sh builds it")
+    tools = tools_in(arguments.llama_cpp, ("llama-imatrix", "llama-perplexity"))
     folder = Folder(arguments.folder, [arguments.nibble, *tools])
     models, made = files(arguments, folder)
     cells = {context: {kind: cell(arguments, folder, models, kind, context) for kind in arguments.kinds}

@@ -19,13 +19,12 @@ Prints a Markdown table for each text.
 import argparse
 import json
 import shutil
-import sys
 from pathlib import Path
 
 import numpy as np
 
 from compare_methods import BYTES, Folder, sample_of, shown
-from processes import Progress, run, run_until
+from processes import Progress, run, run_until, tools_in
 
 ROWS = ["nearest", "imatrix", "calibrated"]
 
@@ -228,10 +227,7 @@ def main():
     parser.add_argument("--context", type=int, default=512)
     parser.add_argument("--chunks", type=int, default=40)
     arguments = parser.parse_args()
-    tools = [arguments.llama_cpp / tool for tool in ("llama-imatrix", "llama-perplexity")]
-    for tool in tools:
-        if not shutil.which(tool):
-            sys.exit(f"{tool}: not there; Benchmarks/peers/build-llama-tools.sh builds it")
+    tools = tools_in(arguments.llama_cpp, ("llama-imatrix", "llama-perplexity"))
     folder = Folder(arguments.folder, [arguments.nibble, *tools])
     models, seconds = files(arguments, folder)
     print(f"Calibrated in {seconds:.0f} s, all types together.")

@@ -9,6 +9,15 @@ import tempfile
 import time
 
 
+def tools_in(folder, names):
+    """The programs of a folder that Benchmarks/peers/build-llama-tools.sh makes; ends where one is not there."""
+    tools = [folder / name for name in names]
+    for tool in tools:
+        if not shutil.which(tool):
+            sys.exit(f"{tool}: not there; Benchmarks/peers/build-llama-tools.sh builds it")
+    return tools
+
+
 class Progress:
     """Says on standard error for how long something has been running: in the last line of a terminal, or once a minute."""
 

@@ -160,7 +160,7 @@ struct ConvertCommand: ParsableCommand {
             let reports = converters.map { ConversionReport($0) }
             try save(converters[0])
             if dryRun {
-                session.warn(Self.distinct(reports.flatMap(\.warnings)))
+                session.warn(ConversionSet.warnings(reports))
                 return json
                     ? try StandardOutput.print(ConversionSet.document(reports.map { $0.planJSON() }))
                     : try StandardOutput.print(reports.map(\.planTable).joined(separator: "\n\n"))
@@ -222,15 +222,7 @@ struct ConvertCommand: ParsableCommand {
             if dryRun, !FilePath.exists(output) { return }
             try FilePath.makeFolder(output)
         }
-        for request in requests {
-            try OutputPlace(path: request.output, isFolder: request.exporter.fileEnding == nil)
-                .check(replacing: force)
-        }
-    }
-
-    private static func distinct(_ warnings: [String]) -> [String] {
-        var seen: Set<String> = []
-        return warnings.filter { seen.insert($0).inserted }
+        for request in requests { try request.checkOutput() }
     }
 
     /// Writes the plan where that is asked for.

@@ -48,19 +48,23 @@ struct CalibrationParts {
         let tick = { (share: Double) throws(CheckpointError) in try meter.advance(share) }
         let atATime = Calibrator.sequencesAtATime(length: length)
         gradients = GradientPass(
-            reference: reference, matrices: variants[0].matrices, sequences: Array(sequences[..<calibrating]),
-            atATime: atATime, streams: try streams(.streams, count: calibrating),
-            gradients: try streams(.gradients, count: calibrating), keepsGradients: plan.observesAgain,
-            tick: tick)
+            reference: reference, matrices: variants[0].matrices,
+            batches: SequenceBatches(
+                sequences: Array(sequences[..<calibrating]), atATime: atATime, tick: tick),
+            streams: try streams(.streams, count: calibrating),
+            gradients: try streams(.gradients, count: calibrating), keepsGradients: plan.observesAgain)
         let heldOut = Array(sequences[calibrating...])
         let nearestStreams = try streams(.nearest, count: heldOut.count)
         nearest = variants.map { variant in
             NearestPass(
-                reference: reference, matrices: variant.matrices, sequences: heldOut, atATime: atATime,
-                streams: nearestStreams,
-                tick: { share throws(CheckpointError) in
-                    try meter.advance(share / Double(2 * variants.count))
-                })
+                reference: reference, matrices: variant.matrices,
+                batches: SequenceBatches(
+                    sequences: heldOut, atATime: atATime,
+                    tick: { share throws(CheckpointError) in
+                        // It tells of each block, and is half of what measuring is.
+                        try meter.advance(share / Double(2 * variants.count * (shape.layerCount + 1)))
+                    }),
+                streams: nearestStreams)
         }
         vocabulary = VocabularyRounding(
             gradients: gradients, variants: variants, options: options,
@@ -189,7 +193,7 @@ struct CalibrationParts {
         return try HeldOutMeasurement(
             reference: reference, rounded: try variants[variant].matrices.roundVocabulary(of: reference),
             calibrated: try calibratedVocabulary(variant),
-            sequences: nearest.sequences,
+            sequences: nearest.batches.sequences,
             streams: { state, chunks throws(CheckpointError) in
                 let own = first + chunks.lowerBound..<first + chunks.upperBound
                 return switch state {

@@ -52,7 +52,7 @@ extension [CalibrationStep] {
     ///   - roundsVocabulary: whether the vocabulary's matrices are rounded by gradients.
     ///   - measures: whether text is held out.
     static func all(
-        layers: Int, differentiates: Bool, observesAgain: Bool, surveys: Bool = false, roundsVocabulary: Bool,
+        layers: Int, differentiates: Bool, observesAgain: Bool, surveys: Bool, roundsVocabulary: Bool,
         measures: Bool
     ) -> [CalibrationStep] {
         var steps: [CalibrationStep] = []

@@ -141,7 +141,7 @@ struct CalibrationCommandTests {
             process.waitUntilExit()
             if process.terminationReason == .uncaughtSignal {
                 kills += 1
-                partial += stepsDone("out.gguf") > 0 ? 1 : 0
+                partial += runs.stepsDone("out.gguf") > 0 ? 1 : 0
             } else {
                 // It was done: from the beginning.
                 #expect(process.terminationStatus == 0, "round \(round)")
@@ -149,17 +149,11 @@ struct CalibrationCommandTests {
             }
         }
         #expect(kills >= 10 && partial > 0, "\(kills), \(partial)")
-        let done = stepsDone("out.gguf")
+        let done = runs.stepsDone("out.gguf")
         let last = try runs.run(runs.calibration("out.gguf", more + ["--force", "--json"]))
         #expect(try runs.calibrationReport(last)["resumed_steps"] as? Int == done)
         #expect(try contents(runs.path("out.gguf")) == contents(runs.path("whole.gguf")))
         #expect(try runs.folder.names == ["out.gguf", "text.txt", "whole.gguf"])
-    }
-
-    /// Steps that the journal of an output's scratch folder has.
-    private func stepsDone(_ output: String) -> Int {
-        let journal = try? contents(runs.path(output + ".calibration/journal.jsonl"))
-        return journal?.count { $0 == UInt8(ascii: "\n") } ?? 0
     }
 
     @Test("Ctrl-C says how to go on, and leaves no output")

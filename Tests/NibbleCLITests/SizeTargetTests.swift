@@ -61,25 +61,10 @@ struct SizeTargetTests {
     func killed() throws {
         let more = ["--target-bpw", "4.5", "--sequences", "48"]
         try runs.run(runs.calibration("whole.gguf", model: model, more))
-        let journal = runs.path("out.gguf.calibration/journal.jsonl")
-        var kills = 0
-        for lines in [2, 6, 8, 10] {
-            let process = CommandLineTool.process(runs.calibration("out.gguf", model: model, more))
-            process.standardOutput = FileHandle.nullDevice
-            process.standardError = FileHandle.nullDevice
-            try process.run()
-            while process.isRunning,
-                (try? contents(journal))?.count(where: { $0 == UInt8(ascii: "\n") }) ?? 0 < lines
-            {
-                Thread.sleep(forTimeInterval: 0.002)
-            }
-            kill(process.processIdentifier, SIGKILL)
-            process.waitUntilExit()
-            if process.terminationReason == .uncaughtSignal { kills += 1 }
-        }
-        #expect(kills == 4)
+        let command = runs.calibration("out.gguf", model: model, more)
+        for lines in [2, 6, 8, 10] { #expect(try runs.killed(command, of: "out.gguf", atLines: lines)) }
         // The very same command.
-        try runs.run(runs.calibration("out.gguf", model: model, more))
+        try runs.run(command)
         #expect(try contents(runs.path("out.gguf")) == contents(runs.path("whole.gguf")))
         #expect(try contents(runs.path("out.gguf.plan")) == contents(runs.path("whole.gguf.plan")))
     }

@@ -25,10 +25,9 @@ struct TypeChoiceTests {
     @Test("takes the step that gains most by byte, of all that fit")
     func steps() {
         let items = [
-            TypeChoice.Item(name: "a", options: [Self.option(.q2_k, 10, 8), Self.option(.q4_k, 20, 2)]),
-            TypeChoice.Item(
-                name: "b", options: [Self.option(.q2_k, 100, 50), Self.option(.q4_k, 200, 10)]),
-            TypeChoice.Item(name: "c", options: [Self.option(.q2_k, 5, 1), Self.option(.q4_k, 8, 0)]),
+            [Self.option(.q2_k, 10, 8), Self.option(.q4_k, 20, 2)],
+            [Self.option(.q2_k, 100, 50), Self.option(.q4_k, 200, 10)],
+            [Self.option(.q2_k, 5, 1), Self.option(.q4_k, 8, 0)],
         ]
         func types(_ budget: Int) -> [GGMLType] { TypeChoice(items, budget: budget).chosen.map(\.type) }
         #expect(TypeChoice(items, budget: 0).range == 115...228)
@@ -43,20 +42,18 @@ struct TypeChoiceTests {
     @Test("costs no more than the best of all choices and one step, in no more bytes", arguments: 0..<40)
     func best(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
-        let items = (0..<4).map { index in
-            TypeChoice.Item(
-                name: "\(index)",
-                options: Self.types.map {
-                    Self.option(
-                        $0, Int.random(in: 1...60, using: &random), Double.random(in: 0...9, using: &random))
-                })
+        let items = (0..<4).map { _ in
+            Self.types.map {
+                Self.option(
+                    $0, Int.random(in: 1...60, using: &random), Double.random(in: 0...9, using: &random))
+            }
         }
         let budget = Int.random(in: 20...200, using: &random)
         let choice = TypeChoice(items, budget: budget)
         // Every choice there is.
         var all: [(bytes: Int, cost: Double)] = [(0, 0)]
         for item in items {
-            all = all.flatMap { sum in item.options.map { (sum.bytes + $0.bytes, sum.cost + $0.cost) } }
+            all = all.flatMap { sum in item.map { (sum.bytes + $0.bytes, sum.cost + $0.cost) } }
         }
         let fitting = all.filter { $0.bytes <= budget }
         #expect(choice.range.lowerBound == all.map(\.bytes).min())
@@ -66,7 +63,7 @@ struct TypeChoiceTests {
         }
         let step =
             items.flatMap { item in
-                let hull = TypeChoice.hull(item.options)
+                let hull = TypeChoice.hull(item)
                 return zip(hull, hull.dropFirst()).map { $0.cost - $1.cost }
             }.max() ?? 0
         #expect(choice.bytes <= budget && choice.cost >= best - 1e-9)

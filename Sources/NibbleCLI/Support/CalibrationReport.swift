@@ -13,10 +13,7 @@ struct CalibrationReport {
     }
 
     /// What the user should know before relying on the result.
-    var warnings: [String] {
-        var seen: Set<String> = []
-        return (written.flatMap(\.warnings) + conversion.notes).filter { seen.insert($0).inserted }
-    }
+    var warnings: [String] { ConversionSet.warnings(written, and: conversion.notes) }
 
     /// What is about to happen, so that it can be repeated.
     func banner(kernels: KernelLevel) -> String {

@@ -24,6 +24,12 @@ struct ConversionSet {
         return name
     }
 
+    /// What the user should know of some conversions, once each.
+    static func warnings(_ reports: [ConversionReport], and others: [String] = []) -> [String] {
+        var seen: Set<String> = []
+        return (reports.flatMap(\.warnings) + others).filter { seen.insert($0).inserted }
+    }
+
     /// The results of several outputs as one document; that of one output stands alone.
     static func document(_ outputs: [JSONValue]) -> JSONValue {
         outputs.count == 1 ? outputs[0] : .members(["outputs": .array(outputs)])

@@ -14,11 +14,7 @@ extension CalibratedConversion {
             candidates: candidates.count,
             rates: CalibrationRates(
                 measuring: reference.compute, format: request.conversion.plan.type.format))
-        let steps = Calibrator(
-            reference: reference, matrices: matrices, options: request.decidedOptions, plan: plan,
-            candidates: candidates
-        )
-        .steps(measures: request.heldOutCount > 0)
+        let steps = calibrator(matrices, plan).steps(measures: request.heldOutCount > 0)
         return CalibrationEstimate(
             arithmetic: reference.compute.arithmetic, space: CalibrationSpace(plan),
             freeBytes: FilePath.freeBytes(FilePath.folder(of: scratchPath)),

@@ -45,10 +45,7 @@ extension CalibratedConversion {
             let chosen = try choose(text, scratch, plan, progress, isCancelled)
             (converters, matrices) = ([chosen.converter], [chosen.matrices])
         }
-        let found = try Calibrator(
-            reference: reference, matrices: matrices, options: request.decidedOptions, plan: plan,
-            candidates: candidates
-        ).run(
+        let found = try calibrator(matrices, plan).run(
             text.sequences, heldOut: text.heldOut, scratch: scratch, progress: progress,
             isCancelled: isCancelled)
         reference.compute.pool.releaseIdle()

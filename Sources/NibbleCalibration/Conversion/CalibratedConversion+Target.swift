@@ -13,35 +13,31 @@ extension CalibratedConversion {
         _ progress: (PreparationProgress) -> Void, _ isCancelled: () -> Bool
     ) throws(CheckpointError) -> (converter: Converter, matrices: QuantizedMatrices) {
         guard let target = request.target else { preconditionFailure("no size is asked for") }
-        let costs = try Calibrator(
-            reference: reference, matrices: matrices, options: request.decidedOptions, plan: plan,
-            candidates: candidates
-        ).survey(
+        let costs = try calibrator(matrices, plan).survey(
             text.sequences, heldOut: text.heldOut, scratch: scratch, progress: progress,
             isCancelled: isCancelled)
         let byName = Dictionary(costs.map { ($0.name, $0.costs) }) { first, _ in first }
         let tensors = (matrices[0].calibrated + matrices[0].vocabulary).filter {
             byName[$0.name]?.isEmpty == false
         }
-        let items = tensors.map { tensor in
-            TypeChoice.Item(
-                name: tensor.name,
-                options: (byName[tensor.name] ?? [:]).compactMap { type, cost in
-                    SizeBudget.bytes(tensor, type).map { .init(type: type, bytes: $0, cost: cost) }
-                })
+        let options = tensors.map { tensor in
+            (byName[tensor.name] ?? [:]).compactMap { type, cost in
+                SizeBudget.bytes(tensor, type).map {
+                    TypeChoice.Option(type: type, bytes: $0, cost: cost)
+                }
+            }
         }
         let own = tensors.reduce(0) { $0 + EncodedRowsFile.byteCount($1) }
         var bytes = SizeBudget(target, converters[0]).bytes(insteadOf: own)
         while true {
-            let choice = TypeChoice(items, budget: bytes)
+            let choice = TypeChoice(options, budget: bytes)
             let types = zip(tensors, choice.chosen).map { ($0, $1.type) }
             let converter = try converter(types)
             let excess = SizeBudget(target, converter).excess
             guard excess > 0, choice.bytes > choice.range.lowerBound else {
-                let weights = StoredWeights(
-                    level: request.conversion.level,
-                    dither: request.conversion.ditherSeed.map { Dither(seed: $0) })
-                return (converter, QuantizedMatrices(calibrating: converter.plan, weights: weights))
+                return (
+                    converter, QuantizedMatrices(calibrating: converter.plan, weights: matrices[0].weights)
+                )
             }
             // Padding between tensors.
             bytes = choice.bytes - excess

@@ -64,8 +64,7 @@ public struct CalibratedConversion: Sendable {
     /// - Throws: `CheckpointError` where one exists and may not be replaced, or the folder around it does not exist.
     func checkOutputs() throws(CheckpointError) {
         for conversion in request.conversions {
-            try OutputPlace(path: conversion.output, isFolder: conversion.exporter.fileEnding == nil)
-                .check(replacing: conversion.replacesOutput)
+            try conversion.checkOutput()
         }
         if request.target != nil {
             try OutputPlace(file: request.chosenPlanPath).check(replacing: request.conversion.replacesOutput)
@@ -142,6 +141,13 @@ public struct CalibratedConversion: Sendable {
         request.scratch ?? FilePath.trimmingSlashes(request.conversion.output) + ".calibration"
     }
 
+    /// What calibrates some matrices.
+    func calibrator(_ matrices: [QuantizedMatrices], _ plan: CalibrationPlan) -> Calibrator {
+        Calibrator(
+            reference: reference, matrices: matrices, options: request.decidedOptions, plan: plan,
+            candidates: candidates)
+    }
+
     /// How it is done in the memory that there is.
     package var plan: CalibrationPlan {
         CalibrationPlan(request, matrices, in: reference.configuration, compute: reference.compute)
@@ -151,7 +157,7 @@ public struct CalibratedConversion: Sendable {
 extension QuantizedMatrices {
     /// Those that a conversion calibrates: matrices of blocks and of the vocabulary, of types whose codes can be chosen. Eight
     /// bits leave a vocabulary nothing to gain, and it is large.
-    init(calibrating plan: ResolvedPlan, weights: StoredWeights) {
+    init(calibrating plan: ResolvedPlan, weights: any WeightSource) {
         self.init(
             plan, weights: weights,
             calibrates: {
@@ -160,11 +166,9 @@ extension QuantizedMatrices {
             },
             advice: { "keep it in another type, as --tensor-type '\($0)=bf16' does" })
     }
-}
 
-extension QuantizedMatrices {
     /// Those whose types are chosen.
-    init(surveying plan: ResolvedPlan, weights: StoredWeights) {
+    init(surveying plan: ResolvedPlan, weights: any WeightSource) {
         self.init(
             plan, weights: weights, calibrates: { $0.grid != nil },
             advice: { "keep it in another type, as a plan file with '\($0) bf16' does" })

@@ -12,49 +12,25 @@ struct GradientPass {
     let reference: LanguageModel
     /// What is rounded later, for names in errors.
     let matrices: QuantizedMatrices
-    /// Of equal length.
-    let sequences: [[Int32]]
-    /// How many of them pass together.
-    let atATime: Int
+    /// The calibration text.
+    let batches: SequenceBatches
     /// The residual streams before each block and after the last, `[layers + 1]` levels.
     let streams: StreamStore
     /// Their gradients: two levels in turn, or as many as of streams.
     let gradients: StreamStore
     /// Whether there are as many.
     let keepsGradients: Bool
-    /// Called after each piece of work with the share of the sequences that it was; throws where it is to end.
-    let tick: (_ share: Double) throws(CheckpointError) -> Void
     private var compute: Compute { reference.compute }
-
-    private func forEachBatch(
-        isTold: Bool = true, _ body: (Range<Int>) throws(CheckpointError) -> Void
-    ) throws(CheckpointError) {
-        for first in stride(from: 0, to: sequences.count, by: atATime) {
-            let batch = first..<min(first + atATime, sequences.count)
-            try body(batch)
-            if isTold { try tick(Double(batch.count) / Double(sequences.count)) }
-        }
-    }
+    /// Of equal length.
+    var sequences: [[Int32]] { batches.sequences }
 
     /// Embeds all sequences.
-    func embed() throws(CheckpointError) {
-        try forEachBatch { batch throws(CheckpointError) in
-            let stream = try CheckpointError.of { () throws(ModelError) in
-                try reference.embed(Array(sequences[batch]))
-            }
-            try streams.write(stream, first: batch.lowerBound)
-        }
-    }
+    func embed() throws(CheckpointError) { try batches.embed(by: reference, into: streams) }
 
     /// Passes all sequences through a block.
     func advance(through layer: Int) throws(CheckpointError) {
-        try forEachBatch { batch throws(CheckpointError) in
-            let stream = reference.advance(try streams.read(level: layer, batch), through: layer)
-            try matrices.check(stream, outOf: layer, of: reference, sequence: batch.lowerBound) {
-                () throws(CheckpointError) in try streams.read(level: layer, batch)
-            }
-            try streams.write(stream, level: layer + 1, first: batch.lowerBound)
-        }
+        try batches.advance(
+            through: layer, of: reference, matrices, streams, from: layer, to: layer + 1)
     }
 
     /// Takes the gradients of all sequences behind the last block.
@@ -65,7 +41,7 @@ struct GradientPass {
     func differentiate(head: Memory? = nil) throws(CheckpointError) {
         let layers = reference.configuration.layerCount
         let unseen = Gradients(compute: compute)
-        try forEachBatch { batch throws(CheckpointError) in
+        try batches.forEach { batch throws(CheckpointError) in
             // The same for a token whichever pass it is in.
             let share = Float(batch.count) / Float(sequences.count)
             guard
@@ -92,7 +68,7 @@ struct GradientPass {
         // Gradients are those of the mean by the streams, which are rows times a factor.
         let factor = Float(tokens) * reference.configuration.embeddingScale
         var sizes: [Float] = []
-        try forEachBatch(isTold: false) { batch throws(CheckpointError) in
+        try batches.forEach(isTold: false) { batch throws(CheckpointError) in
             sizes += compute.squaresOfTokens(try gradients.read(level: level(0), batch)).map {
                 $0.squareRoot()
             }
@@ -104,7 +80,7 @@ struct GradientPass {
             mean = Float(squares / max(sizes.reduce(0) { $0 + Double($1) }, .leastNormalMagnitude))
         }
         var first = 0
-        try forEachBatch(isTold: false) { batch throws(CheckpointError) in
+        try batches.forEach(isTold: false) { batch throws(CheckpointError) in
             let gradient = try gradients.read(level: level(0), batch)
             let own = sizes[first..<first + gradient.layout.tokens]
             let weights = own.map { $0 > 0 ? factor * factor * mean / $0 : 0 }
@@ -125,7 +101,7 @@ struct GradientPass {
         let block = reference.parameterizing(layer)
         let observed = ObservedGradients(bands, block.parameters, compute)
         let seen = Gradients(compute: compute) { observed.add($1, by: $0) }
-        try forEachBatch { batch throws(CheckpointError) in
+        try batches.forEach { batch throws(CheckpointError) in
             let gradient = block.model.backpropagate(
                 try gradients.read(level: level(layer + 1), batch), through: layer,
                 from: try streams.read(level: layer, batch), into: seen)

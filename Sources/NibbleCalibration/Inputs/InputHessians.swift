@@ -54,8 +54,7 @@ struct InputHessians {
 
     /// Adds what the inputs lack in a quantized model in sequence `index`.
     mutating func add(lost: Tensor, of x: Tensor, variant: Int, index: Int) {
-        let compared = Set(compared[variant].map(representative))
-        for role in summed where compared.contains(role) {
+        for role in summed where compared[variant].contains(where: { representative($0) == role }) {
             compute.addGram(
                 of: lost, x, weights: weights(role, index, x),
                 to: Self.sum(&losses[variant], role, x.features))
@@ -72,11 +71,7 @@ struct InputHessians {
     mutating func hessian(_ role: TensorRole, isLast: Bool) -> Memory? {
         let role = representative(role)
         if isLast { return hessians.removeValue(forKey: role) }
-        return hessians[role].map { sum in
-            let copy = Memory(byteCount: sum.bytes.count)
-            copy.bytes.copyMemory(from: UnsafeRawBufferPointer(sum.bytes))
-            return copy
-        }
+        return hessians[role]?.copy()
     }
 
     /// Whether it matters what the inputs of a matrix lack in a quantized model.

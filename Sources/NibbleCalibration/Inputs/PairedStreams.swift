@@ -78,10 +78,11 @@ struct PairedStreams {
     func follow(
         through sublayer: Sublayer, of layer: Int, quantized: [LanguageModel]
     ) throws(CheckpointError) -> [Double] {
+        guard !rounded.isEmpty else { return [] }
         let level = Self.level(sublayer, of: layer)
         let compute = reference.compute
         var (errors, size) = (Array(repeating: 0.0, count: rounded.count), 0.0)
-        for index in 0..<count where !rounded.isEmpty {
+        for index in 0..<count {
             let one = index..<index + 1
             let target = try exact.read(level: 1 - level, one)
             size += compute.squaresOfTokens(target).reduce(0) { $0 + Double($1) }

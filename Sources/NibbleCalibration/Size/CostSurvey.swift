@@ -152,11 +152,10 @@ struct CostSurvey {
         }
         let grids = candidates.compactMap { WeightGrid(.ggml($0), columns: columns) }
         for (size, grids) in Dictionary(grouping: grids, by: \.blockSize).sorted(by: { $0.key < $1.key }) {
-            let copy = Memory(byteCount: hessian.bytes.count)
-            copy.bytes.copyMemory(from: UnsafeRawBufferPointer(hessian.bytes))
             // Where it has none, all weights keep the nearest codes, of which nothing is known.
             guard
-                let factor = try? GPTQRounding(copy, columns: columns, blockSizes: [size], compute: compute)
+                let factor = try? GPTQRounding(
+                    hessian.copy(), columns: columns, blockSizes: [size], compute: compute)
             else { continue }
             for grid in grids {
                 let errors = try errors(of: tensor, rows, original, grid: grid, by: factor)

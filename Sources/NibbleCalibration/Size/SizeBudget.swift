@@ -30,9 +30,6 @@ struct SizeBudget {
             + converter.jobs.reduce(Self.provenance) { $0 + $1.name.utf8.count + Self.methods }
     }
 
-    /// Whether the converter's own output is no larger than the target.
-    var isMet: Bool { excess <= 0 }
-
     /// Bytes by which its tensors are too many.
     var excess: Int {
         switch target {

@@ -7,20 +7,14 @@ internal import NibbleNumerics
 /// that gains most by byte is taken, of all that still fit, until none does. Along the hulls gains by byte fall, so that
 /// no choice of as many bytes costs less; only the last steps, which no longer fit one by one, are short of the best.
 struct TypeChoice {
-    /// A matrix.
-    struct Item {
-        let name: String
-        let options: [Option]
-    }
-
-    /// A type that it may have.
+    /// A type that a matrix may have.
     struct Option: Equatable {
         let type: GGMLType
         let bytes: Int
         let cost: Double
     }
 
-    /// What is chosen of each item.
+    /// What is chosen of each matrix.
     private(set) var chosen: [Option]
     /// The smallest and the largest choice, in bytes.
     let range: ClosedRange<Int>
@@ -29,28 +23,28 @@ struct TypeChoice {
     var cost: Double { chosen.reduce(0) { $0 + $1.cost } }
 
     /// - Parameters:
-    ///   - items: each with an option at least.
+    ///   - matrices: of each its options, one at least.
     ///   - budget: bytes of all together; where it is below ``range``, the smallest choice is taken.
-    init(_ items: [Item], budget: Int) {
-        let hulls = items.map { Self.hull($0.options) }
+    init(_ matrices: [[Option]], budget: Int) {
+        let hulls = matrices.map { Self.hull($0) }
         chosen = hulls.map { $0[0] }
         let smallest = hulls.reduce(0) { $0 + $1[0].bytes }
         range = smallest...hulls.reduce(0) { $0 + ($1.last?.bytes ?? 0) }
         var places = hulls.map { _ in 0 }
         var bytes = smallest
         while true {
-            var best: (item: Int, gain: Double)?
-            for (item, hull) in hulls.enumerated() where places[item] + 1 < hull.count {
-                let (now, next) = (hull[places[item]], hull[places[item] + 1])
+            var best: (matrix: Int, gain: Double)?
+            for (matrix, hull) in hulls.enumerated() where places[matrix] + 1 < hull.count {
+                let (now, next) = (hull[places[matrix]], hull[places[matrix] + 1])
                 guard bytes + next.bytes - now.bytes <= budget else { continue }
                 let gain = (now.cost - next.cost) / Double(next.bytes - now.bytes)
-                if gain > best?.gain ?? -.infinity { best = (item, gain) }
+                if gain > best?.gain ?? -.infinity { best = (matrix, gain) }
             }
             guard let best else { break }
-            let (now, next) = (chosen[best.item], hulls[best.item][places[best.item] + 1])
+            let (now, next) = (chosen[best.matrix], hulls[best.matrix][places[best.matrix] + 1])
             bytes += next.bytes - now.bytes
-            places[best.item] += 1
-            chosen[best.item] = next
+            places[best.matrix] += 1
+            chosen[best.matrix] = next
         }
     }
 

@@ -47,3 +47,19 @@ public struct ConversionRequest: Sendable {
         self.threads = threads
     }
 }
+
+extension ConversionRequest {
+    /// Checks that the output may be written.
+    ///
+    /// - Throws: `CheckpointError` where it exists and may not be replaced, or the folder around it does not exist.
+    package func checkOutput() throws(CheckpointError) {
+        try OutputPlace(output, of: exporter).check(replacing: replacesOutput)
+    }
+}
+
+extension OutputPlace {
+    /// Where an exporter writes to.
+    package init(_ output: String, of exporter: any CheckpointExporter) {
+        self.init(path: output, isFolder: exporter.fileEnding == nil)
+    }
+}

@@ -23,6 +23,13 @@ package final class Memory: @unchecked Sendable {
         UnsafeMutableBufferPointer(start: floats + rows.lowerBound * width, count: rows.count * width)
     }
 
+    /// The same bytes in memory of their own.
+    package func copy() -> Memory {
+        let copy = Memory(byteCount: bytes.count)
+        copy.bytes.copyMemory(from: UnsafeRawBufferPointer(bytes))
+        return copy
+    }
+
     /// Some of the bytes.
     package func slice(_ range: Range<Int>) -> UnsafeMutableRawBufferPointer {
         UnsafeMutableRawBufferPointer(rebasing: bytes[range])

@@ -135,7 +135,6 @@ extension RunExport {
         }
         // The run folder itself is made first.
         if folder == run, !FilePath.exists(run) { return }
-        try OutputPlace(path: output, isFolder: exporter.fileEnding == nil).check(
-            replacing: replacing || folder == run)
+        try OutputPlace(output, of: exporter).check(replacing: replacing || folder == run)
     }
 }

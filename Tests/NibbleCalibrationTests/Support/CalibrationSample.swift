@@ -88,10 +88,10 @@ enum CalibrationSample {
                 sequences: sequences.count, compute: student.compute)
         }
         let pass = GradientPass(
-            reference: try teacher(student), matrices: student.quantizedMatrices, sequences: sequences,
-            atATime: atATime, streams: try streams("streams"),
-            gradients: try streams("gradients"), keepsGradients: false,
-            tick: { _ in })
+            reference: try teacher(student), matrices: student.quantizedMatrices,
+            batches: SequenceBatches(sequences: sequences, atATime: atATime, tick: { _ in }),
+            streams: try streams("streams"),
+            gradients: try streams("gradients"), keepsGradients: false)
         try pass.embed()
         for layer in 0..<shape.layerCount { try pass.advance(through: layer) }
         try pass.differentiate()
