@@ -50,3 +50,8 @@ extension GridCodec {
         }
     }
 }
+
+extension GGMLType {
+    /// Its codec, where its blocks have a grid and are written.
+    var gridCodec: (any GridCodec.Type)? { (codec as? any GridCodec).map { Swift.type(of: $0) } }
+}

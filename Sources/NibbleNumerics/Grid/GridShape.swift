@@ -28,6 +28,14 @@ package enum GridLevels: Sendable, Equatable {
     /// The sixteen of ``IQ4_NL``, denser around zero.
     case nonLinear
 
+    /// How many there are.
+    var count: Int {
+        switch self {
+        case .integers(let range): range.count
+        case .nonLinear: NonLinearTable.levels.count
+        }
+    }
+
     /// The level of a code, the first being 0.
     func level(_ code: Int) -> Float {
         switch self {

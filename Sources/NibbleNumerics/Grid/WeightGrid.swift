@@ -28,8 +28,7 @@ package struct WeightGrid: Sendable {
         guard columns > 0, format.byteCount(columns: columns) != nil else { return nil }
         switch format {
         case .ggml(let type):
-            guard let codec = type.codec as? any GridCodec else { return nil }
-            let blocks = Swift.type(of: codec)
+            guard let blocks = type.gridCodec else { return nil }
             self.blocks = blocks
             shape = blocks.grid
             blockSize = type.blockSize

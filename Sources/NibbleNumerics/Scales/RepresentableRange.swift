@@ -24,23 +24,13 @@ public struct RepresentableRange: Sendable, Hashable {
 
     /// Nil where `type` has no codes, or is not written.
     public init?(_ type: GGMLType) {
-        guard let codes = type.codeBytes else { return nil }
-        (self.type, self.codes) = (type, codes)
-        (first, last) = type == .q8_0 ? (0x81, 0x7F) : (0x00, 0xFF)
-        let steps: Float
-        switch type {
-        case .q2_k: steps = 3
-        case .q3_k: steps = 7
-        case .q5_0, .q5_1, .q5_k: steps = 31
-        case .q6_k: steps = 63
-        case .q8_0: steps = 254
-        case .iq4_nl, .iq4_xs:
-            // -127, -104, ..., 89, 113.
-            (firstMargin, lastMargin) = (11.5 / 240, 12.0 / 240)
-            return
-        default: steps = 15
-        }
-        (firstMargin, lastMargin) = (0.5 / steps, 0.5 / steps)
+        guard let codec = type.gridCodec else { return nil }
+        self.type = type
+        (codes, first, last) = codec.codeBytes
+        let levels = codec.grid.levels
+        let (count, width) = (levels.count, levels.bounds.highest - levels.bounds.lowest)
+        firstMargin = (levels.level(1) - levels.level(0)) / 2 / width
+        lastMargin = (levels.level(count - 1) - levels.level(count - 2)) / 2 / width
     }
 
     /// Sets gradients of clipped values to zero.
@@ -109,16 +99,24 @@ public struct RepresentableRange: Sendable, Hashable {
 extension GGMLType {
     /// Bytes of a block that hold codes, and nothing else; all others hold scales and minima. Nil where the type has no
     /// codes, or is not written.
-    package var codeBytes: Range<Int>? {
-        switch self {
-        case .q4_0, .q5_0, .q8_0, .iq4_nl: 2..<blockBytes
-        case .q4_1, .q5_1: 4..<blockBytes
-        case .q2_k: 16..<80
-        case .q3_k: 0..<96
-        case .q4_k, .q5_k: 16..<blockBytes
-        case .q6_k: 0..<192
-        case .iq4_xs: 8..<blockBytes
-        default: nil
+    package var codeBytes: Range<Int>? { gridCodec?.codeBytes.range }
+}
+
+extension GridCodec {
+    /// Bytes of a block that hold codes, and nothing else; and what each of them is where all codes are the first, or the
+    /// last.
+    static var codeBytes: (range: Range<Int>, first: UInt8, last: UInt8) {
+        let zeros = [Int](repeating: 0, count: type.blockSize / grid.partSize)
+        func block(of code: Int) -> [UInt8] {
+            pack(
+                .init(scale: 0, scaleCodes: zeros, minimumCodes: zeros),
+                [UInt8](repeating: UInt8(code), count: type.blockSize))
         }
+        let (first, last) = (block(of: 0), block(of: grid.levels.count - 1))
+        let changed = first.indices.filter { first[$0] != last[$0] }
+        guard let start = changed.first, let end = changed.last, changed.count == end - start + 1,
+            changed.allSatisfy({ first[$0] == first[start] && last[$0] == last[start] })
+        else { preconditionFailure("codes of \(type) are not bytes one after the other") }
+        return (start..<end + 1, first[start], last[start])
     }
 }

@@ -110,11 +110,11 @@ public struct QuantizationPlan: Sendable {
         guard !columns.isMultiple(of: type.blockSize) else { return nil }
         let smaller: GGMLType =
             switch type {
-            case .q2_k, .q3_k: .q4_0
+            case .q2_0, .q2_k, .q3_k, .tq1_0, .tq2_0: .q4_0
             case .q4_k: .q5_0
             case .q5_k: .q5_1
             case .q6_k: .q8_0
-            case .iq4_xs: .iq4_nl
+            case .iq1_s, .iq1_m, .iq2_xxs, .iq2_xs, .iq2_s, .iq3_xxs, .iq3_s, .iq4_xs: .iq4_nl
             default: type
             }
         return columns.isMultiple(of: smaller.blockSize) ? smaller : .f16

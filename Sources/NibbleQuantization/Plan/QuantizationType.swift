@@ -44,28 +44,37 @@ public enum QuantizationType: String, CaseIterable, Sendable {
     public static let folderTypes = allCases.filter { !$0.isGGUF }
 
     /// How the matrices are stored that no rule changes.
-    public var format: WeightFormat {
+    public var format: WeightFormat { row.format }
+
+    /// The value of `general.file_type` (`llama_ftype` in llama.h); nil where ``isGGUF`` is false.
+    public var fileType: UInt32? { row.fileType }
+
+    private var row: (format: WeightFormat, fileType: UInt32?) {
         switch self {
-        case .f32: .ggml(.f32)
-        case .f16: .ggml(.f16)
-        case .bf16: .ggml(.bf16)
-        case .q4_0: .ggml(.q4_0)
-        case .q4_1: .ggml(.q4_1)
-        case .q5_0: .ggml(.q5_0)
-        case .q5_1: .ggml(.q5_1)
-        case .q8_0: .ggml(.q8_0)
-        case .q2_k: .ggml(.q2_k)
-        case .q3_k_s, .q3_k_m, .q3_k_l: .ggml(.q3_k)
-        case .q4_k_s, .q4_k_m: .ggml(.q4_k)
-        case .q5_k_s, .q5_k_m: .ggml(.q5_k)
-        case .q6_k: .ggml(.q6_k)
-        case .iq4_nl: .ggml(.iq4_nl)
-        case .iq4_xs: .ggml(.iq4_xs)
-        case .int4: .int4(group: nil)
-        case .int4_32: .int4(group: 32)
-        case .int4_64: .int4(group: 64)
-        case .int4_128: .int4(group: 128)
-        case .sfp8: .sfp8
+        case .f32: (.ggml(.f32), 0)
+        case .f16: (.ggml(.f16), 1)
+        case .bf16: (.ggml(.bf16), 32)
+        case .q4_0: (.ggml(.q4_0), 2)
+        case .q4_1: (.ggml(.q4_1), 3)
+        case .q5_0: (.ggml(.q5_0), 8)
+        case .q5_1: (.ggml(.q5_1), 9)
+        case .q8_0: (.ggml(.q8_0), 7)
+        case .q2_k: (.ggml(.q2_k), 10)
+        case .q3_k_s: (.ggml(.q3_k), 11)
+        case .q3_k_m: (.ggml(.q3_k), 12)
+        case .q3_k_l: (.ggml(.q3_k), 13)
+        case .q4_k_s: (.ggml(.q4_k), 14)
+        case .q4_k_m: (.ggml(.q4_k), 15)
+        case .q5_k_s: (.ggml(.q5_k), 16)
+        case .q5_k_m: (.ggml(.q5_k), 17)
+        case .q6_k: (.ggml(.q6_k), 18)
+        case .iq4_nl: (.ggml(.iq4_nl), 25)
+        case .iq4_xs: (.ggml(.iq4_xs), 30)
+        case .int4: (.int4(group: nil), nil)
+        case .int4_32: (.int4(group: 32), nil)
+        case .int4_64: (.int4(group: 64), nil)
+        case .int4_128: (.int4(group: 128), nil)
+        case .sfp8: (.sfp8, nil)
         }
     }
 
@@ -77,31 +86,5 @@ public enum QuantizationType: String, CaseIterable, Sendable {
             preconditionFailure("GGUF files have no type for \(rawValue)")
         }
         return type
-    }
-
-    /// The value of `general.file_type` (`llama_ftype` in llama.h); nil where ``isGGUF`` is false.
-    public var fileType: UInt32? {
-        switch self {
-        case .f32: 0
-        case .f16: 1
-        case .q4_0: 2
-        case .q4_1: 3
-        case .q8_0: 7
-        case .q5_0: 8
-        case .q5_1: 9
-        case .q2_k: 10
-        case .q3_k_s: 11
-        case .q3_k_m: 12
-        case .q3_k_l: 13
-        case .q4_k_s: 14
-        case .q4_k_m: 15
-        case .q5_k_s: 16
-        case .q5_k_m: 17
-        case .q6_k: 18
-        case .iq4_nl: 25
-        case .iq4_xs: 30
-        case .bf16: 32
-        case .int4, .int4_32, .int4_64, .int4_128, .sfp8: nil
-        }
     }
 }
