@@ -23,22 +23,27 @@ extension WeightGrid {
         if let scaledBlocks {
             return try choose(scaledBlocks, values, importance, into: &records, level)
         }
-        guard let blocks else {
-            try Int4(group: blockSize).checkFinite(values, level)
+        guard let codec = format.codec else { preconditionFailure("\(format) has no codec") }
+        if let importance, blocks == nil || !codec.usesImportance {
+            try codec.checkFinite(values, level)
             for block in 0..<count {
-                let first = block * blockSize
-                let own = values.extracting(first..<first + blockSize)
-                guard let importance else {
-                    records[block] = shape.scales.nearest(Int4.scale(own), unit: 1)
-                    continue
-                }
-                let column = first % columns
-                records[block] = Int4.searchScale(
-                    own, importance: importance.extracting(column..<column + blockSize))
+                let (first, column) = (block * blockSize, block * blockSize % columns)
+                records[block] = shape.searchScale(
+                    values.extracting(first..<first + blockSize),
+                    importance: importance.extracting(column..<column + blockSize))
             }
             return
         }
-        let (codec, size) = (blocks.init(), blocks.type.blockBytes)
+        guard let blocks else {
+            try codec.checkFinite(values, level)
+            for block in 0..<count {
+                let first = block * blockSize
+                records[block] = shape.scales.nearest(
+                    Int4.scale(values.extracting(first..<first + blockSize)), unit: 1)
+            }
+            return
+        }
+        let size = blocks.type.blockBytes
         var bytes = [UInt8](repeating: 0, count: count * size)
         var span = bytes.mutableSpan
         var raw = span.mutableBytes
@@ -72,31 +77,43 @@ extension Int4 {
         for index in x.indices { largest = max(largest, x[index].magnitude) }
         return Half.float(bf16: Half.bf16(largest / 7))
     }
+}
 
-    /// The scale of a group: of the codec's and 19 around it, each fitted by least squares to the codes that it gives, the
+extension GridShape {
+    /// The scale of a block of one part without minimum: of those that put the extreme on the last level or, where levels are
+    /// not symmetric, on the first, and 19 around each, every one fitted by least squares to the codes that it gives, the
     /// one with the smallest Σ w error², as ggml searches the scales of its symmetric types (`make_qx_quants`).
     ///
     /// - Parameter importance: w of each element.
-    static func searchScale(_ x: Span<Float>, importance: Span<Float>) -> Float {
-        let plain = GridSteps.bfloat16.nearest(scale(x), unit: 1)
-        guard plain != 0 else { return 0 }
-        var (best, smallest) = (plain, sums(x, importance, plain).error)
-        for step in -9...9 {
-            let found = sums(x, importance, plain * 7 / (7 + 0.1 * Float(step)))
-            guard found.l2 > 0 else { continue }
-            let fitted = GridSteps.bfloat16.nearest(found.lx / found.l2, unit: 1)
-            guard fitted > 0 else { continue }
-            let error = sums(x, importance, fitted).error
-            if error < smallest { (best, smallest) = (fitted, error) }
+    func searchScale(_ x: Span<Float>, importance: Span<Float>) -> Float {
+        precondition(partSize == x.count && minima == nil, "a search in blocks of several scales")
+        var extreme: Float = 0
+        for index in x.indices where x[index].magnitude > extreme.magnitude { extreme = x[index] }
+        let (lowest, highest) = levels.bounds
+        let isSymmetric = lowest == -highest
+        if isSymmetric { extreme = extreme.magnitude }
+        var (best, smallest): (Float, Float) = (0, .infinity)
+        for edge in isSymmetric ? [highest] : [highest, lowest] {
+            let plain = scales.nearest(extreme / edge, unit: 1)
+            guard plain != 0 else { continue }
+            let error = sums(x, importance, plain).error
+            if best == 0 || error < smallest { (best, smallest) = (plain, error) }
+            for step in -9...9 {
+                let found = sums(x, importance, plain * edge / (edge + 0.1 * Float(step)))
+                guard found.l2 > 0 else { continue }
+                let fitted = scales.nearest(found.lx / found.l2, unit: 1)
+                guard isSymmetric ? fitted > 0 : fitted != 0 else { continue }
+                let error = sums(x, importance, fitted).error
+                if error < smallest { (best, smallest) = (fitted, error) }
+            }
         }
         return best
     }
 
     /// The error of a scale, and what the scale comes of that fits its codes best.
-    private static func sums(
+    private func sums(
         _ x: Span<Float>, _ importance: Span<Float>, _ scale: Float
     ) -> (error: Float, lx: Float, l2: Float) {
-        let levels = GridLevels.integers(-7...7)
         var (error, sumLX, sumL2): (Float, Float, Float) = (0, 0, 0)
         for index in x.indices {
             let level = levels.nearest(x[index] / scale)
