@@ -34,12 +34,12 @@ TOKENS, CHUNK_SIZE = 128, 64          # powers of two: both formats give exactly
 CHUNKS = TOKENS // CHUNK_SIZE
 DATASET = "synthetic.txt"
 
-TYPES = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k", "q3_k_s", "q3_k_m", "q3_k_l", "q6_k", "q4_k_s", "q4_k_m", "q5_k_s",
+TYPES = ["q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_0", "q2_k", "q3_k_s", "q3_k_m", "q3_k_l", "q6_k", "q4_k_s", "q4_k_m", "q5_k_s",
          "q5_k_m", "iq4_nl", "iq4_xs", "f16", "bf16", "f32"]
 CASES = [([], type) for type in TYPES]
 CASES += [(["--imatrix", "imatrix.gguf"], type) for type in TYPES if type not in ("f16", "bf16", "f32")]
 CASES += [(["--imatrix", "imatrix.dat"], type) for type in ("q4_0", "q4_k_m")]
-CASES += [(["--pure"], type) for type in ("q4_0", "q4_1", "q8_0", "q2_k", "q3_k_m", "q6_k", "q4_k_m", "q5_k_s", "iq4_nl", "iq4_xs")]
+CASES += [(["--pure"], type) for type in ("q4_0", "q4_1", "q8_0", "q2_0", "q2_k", "q3_k_m", "q6_k", "q4_k_m", "q5_k_s", "iq4_nl", "iq4_xs")]
 CASES += [(["--pure", "--imatrix", "imatrix.gguf"], type) for type in ("q4_0", "q5_k_m")]
 CASES += [(["--token-embedding-type", t], "q4_0") for t in ("q8_0", "f16", "q4_0", "f32")]
 CASES += [(["--output-tensor-type", t], "q4_0") for t in ("q8_0", "f16", "q4_0")]

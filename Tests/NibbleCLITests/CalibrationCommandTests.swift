@@ -48,7 +48,8 @@ struct CalibrationCommandTests {
     @Test(
         "Every type loses less than rounded",
         arguments: [
-            "q4_1", "q5_0", "q5_1", "iq4_nl", "q2_k", "q3_k_m", "q4_k_m", "q5_k_s", "q6_k", "iq4_xs", "int4",
+            "q4_1", "q5_0", "q5_1", "iq4_nl", "q2_0", "q2_k", "q3_k_m", "q4_k_m", "q5_k_s", "q6_k", "iq4_xs",
+            "int4",
             "int4_32",
         ])
     func types(type: String) throws {

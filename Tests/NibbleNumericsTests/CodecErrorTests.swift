@@ -67,6 +67,7 @@ struct CodecErrorTests {
         Boundary(type: .q5_1, fits: [-65519, 31 * 65519 - 65519], overflows: [-60000, 31 * 65520 - 60000]),
         Boundary(type: .q5_1, fits: [-65519], overflows: [-65520]),
         Boundary(type: .iq4_nl, fits: [60000 * 100], overflows: [65520 * 128]),
+        Boundary(type: .q2_0, fits: [-65519], overflows: [65520]),
         Boundary(type: .q2_k, fits: [-15 * 60000], overflows: [-15 * 65600]),
         Boundary(type: .q2_k, fits: [15 * 3 * 60000], overflows: [15 * 3 * 65600]),
         Boundary(type: .q3_k, fits: [32 * 4 * 60000], overflows: [-32 * 4 * 65600]),

@@ -13,7 +13,7 @@ struct GGMLTypeTests {
             ])
         #expect(
             GGMLType.encodable.map(\.description).joined(separator: " ")
-                == "F32 F16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS BF16")
+                == "F32 F16 Q4_0 Q4_1 Q5_0 Q5_1 Q8_0 Q2_K Q3_K Q4_K Q5_K Q6_K IQ4_NL IQ4_XS BF16 Q2_0")
         let weighted = GGMLType.readable.filter { $0.codec?.usesImportance == true }
         #expect(
             weighted == [

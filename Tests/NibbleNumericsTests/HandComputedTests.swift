@@ -64,6 +64,17 @@ struct HandComputedTests {
         try check(IQ4_NL(), x, "00 38 00 11 22 33 44 55 66 77 88 99 AA BB CC DD EE FF", implementation)
     }
 
+    @Test("Q2_0", arguments: Implementation.all)
+    func q2_0(implementation: Implementation) throws {
+        // d = 2 = 0x4000: what lies half of it from zero is ±2 already, nearer is 0; 2 d is never written.
+        let x = [[-2, 1, -1, 0.99], [2, -0.99, 0, 1.5]].flatMap { $0 + [Float](repeating: 0, count: 28) }
+        let zeros = Array(repeating: "55", count: 7).joined(separator: " ")
+        #expect(hex(try implementation.encode(Q2_0(), x, columns: 64)) == "00 40 48 \(zeros) 96 \(zeros)")
+        let codes: [UInt8] = [0x00, 0x40] + [UInt8](repeating: 0xE4, count: 16)
+        let values = (0..<64).map { Float($0 % 4 * 2) - 2 }
+        #expect(implementation.decode(Q2_0(), codes, columns: 64) == values)
+    }
+
     @Test("Q2_K", arguments: Implementation.all)
     func q2_k(implementation: Implementation) throws {
         // s = 2, m = 1, d = 1, dmin = 0.5; codes 0, 1, 2, 3 of elements l, l + 32, l + 64, l + 96.
@@ -173,6 +184,7 @@ struct HandComputedTests {
         let plain: [GGMLType: [UInt8]] = [
             .q4_0: [0x00, 0x80] + [UInt8](repeating: 0x88, count: 16),
             .q5_0: [0x00, 0x80, 0xFF, 0xFF, 0xFF, 0xFF] + [UInt8](repeating: 0, count: 16),
+            .q2_0: [0x00, 0x00] + [UInt8](repeating: 0x55, count: 16),
             .iq4_nl: [0x00, 0x00] + [UInt8](repeating: 0x88, count: 16),
             .iq4_xs: [0x00, 0x80, 0xAA, 0xAA, 0, 0, 0, 0] + [UInt8](repeating: 0x88, count: 128),
         ]
@@ -182,7 +194,8 @@ struct HandComputedTests {
         #expect(implementation.decode(codec, encoded, columns: type.blockSize).allSatisfy { $0 == 0 })
         let weighted = try implementation.encode(
             codec, x, columns: type.blockSize, importance: [Float](repeating: 1, count: type.blockSize))
-        #expect(hex(weighted) == hex([.iq4_nl, .iq4_xs].contains(type) ? plain[type] ?? zeros : zeros))
+        #expect(
+            hex(weighted) == hex([.q2_0, .iq4_nl, .iq4_xs].contains(type) ? plain[type] ?? zeros : zeros))
     }
 
     @Test("importance moves the error to the columns that matter less", arguments: Implementation.all)

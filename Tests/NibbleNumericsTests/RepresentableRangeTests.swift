@@ -65,7 +65,7 @@ struct RepresentableRangeTests {
         let ends = try Self.extremes(block, type, columns: columns)
         // The row itself, and others that the same blocks would clip.
         var clipped = 0
-        for scale: Float in [1, 1.02, 1.1, 3, -1, -1.5] {
+        for scale: Float in [1, 1.02, 1.1, 3, 6, -1, -1.5] {
             let values = row.map { $0 * scale }
             let kept = range.kept(values, block, columns: columns)
             for index in 0..<columns {
@@ -90,7 +90,7 @@ struct RepresentableRangeTests {
         let bytes = try Implementation.kernel(.best).encode(codec, row, columns: row.count)
         let clipped = range.kept(row, bytes, columns: row.count).count { !$0 }
         switch type {
-        case .q4_1, .q5_1, .q8_0: #expect(clipped == 0)
+        case .q4_1, .q5_1, .q8_0, .q2_0: #expect(clipped == 0)
         default: #expect(clipped > 0 && clipped < row.count / 50, "\(clipped)")
         }
     }

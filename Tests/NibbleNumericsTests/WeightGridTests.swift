@@ -11,7 +11,7 @@ struct WeightGridTests {
 
     @Test("are those of every type with blocks that is written, and of int4")
     func all() {
-        #expect(Self.formats.count == 16)
+        #expect(Self.formats.count == 17)
         let written = GGMLType.allCases.filter { $0.isQuantized && $0.isEncodable }
         #expect(Self.formats.compactMap(\.ggmlType) == written)
         #expect(!WeightFormat.sfp8.hasGrid && !WeightFormat.ggml(.bf16).hasGrid)

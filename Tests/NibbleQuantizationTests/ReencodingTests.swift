@@ -8,7 +8,7 @@ import Testing
 @Suite("Encoding decoded blocks again")
 struct ReencodingTests {
     static let quantized: [GGMLType] = [
-        .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl, .iq4_xs, .q2_k, .q3_k, .q4_k, .q5_k, .q6_k,
+        .q4_0, .q4_1, .q5_0, .q5_1, .q8_0, .iq4_nl, .iq4_xs, .q2_0, .q2_k, .q3_k, .q4_k, .q5_k, .q6_k,
     ]
     static let stored: [GGMLType] = [.f32, .f16, .bf16]
 
@@ -47,6 +47,9 @@ struct ReencodingTests {
         (.iq4_xs, .f32, [481, 0, 0, 31]),
         (.iq4_xs, .f16, [481, 0, 0, 31]),
         (.iq4_xs, .bf16, [296, 0, 182, 34]),
+        (.q2_0, .f32, [512, 0, 0, 0]),
+        (.q2_0, .f16, [512, 0, 0, 0]),
+        (.q2_0, .bf16, [65, 0, 447, 0]),
         (.q2_k, .f32, [510, 0, 0, 2]),
         (.q2_k, .f16, [484, 0, 26, 2]),
         (.q2_k, .bf16, [27, 0, 481, 4]),

@@ -17,8 +17,10 @@ struct SizeBudget {
     /// Most bytes that it says of the methods of a matrix, what was left out of them included.
     private static let methods = 256
 
-    /// The types to choose among.
-    static let candidates = GGMLType.allCases.filter { WeightGrid(.ggml($0), columns: 256) != nil }
+    /// The types to choose among: those with a grid, but for Q2_0, which few runtimes know yet.
+    static let candidates = GGMLType.allCases.filter {
+        $0 != .q2_0 && WeightGrid(.ggml($0), columns: 256) != nil
+    }
 
     /// - Parameter converter: of the same model to any types.
     init(_ target: SizeTarget, _ converter: Converter) {

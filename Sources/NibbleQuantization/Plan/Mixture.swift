@@ -36,6 +36,7 @@ struct Mixture {
         switch tensor.role.kind {
         case .output: headType(tensor, outputType: outputType)
         case .tokenEmbedding where isTied: headType(tensor, outputType: outputType)
+        case .tokenEmbedding where type == .q2_0: .q4_k
         case .attentionValue: attentionValueType()
         case .attentionOutput: attentionOutputType()
         case .feedForwardDown: feedForwardDownType()

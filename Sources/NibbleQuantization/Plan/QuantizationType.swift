@@ -15,6 +15,7 @@ public enum QuantizationType: String, CaseIterable, Sendable {
     case q5_0
     case q5_1
     case q8_0
+    case q2_0
     case q2_k
     case q3_k_s
     case q3_k_m
@@ -59,6 +60,7 @@ public enum QuantizationType: String, CaseIterable, Sendable {
         case .q5_0: (.ggml(.q5_0), 8)
         case .q5_1: (.ggml(.q5_1), 9)
         case .q8_0: (.ggml(.q8_0), 7)
+        case .q2_0: (.ggml(.q2_0), 41)
         case .q2_k: (.ggml(.q2_k), 10)
         case .q3_k_s: (.ggml(.q3_k), 11)
         case .q3_k_m: (.ggml(.q3_k), 12)

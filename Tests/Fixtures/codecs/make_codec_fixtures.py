@@ -53,7 +53,7 @@ TYPES = {
     "mxfp4": (39, 32, 17, [], False),
     "nvfp4": (40, 64, 36, [], False),
     "q1_0": (41, 128, 18, [0], False),
-    "q2_0": (42, 64, 18, [0], False),
+    "q2_0": (42, 64, 18, [0], True),
 }
 PLAIN = ["f32", "f16", "bf16"]
 
@@ -112,6 +112,20 @@ def importance_vector(n, rng):
     return weights
 
 
+def encode_q2_0(rows):
+    """ggml's quantize_row_q2_0_ref, which libgguf lacks; it ignores importance."""
+    x = rows.reshape(-1, 64)
+    scales = np.abs(x).max(axis=1, keepdims=True)
+    with np.errstate(all="ignore"):
+        inverse = np.where(scales > 0, np.float32(1) / scales, np.float32(0)).astype(np.float32)
+        quotient = x * inverse
+    # roundf; as an integer of C on x86-64, what is not finite is the smallest.
+    codes = np.where(np.isfinite(quotient), np.trunc(quotient + np.copysign(np.float32(0.5), quotient)) + 1, 0)
+    codes = np.clip(codes, 0, 3).astype(np.uint8).reshape(-1, 16, 4)
+    packed = codes[..., 0] | codes[..., 1] << 2 | codes[..., 2] << 4 | codes[..., 3] << 6
+    return np.concatenate([scales.astype("<f2").view(np.uint8), packed], axis=1).tobytes()
+
+
 def encode(name, rows, importance):
     if name == "f32":
         return rows.astype("<f4").tobytes()
@@ -119,6 +133,8 @@ def encode(name, rows, importance):
         return rows.astype("<f2").tobytes()
     if name == "bf16":
         return bf16(rows).astype("<u2").tobytes()
+    if name == "q2_0":
+        return encode_q2_0(rows)
     return libgguf.quantize_rows(rows, TYPES[name][0], importance).tobytes()
 
 

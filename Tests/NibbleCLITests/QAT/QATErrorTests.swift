@@ -50,7 +50,7 @@ struct QATErrorTests {
             from: command(["--sequence-length", "50"]))
         try expect(
             override
-                + "quantization.type is q9, expected f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_k, "
+                + "quantization.type is q9, expected f32, f16, bf16, q4_0, q4_1, q5_0, q5_1, q8_0, q2_0, q2_k, "
                 + "q3_k_s, q3_k_m, q3_k_l, q4_k_s, q4_k_m, q5_k_s, q5_k_m, q6_k, iq4_nl, iq4_xs, int4, int4_32, "
                 + "int4_64, int4_128 or sfp8",
             from: command(["--type", "q9"]))
