@@ -133,11 +133,6 @@ struct ConvertCommand: ParsableCommand {
                 throw ValidationError(
                     "types are chosen for the size that is asked for: leave out --\(first.name), or the size")
             }
-            if dryRun {
-                throw ValidationError(
-                    "types are chosen by what is measured, and a dry run measures nothing: leave it out, or the size"
-                )
-            }
         }
         guard type.count > 1 else { return }
         if let twice = type.first(where: { one in type.count { $0 == one } > 1 }) {

@@ -86,13 +86,35 @@ struct SizeTargetTests {
         #expect(try runs.folder.names == ["text.txt"])
     }
 
+    @Test("A dry run says what it takes and which sizes there are, and writes nothing")
+    func dryRun() throws {
+        let asked = ["--target-bpw", "4.5", "--dry-run"]
+        let result = try runs.run(runs.calibration("out.gguf", model: model, asked + ["--json"]))
+        let document = try QATRuns.json(result.output)
+        let sizes = try #require(document["sizes"] as? [String: Any])
+        #expect(sizes["target"] as? String == "4.5 bits a weight" && document["tensors"] == nil)
+        let calibration = try #require(document["calibration"] as? [String: Any])
+        #expect(calibration["memory_bytes"] as? Int ?? 0 > 0 && calibration["seconds"] as? Double ?? 0 > 0)
+        #expect(try runs.folder.names == ["text.txt"])
+        // The smallest and the largest are reached, and no more.
+        for (key, step) in [("smallest_bytes", -1), ("largest_bytes", 1)] {
+            let bytes = try #require(sizes[key] as? Int)
+            let command = runs.calibration(
+                "out.gguf", model: model, ["--target-size", "\(bytes)", "--dry-run"])
+            let text = try runs.run(command).output
+            #expect(text.contains("possible sizes") && text.contains("chosen for"), "\(text)")
+            let beyond = try runs.error(
+                runs.calibration("out.gguf", model: model, ["--target-size", "\(bytes + step)", "--dry-run"]))
+            #expect(beyond.contains("no types make it"), "\(beyond)")
+        }
+    }
+
     @Test("Options that contradict a size are errors")
     func misuse() throws {
         for (more, words) in [
             (["--type", "q4_0"], "leave out --type, or the size"),
             (["--plan", "p"], "leave out --plan, or the size"),
             (["--pure"], "leave out --pure, or the size"),
-            (["--dry-run"], "a dry run measures nothing"),
             (["--target-size", "1M"], "give one"),
         ] {
             let result = try CommandLineTool.run(

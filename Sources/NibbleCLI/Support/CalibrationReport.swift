@@ -43,6 +43,17 @@ struct CalibrationReport {
             ["time", Text.time(estimate.seconds) + ", about"],
         ]
         facts += estimate.space.restrictions.map { ["for lack of memory", $0] }
+        if let target = request.target, let sizes = estimate.sizes {
+            facts += [
+                ["types", "chosen for \(target), of \(Text.count(sizes.matrices)) matrices"],
+                [
+                    "possible sizes",
+                    "\(Text.bytes(sizes.bytes.lowerBound)) (\(Text.bits(sizes.bitsPerWeight.lowerBound)) bits a weight) "
+                        + "to \(Text.bytes(sizes.bytes.upperBound)) (\(Text.bits(sizes.bitsPerWeight.upperBound)))",
+                ],
+            ]
+            return Text.table(facts)
+        }
         // Last, where a terminal shows it: the table has a line for each tensor.
         return (written.map(\.planTable) + [Text.table(facts)]).joined(separator: "\n\n")
     }
@@ -62,7 +73,22 @@ struct CalibrationReport {
                 "seconds": .real(estimate.seconds),
                 "restrictions": .array(estimate.space.restrictions.map { .string($0) }),
             ]))
-        return ConversionSet.document(written.map { $0.planJSON(with: [calibration]) })
+        guard let target = request.target, let sizes = estimate.sizes else {
+            return ConversionSet.document(written.map { $0.planJSON(with: [calibration]) })
+        }
+        // Which types tensors get is not known before.
+        let choice = JSONValue.members([
+            "target": .string(target.description), "matrices": .integer(sizes.matrices),
+            "smallest_bytes": .integer(sizes.bytes.lowerBound),
+            "largest_bytes": .integer(sizes.bytes.upperBound),
+            "smallest_bits_per_weight": .real(sizes.bitsPerWeight.lowerBound),
+            "largest_bits_per_weight": .real(sizes.bitsPerWeight.upperBound),
+        ])
+        return .object([
+            .init("input", .string(request.conversions[0].input)),
+            .init("output", .string(request.conversions[0].output)), .init("sizes", choice), calibration,
+            .init("warnings", .array(warnings.map { .string($0) })),
+        ])
     }
 
     // MARK: - Summary

@@ -6,6 +6,8 @@ public struct CalibrationEstimate: Sendable, Equatable {
     public var space: CalibrationSpace
     /// Bytes that are free where the scratch files go; nil where that cannot be told.
     public var freeBytes: Int?
+    /// The sizes that the file can have, where types are chosen for one.
+    public var sizes: SizeRange?
     /// Time on this machine, what an earlier process has done not counted.
     public var seconds: Double
 }

@@ -48,32 +48,46 @@ struct SizeBudget {
     /// Bytes for matrices that take `own` in the converter's output.
     func bytes(insteadOf own: Int) -> Int { own - excess }
 
+    /// Bytes of all tensors where the types of some matrices are the smallest or the largest.
+    private func reach(_ matrices: QuantizedMatrices) -> ClosedRange<Int> {
+        var (smallest, largest) = (tensors, tensors)
+        for tensor in matrices.calibrated + matrices.vocabulary {
+            let sizes = Self.candidates.compactMap { Self.bytes(tensor, $0) }
+            let own = EncodedRowsFile.byteCount(tensor)
+            smallest += (sizes.min() ?? own) - own
+            largest += (sizes.max() ?? own) - own
+        }
+        return smallest...largest
+    }
+
+    /// The sizes that a choice of types can have.
+    func range(_ matrices: QuantizedMatrices) -> SizeRange {
+        let reach = reach(matrices)
+        return SizeRange(
+            matrices: matrices.calibrated.count + matrices.vocabulary.count,
+            bytes: header + reach.lowerBound...header + reach.upperBound,
+            bitsPerWeight: bits(reach.lowerBound)...bits(reach.upperBound))
+    }
+
     /// Throws where no choice of types has the size.
     func check(_ matrices: QuantizedMatrices, output: String) throws(CheckpointError) {
-        let chosen = matrices.calibrated + matrices.vocabulary
-        let sizes = chosen.map { tensor in
-            Self.candidates.compactMap { Self.bytes(tensor, $0) }
-        }
-        let own = chosen.reduce(0) { $0 + EncodedRowsFile.byteCount($1) }
-        let budget = bytes(insteadOf: own)
-        let smallest = sizes.reduce(0) { $0 + ($1.min() ?? 0) }
-        let largest = sizes.reduce(0) { $0 + ($1.max() ?? 0) }
-        guard !(smallest...largest).contains(budget) else { return }
-        let nearest = budget < smallest ? smallest : largest
+        let (reach, wanted) = (reach(matrices), tensors - excess)
+        guard !reach.contains(wanted) else { return }
+        let isSmall = wanted < reach.lowerBound
         throw CheckpointError(
             .invalidRequest, path: output,
-            "no types make it \(target): the \(budget < smallest ? "smallest" : "largest") file has "
-                + text(nearest - own),
+            "no types make it \(target): the \(isSmall ? "smallest" : "largest") file has "
+                + text(isSmall ? reach.lowerBound : reach.upperBound),
             advice: "ask for that")
     }
 
-    /// The size of a file whose tensors take more bytes than the converter's.
-    private func text(_ more: Int) -> String {
+    private func bits(_ tensors: Int) -> Double { Double(tensors) * 8 / Double(weights) }
+
+    /// The size of a file whose tensors take some bytes.
+    private func text(_ tensors: Int) -> String {
         switch target {
-        case .bytes: return ByteText.text(header + tensors + more)
-        case .bitsPerWeight:
-            let bits = Double(tensors + more) * 8 / Double(weights)
-            return "\((bits * 100).rounded(.up) / 100) bits a weight"
+        case .bytes: ByteText.text(header + tensors)
+        case .bitsPerWeight: "\((bits(tensors) * 100).rounded(.up) / 100) bits a weight"
         }
     }
 }
