@@ -58,6 +58,8 @@ while (($#)); do
 done
 
 cd -- "$ROOT"
+scratch=$ROOT/.build-test
+nibble=$scratch/release/nibble
 logs=$(mktemp -d "${TMPDIR:-/tmp}/nibble-test.XXXXXX")
 follower=
 passed=()
@@ -254,17 +256,21 @@ check_format() {
     swift format lint --strict --parallel --recursive "${paths[@]}"
 }
 
+# Program and tests in one build, as compiling takes most of the time. Tests need
+# code that is compiled with -enable-testing; a scratch path of its own spares
+# who builds without it from compiling everything anew after each test.
 # SwiftPM leaves dependencies out of -warnings-as-errors. The flag is not for C:
 # there the log tells.
 build() {
-    swift build -c release -Xswiftc -warnings-as-errors || return
+    swift build -c release --scratch-path "$scratch" --build-tests \
+        -Xswiftc -enable-testing -Xswiftc -warnings-as-errors || return
     no_warnings "$logs/build.log"
 }
 
 fetch_models() {
     local model
     for model in gemma-3-270m smollm2-135m; do
-        NIBBLE=$ROOT/.build/release/nibble scripts/fetch-model.sh "$model" "$NIBBLE_CACHE/models" || return
+        NIBBLE=$nibble scripts/fetch-model.sh "$model" "$NIBBLE_CACHE/models" || return
     done
     export NIBBLE_MODELS=$NIBBLE_CACHE/models
 }
@@ -275,19 +281,16 @@ fetch_text() {
     export NIBBLE_TEXT
 }
 
-# Another scratch path than the build's: tests need code that is compiled with
-# -enable-testing, and alternating would compile everything each time.
 run_tests() {
     # As many tests at a time as there are processors. All at once, a test that
     # has begun waits for the others, and that counts toward its time limit.
     local -x SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH
     SWT_EXPERIMENTAL_MAXIMUM_PARALLELIZATION_WIDTH=$(getconf _NPROCESSORS_ONLN)
-    swift test -c release --scratch-path .build-test "$@" || return
+    swift test -c release --scratch-path "$scratch" --skip-build "$@" || return
     if ! grep -Eq 'Test run with [1-9][0-9]* test' "$logs/tests.log"; then
         log "No test was run."
         return 1
     fi
-    no_warnings "$logs/tests.log"
 }
 
 # A debug build, which takes half as long: nothing is measured here. It has a
@@ -300,7 +303,7 @@ build_benchmarks() {
 
 # A page of Gemma 3 270M with eight files: made, and looked at.
 check_report() {
-    local folder=$logs/report type files=() text python nibble=.build/release/nibble
+    local folder=$logs/report type files=() text python
     local base=$NIBBLE_MODELS/gemma-3-270m.dithered.bf16.gguf
     scripts/setup.sh --report >"$logs/report-settings" || return
     python=$(value_of report_python <"$logs/report-settings")
@@ -322,7 +325,7 @@ smoke_peers() {
     if $peers; then
         options+=(--peers)
     fi
-    NIBBLE=$ROOT/.build/release/nibble scripts/smoke-peers.sh "${options[@]}"
+    NIBBLE=$nibble scripts/smoke-peers.sh "${options[@]}"
 }
 
 unset NIBBLE_MODELS NIBBLE_TEXT
@@ -344,12 +347,12 @@ if stage build build; then
     elif ! $quick; then
         left+=("as there is no model or no text: report")
     fi
+    stage tests run_tests "$@" || true
 elif $quick; then
-    left+=("as there is no build: peers")
+    left+=("as there is no build: peers, tests")
 else
-    left+=("as there is no build: models, text, peers, report")
+    left+=("as there is no build: models, text, peers, report, tests")
 fi
-stage tests run_tests "$@" || true
 stage benchmarks build_benchmarks || true
 stage dependency scripts/check-dependency.sh || true
 summary

@@ -50,17 +50,21 @@ struct FolderAgainstGGUFTests {
         #expect(agreeing > FolderItem.all.count / 3)
     }
 
-    @Test("with every pair of them", .timeLimit(.minutes(15)), arguments: Fixtures.hubNames)
-    func pairs(name: String) throws {
-        var agreeing = 0
+    /// Each pair in a third of the folders: all in all of them take minutes.
+    @Test("with every pair of them", .timeLimit(.minutes(15)), arguments: 0..<Fixtures.hubNames.count)
+    func pairs(number: Int) throws {
+        let name = Fixtures.hubNames[number]
+        var (agreeing, count) = (0, 0)
         for (index, first) in FolderItem.all.enumerated() {
             for second in FolderItem.all[(index + 1)...] {
+                count += 1
+                guard count % 3 == number % 3 else { continue }
                 let folder = try HubFolder(name)
                 guard try first.apply(folder), try second.apply(folder) else { continue }
                 if try outcome(folder, "\(name): \(first), \(second)") == .agrees { agreeing += 1 }
             }
         }
-        #expect(agreeing > 200)
+        #expect(agreeing > 65)
     }
 
     @Test("What changes the computation and is not computed is refused by name")

@@ -33,10 +33,15 @@ package enum RealModels {
         return try JSONDecoder().decode([String: [String: String]].self, from: data)[name] ?? [:]
     }
 
-    /// SHA-256 of a file of any size, by the system's tool.
+    /// SHA-256 of a file of any size.
     package static func sha256(_ path: String) throws -> String {
-        let result = try run("/usr/bin/env", ["sha256sum", path])
-        return String(result.output.prefix(64))
+        // Python's OpenSSL takes a tenth of the time of sha256sum, where the processor has instructions for it.
+        let program =
+            "import hashlib, sys; print(hashlib.file_digest(open(sys.argv[1], 'rb'), 'sha256').hexdigest())"
+        guard let python = ReferencePython.path else {
+            return String(try run("/usr/bin/env", ["sha256sum", path]).output.prefix(64))
+        }
+        return String(try run(python, ["-c", program, path]).output.prefix(64))
     }
 
     /// Runs a program to its end.
