@@ -100,6 +100,15 @@ struct ConvertCommand: ParsableCommand {
             valueName: "seed"))
     var dither: UInt64?
 
+    @Flag(
+        help: ArgumentHelp(
+            "Choose scales anew for matrices that lie on the lattice of their type already.",
+            discussion: """
+                A checkpoint that was trained with fake quantization and written out unquantized lies on a lattice. By \
+                default such matrices keep their values. With this they become the bytes of llama-quantize.
+                """))
+    var ignoreGrid = false
+
     @OptionGroup(title: "CALIBRATION") var calibration: CalibrationCommandOptions
 
     @OptionGroup var threads: ThreadOptions
@@ -263,6 +272,7 @@ struct ConvertCommand: ParsableCommand {
             input: input, output: output, exporter: exporter, plan: plan, threads: threads)
         request.splitSize = splitMaxSize?.bytes
         request.ditherSeed = dither
+        request.keepsLattices = !ignoreGrid
         request.replacesOutput = force
         request.flushes = flush
         request.level = level

@@ -60,7 +60,18 @@ struct ConversionReport {
         if converter.request.ditherSeed != nil, !jobs.contains(where: { $0.ditherSeed != nil }) {
             warnings.append("--dither has no effect: no tensor of the source is quantized")
         }
-        return warnings
+        return warnings + converter.latticeLosses.map(Self.text)
+    }
+
+    private static func text(_ loss: LatticeLoss) -> String {
+        let matrices = loss.count == 1 ? "1 matrix lies" : "\(loss.count) matrices lie"
+        let becomes =
+            loss.format == loss.lattice
+            ? "get scales that \(loss.format) chooses anew" : "become \(loss.format)"
+        // Every lattice of int4 is one of Q4_0's, too; and matrices on that of a sibling with minima get it.
+        let type = [.ggml(.q5_0), .ggml(.q5_1)].contains(loss.lattice) ? "q5_0" : "q4_0"
+        return "\(matrices) on the lattice of \(loss.lattice) and \(becomes): that changes them by "
+            + "\(Text.fixed(100 * loss.relativeError, 2)) % (root mean square), where --type \(type) alone keeps their values"
     }
 
     // MARK: - Progress
@@ -83,7 +94,7 @@ struct ConversionReport {
             [
                 part.tensor.name, part.tensor.shape.map(String.init).joined(separator: "x"),
                 job.source.format.description, part.description(of: job.format),
-                String(part.tensor.byteCount), Self.text(job.output.reason),
+                String(part.tensor.byteCount), Self.reason(job),
             ]
         }
         let files = converter.layout.files.map { "\n\($0.name)  \(Text.bytes($0.size))" }
@@ -97,18 +108,20 @@ struct ConversionReport {
                 "name": .string(part.tensor.name), "shape": .array(part.tensor.shape.map { .integer($0) }),
                 "from": .string(job.source.format.description),
                 "to": .string(part.description(of: job.format)),
-                "bytes": .integer(part.tensor.byteCount), "why": .string(Self.text(job.output.reason)),
+                "bytes": .integer(part.tensor.byteCount), "why": .string(Self.reason(job)),
             ])
         }
         return document([.init("tensors", .array(tensors))] + members)
     }
 
-    private static func text(_ reason: QuantizationPlan.Reason) -> String {
-        switch reason {
+    private static func reason(_ job: TensorJob) -> String {
+        if job.keepsLattice { return "keeps its lattice" }
+        return switch job.output.reason {
         case .defaultType: ""
         case .kept: "not quantized"
         case .mixture: "mixture"
         case .override: "as asked"
+        case .lattice: "lies on a lattice"
         case .shape(let type): "rows do not fit \(type)"
         }
     }
@@ -122,9 +135,20 @@ struct ConversionReport {
         return """
             \(converter.layout.path)
             \(totals)
-            \(parts.count) tensors: \(types)
+            \(parts.count) tensors: \(types)\(Self.text(summary.lattices))
             \(Text.bytes(summary.outputBytes)) written in \(Text.time(seconds)), \(Text.bytes(rate))/s read
             """
+    }
+
+    private static func text(_ counts: LatticeCounts) -> String {
+        guard counts != LatticeCounts() else { return "" }
+        var text =
+            "\non their lattice: \(Text.count(counts.exact + counts.silent)) blocks decode to the values of the source"
+        if counts.rounded > 0 {
+            text += ", \(Text.count(counts.rounded)) have its codes with the nearest scale that can be stored"
+        }
+        if counts.off > 0 { text += ", \(Text.count(counts.off)) lie off it and are rounded" }
+        return text
     }
 
     /// The summary, with more members.
@@ -134,6 +158,12 @@ struct ConversionReport {
                 .init("files", .array(converter.layout.files.map { .string($0.name) })),
                 .init("types", .object(typeCounts.map { .init($0.type, .integer($0.count)) })),
                 .init("output_bytes", .integer(summary.outputBytes)),
+                .init(
+                    "lattice_blocks",
+                    .members([
+                        "exact": .integer(summary.lattices.exact + summary.lattices.silent),
+                        "rounded": .integer(summary.lattices.rounded), "off": .integer(summary.lattices.off),
+                    ])),
                 .init("seconds", .real(summary.elapsed / .seconds(1))),
                 .init("threads", .integer(converter.request.threads)),
             ] + members)

@@ -28,7 +28,7 @@ struct InspectionReport {
         ])
         if let tokenizer = inspection.tokenizer { facts.append(["tokenizer", tokenizer]) }
         if let problem = inspection.tokenizerProblem { facts.append(["tokenizer unknown", "\(problem)"]) }
-        facts.append(["grid", Self.text(inspection.grid)])
+        facts += lattices
         if let obstacle = inspection.obstacle { facts.append(["not convertible", "\(obstacle)"]) }
         if let obstacle = inspection.computationObstacle { facts.append(["not computed", "\(obstacle)"]) }
         facts += inspection.notes.map { ["warning", "\($0)"] }
@@ -40,14 +40,23 @@ struct InspectionReport {
         return sections.joined(separator: "\n\n")
     }
 
-    private static func text(_ grid: CheckpointInspection.Grid) -> String {
-        guard grid.blocksTested > 0 else { return "no unquantized matrix to test" }
-        let share = "\(grid.blocksOnGrid) of \(grid.blocksTested) blocks of 32 tested"
-        return switch grid.verdict {
-        case .onGrid:
-            "the weights lie on a Q4_0 grid already (\(share)): quantizing to Q4_0 loses nothing more"
-        case .partly: "part of the weights lies on a Q4_0 grid (\(share))"
-        case .free: "the weights do not lie on a Q4_0 grid (\(share))"
+    private var lattices: [[String]] {
+        guard inspection.plainMatrices > 0 else { return [["lattice", "no unquantized matrix to test"]] }
+        guard !inspection.lattices.isEmpty else {
+            return [["lattice", "none of 4 or 5 bits: the weights are as training leaves them"]]
+        }
+        return inspection.lattices.map { share in
+            let scales =
+                switch share.scales {
+                case .portable: "scales of 8 significant bits"
+                case .storable: "scales that \(share.format) holds"
+                case .other: "scales that \(share.format) does not hold"
+                }
+            return [
+                "lattice",
+                "\(share.format): \(share.tensors.count) of \(inspection.plainMatrices) matrices, \(scales); "
+                    + "\(Text.count(share.sample.off)) of \(Text.count(share.sample.tested)) blocks tested are off it",
+            ]
         }
     }
 
@@ -103,6 +112,14 @@ struct InspectionReport {
 
     // MARK: - JSON
 
+    private static func json(_ share: CheckpointInspection.LatticeShare) -> JSONValue {
+        .members([
+            "format": .string(share.format.description), "scales": .string(share.scales.rawValue),
+            "blocks_tested": .integer(share.sample.tested), "blocks_off": .integer(share.sample.off),
+            "tensors": .array(share.tensors.map { .string($0) }),
+        ])
+    }
+
     func json() throws -> String {
         var members: [JSONValue.Member] = [
             .init("path", .string(inspection.path)),
@@ -113,13 +130,8 @@ struct InspectionReport {
             .init("bytes", .integer(inspection.byteCount)),
             .init("bits_per_weight", .real(inspection.bitsPerWeight)),
             .init("tokenizer", inspection.tokenizer.map { .string($0) } ?? .null),
-            .init(
-                "q4_0_grid",
-                .members([
-                    "verdict": .string(inspection.grid.verdict.rawValue),
-                    "blocks_on_grid": .integer(inspection.grid.blocksOnGrid),
-                    "blocks_tested": .integer(inspection.grid.blocksTested),
-                ])),
+            .init("plain_matrices", .integer(inspection.plainMatrices)),
+            .init("lattices", .array(inspection.lattices.map(Self.json))),
             .init("tokenizer_problem", inspection.tokenizerProblem.map { .string("\($0)") } ?? .null),
             .init("not_convertible", inspection.obstacle.map { .string("\($0)") } ?? .null),
             .init("not_computed", inspection.computationObstacle.map { .string("\($0)") } ?? .null),

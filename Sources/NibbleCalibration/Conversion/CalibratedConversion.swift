@@ -75,6 +75,8 @@ public struct CalibratedConversion: Sendable {
     /// exactly, F32 all others.
     private static func written(_ request: ConversionRequest) -> ConversionRequest {
         var written = request
+        // Codes are chosen anew.
+        written.keepsLattices = false
         if request.exporter.fileEnding == nil, request.plan.type.isGGUF {
             written.plan = QuantizationPlan(request.plan.type == .q4_0 ? .f16 : .f32)
         }

@@ -31,8 +31,10 @@ public struct CheckpointInspection: Sendable {
     /// The first reason why nothing can be computed with the checkpoint, which can be converted all the same.
     public let computationObstacle: CheckpointError?
 
-    /// Whether the unquantized weights lie on a Q4_0 grid.
-    public let grid: Grid
+    /// The lattices that matrices of plain numbers lie on, with the matrices that do.
+    public let lattices: [LatticeShare]
+    /// How many matrices of plain numbers there are.
+    public let plainMatrices: Int
 
     /// Number of weights.
     public var parameterCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
@@ -117,7 +119,7 @@ public struct CheckpointInspection: Sendable {
             tokenizer = vocabulary.map(Self.line)
             notes = (model?.notes ?? []) + (vocabulary?.notes ?? [])
         }
-        grid = Grid(tensors)
+        (lattices, plainMatrices) = Self.lattices(of: tensors)
     }
 
     private static func reading<Value>(

@@ -27,6 +27,9 @@ public struct ConversionRequest: Sendable {
     public var replacements: [TensorRole: ReplacementTensor] = [:]
     /// How the replacements were trained, to stand in the output; nil keeps what the source says.
     public var provenance: Provenance?
+    /// Whether matrices that lie on the lattice of their format keep the values that they have, instead of what the format's
+    /// codec makes of them. It has no effect with ``replacements`` or ``ditherSeed``.
+    public var keepsLattices = true
     /// Threads that read, encode and write.
     public var threads: Int
     /// The instruction level of the kernels.

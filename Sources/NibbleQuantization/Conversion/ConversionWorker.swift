@@ -23,6 +23,9 @@ final class ConversionWorker {
         check = ReencodingCheck(converter.request)
     }
 
+    /// What became of the blocks of matrices on a lattice.
+    private(set) var latticeCounts = LatticeCounts()
+
     /// What becomes of trained blocks in a hub folder, by the index of the job.
     var reencodingCounts: [Int: ReencodingCounts] { check.counts }
 
@@ -196,7 +199,10 @@ final class ConversionWorker {
         var target = UnsafeMutableRawBufferPointer(rebasing: encoded[offset..<offset + size]).mutableBytes
         let values = UnsafeMutableBufferPointer(rebasing: floats[..<elements.count]).span
         do {
-            if let importance = job.importance {
+            if let lattice = job.lattice {
+                latticeCounts += try lattice.encode(
+                    values, columns: job.columns, into: &target, level: level)
+            } else if let importance = job.importance {
                 try codec.encode(
                     values, columns: job.columns, importance: importance.span, into: &target, level: level)
             } else {

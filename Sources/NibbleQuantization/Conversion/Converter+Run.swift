@@ -1,6 +1,6 @@
 internal import Dispatch
 public import NibbleCheckpoint
-internal import NibbleNumerics
+public import NibbleNumerics
 internal import Synchronization
 
 /// How far a conversion has come.
@@ -26,6 +26,8 @@ public struct ConversionSummary: Sendable {
     /// What quantizing the output again would make of trained blocks; nil where it is no folder or nothing was
     /// replaced by quantized rows.
     public var export: ExportReport?
+    /// What became of the blocks of matrices that lie on the lattice of their format.
+    public var lattices = LatticeCounts()
     /// What the user should know of the source: ``Converter/notes``.
     public var notes: [CheckpointNote] = []
 }
@@ -51,9 +53,13 @@ extension Converter {
         let total = jobs.reduce(0) { $0 + $1.source.byteCount }
         let queue = WorkQueue(pieces.count)
         let counts = Mutex<[Int: ReencodingCounts]>([:])
+        let lattices = Mutex(LatticeCounts())
         DispatchQueue.concurrentPerform(iterations: min(request.threads, max(pieces.count, 1))) { _ in
             let worker = ConversionWorker(self, writer)
-            defer { counts.withLock { $0.merge(worker.reencodingCounts, uniquingKeysWith: +) } }
+            defer {
+                counts.withLock { $0.merge(worker.reencodingCounts, uniquingKeysWith: +) }
+                lattices.withLock { $0 += worker.latticeCounts }
+            }
             while let index = queue.next() {
                 let piece = pieces[index]
                 do throws(CheckpointError) {
@@ -77,7 +83,7 @@ extension Converter {
         try writer.commit(flush: request.flushes)
         return ConversionSummary(
             sourceBytes: total, outputBytes: layout.totalSize, elapsed: start.duration(to: .now),
-            export: exportReport(counts.withLock { $0 }), notes: notes)
+            export: exportReport(counts.withLock { $0 }), lattices: lattices.withLock { $0 }, notes: notes)
     }
 
     private func exportReport(_ counts: [Int: ReencodingCounts]) -> ExportReport? {

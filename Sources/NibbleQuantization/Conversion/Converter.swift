@@ -24,6 +24,8 @@ public struct Converter: Sendable {
     public let jobs: [TensorJob]
     /// The files of the output.
     public let layout: CheckpointLayout
+    /// Matrices of plain numbers that lie on a lattice, which the output leaves.
+    public let latticeLosses: [LatticeLoss]
     /// What the user should know of the source before relying on the output: what is left out or made up, and which of
     /// two files that contradict each other counts.
     public let notes: [CheckpointNote]
@@ -43,7 +45,13 @@ public struct Converter: Sendable {
         model = source
         try Self.checkPaths(request, model)
         try Self.checkOptions(request)
-        plan = try request.plan.resolve(model, usesImportance: request.importance != nil)
+        let resolved = try request.plan.resolve(model, usesImportance: request.importance != nil)
+        // Trained and calibrated weights have codes of their own.
+        let looks = request.replacements.isEmpty && request.ditherSeed == nil
+        plan =
+            looks && request.keepsLattices
+            ? resolved.keepingLattices(request.plan.type.format, isPure: request.plan.isPure) : resolved
+        latticeLosses = looks ? plan.latticeLosses() : []
         jobs = try Self.jobs(plan, model, request)
         var notes = model.notes
         layout = try request.exporter.layout(

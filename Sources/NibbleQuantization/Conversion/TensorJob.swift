@@ -13,6 +13,9 @@ public struct TensorJob: Sendable {
     public let transform: ValueTransform
     /// Weights of the columns' errors.
     public let importance: [Float]?
+    /// Whether rows are encoded with the scales that they have, as they lie on the lattice of ``format``.
+    public var keepsLattice: Bool { lattice != nil }
+    var lattice: LatticeEncoding? { planned.lattice?.format == format ? planned.lattice : nil }
     /// Where set, values are drawn within the quantization cells of the source.
     public let ditherSeed: UInt64?
 

@@ -18,6 +18,9 @@ public struct PlannedTensor: Sendable {
     /// Where its values come from.
     public internal(set) var source: TensorSource
 
+    /// How rows are encoded that lie on the lattice of ``format``; nil where they do not, or nobody looked.
+    package internal(set) var lattice: LatticeEncoding?
+
     /// Elements of a row.
     package var columns: Int { shape.last ?? 1 }
 

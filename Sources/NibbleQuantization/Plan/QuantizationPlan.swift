@@ -65,6 +65,8 @@ public struct QuantizationPlan: Sendable {
         case mixture
         /// An option names the tensor.
         case override
+        /// It lies on the lattice of the file's default type, which so holds its values: it needs no more bits.
+        case lattice
         /// Its rows are no whole number of blocks of the type it should have had.
         case shape(insteadOf: GGMLType)
     }

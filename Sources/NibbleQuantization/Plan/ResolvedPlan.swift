@@ -10,7 +10,7 @@ public struct ResolvedPlan: Sendable {
     /// The tensors in the order of a GGUF file, as llama-quantize has it: outside of blocks first, then block by block,
     /// names in alphabetical order; with `rope_freqs`, which a hub folder lacks.
     public let tensors: [PlannedTensor]
-    private let overrides: [QuantizationPlan.Override]
+    let overrides: [QuantizationPlan.Override]
 
     init(_ tensors: [PlannedTensor], overrides: [QuantizationPlan.Override]) {
         self.tensors = tensors

@@ -1,0 +1,84 @@
+public import NibbleNumerics
+
+/// The lattice that a matrix of plain numbers lies on: what a checkpoint shows that was trained with fake quantization, or
+/// dequantized, and one as ordinary training leaves it does not.
+public struct TensorLattice: Sendable {
+    /// The format whose blocks hold the values: Q4_0, Q4_1, Q5_0, Q5_1 or int4, of the largest groups that do.
+    public let format: WeightFormat
+    /// What a sample of its blocks showed.
+    public let sample: LatticeCounts
+
+    /// Values that are tested where blocks are small, spread over the matrix in runs.
+    private static let runs = 16
+    private static let runLength = 4096
+
+    /// Looks at a sample.
+    ///
+    /// Nil where the tensor is no matrix of F32, F16 or BF16 numbers, or lies on no lattice.
+    public init?(of tensor: TensorEntry) {
+        let row = WeightFormat.int4(group: nil)
+        for base: WeightFormat in [.ggml(.q4_0), .ggml(.q5_0), .ggml(.q4_1), .ggml(.q5_1)] {
+            guard let found = Self.counts(of: tensor, as: base), Self.isLattice(found) else { continue }
+            guard base == .ggml(.q4_0) else {
+                (format, sample) = (base, found)
+                return
+            }
+            // Rows of 32 are blocks of 32.
+            for coarser in tensor.columns > 32 ? [row, .int4(group: 128), .int4(group: 64)] : [] {
+                if let counts = Self.counts(of: tensor, as: coarser), Self.isLattice(counts) {
+                    (format, sample) = (coarser, counts)
+                    return
+                }
+            }
+            (format, sample) = (base, found)
+            return
+        }
+        // Rows that blocks of 32 do not fit.
+        guard !tensor.columns.isMultiple(of: 32), let counts = Self.counts(of: tensor, as: row),
+            Self.isLattice(counts)
+        else { return nil }
+        (format, sample) = (row, counts)
+    }
+
+    /// How a matrix is encoded that lies on the lattice of a format, as far as a sample shows; nil where it does not.
+    package static func encoding(of tensor: TensorEntry, as format: WeightFormat) -> LatticeEncoding? {
+        guard let counts = counts(of: tensor, as: format), isLattice(counts) else { return nil }
+        return LatticeEncoding(
+            format, storedAs: tensor.type, hasPortableScales: counts.hasPortableScales)
+    }
+
+    /// Ordinary weights have no block on a lattice. A trained matrix may have some off it.
+    private static func isLattice(_ counts: LatticeCounts) -> Bool {
+        100 * counts.off <= counts.tested && counts.tested > 0
+    }
+
+    /// What a sample shows; nil where the format does not fit. Ends early where nothing lies on the lattice.
+    private static func counts(of tensor: TensorEntry, as format: WeightFormat) -> LatticeCounts? {
+        let (columns, count) = (tensor.columns, tensor.elementCount)
+        guard tensor.shape.count == 2, count > 0, format.byteCount(columns: columns) != nil,
+            let encoding = LatticeEncoding(format, storedAs: tensor.type)
+        else { return nil }
+        let size = encoding.blockSize(columns: columns)
+        let length = max(runLength / size, 1) * size
+        let step = max(count / runs / size * size, length)
+        var counts = LatticeCounts()
+        for start in stride(from: 0, to: count, by: step) {
+            guard let values = tensor.values(of: start..<min(start + length, count)) else { return nil }
+            counts += encoding.counts(values.span, columns: columns)
+            // Blocks are tested where they are, whatever rows they belong to.
+            if counts.exact + counts.rounded == 0, counts.tested >= 8 { break }
+        }
+        return counts
+    }
+}
+
+extension TensorEntry {
+    /// Some values, decoded; nil where they cannot be.
+    package func values(of elements: Range<Int>) -> [Float]? {
+        guard let codec = type.codec, let bytes = bytes(of: elements) else { return nil }
+        var values = [Float](repeating: 0, count: elements.count)
+        var span = values.mutableSpan
+        codec.decode(RawSpan(_unsafeBytes: bytes), columns: elements.count, into: &span, level: .best)
+        return values
+    }
+}
