@@ -49,7 +49,7 @@ def main():
         ours, theirs = os.path.join(folder, "nibble.gguf"), os.path.join(folder, "llama.gguf")
         imatrix = ["--imatrix", arguments.imatrix] if arguments.imatrix else []
         nibble = [arguments.nibble, "convert", arguments.input, "-o", ours, "--type", arguments.type,
-                  "--threads", str(arguments.threads), "--force", "--quiet", *imatrix]
+                  "--threads", str(arguments.threads), "--force", "--quiet", "--ignore-grid", *imatrix]
         nibble += ["--flush"] if arguments.flush else []
         llama = [arguments.llama_quantize, *imatrix, arguments.input, theirs, arguments.type,
                  str(arguments.threads)]

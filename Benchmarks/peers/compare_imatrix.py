@@ -77,7 +77,7 @@ def main():
         for name, matrix in (("ours", ours), ("theirs", theirs)):
             made, peer = place(f"nibble-by-{name}.gguf"), place(f"llama-by-{name}.gguf")
             run([arguments.nibble, "convert", arguments.model, "-o", made, "--type", "q4_k_m", "--imatrix", matrix,
-                 "--quiet"])
+                 "--ignore-grid", "--quiet"])
             run([arguments.llama_quantize, "--imatrix", matrix, arguments.model, peer, "q4_k_m", threads])
             same.append(data(made) == data(peer))
         os.remove(wide)

@@ -107,7 +107,7 @@ def record(arguments, name, source, model):
             path = source
             if kind != "bf16":
                 path = folder / f"{kind}.gguf"
-                run(arguments.nibble, "convert", source, "-o", path, "--type", kind, "--quiet")
+                run(arguments.nibble, "convert", source, "-o", path, "--type", kind, "--ignore-grid", "--quiet")
             command = [tools / "llama-perplexity", "-m", path, "-t", THREADS, "-c", CONTEXT]
             logits = ["--kl-divergence-base", folder / "logits"]
             if kind in COMPARED:

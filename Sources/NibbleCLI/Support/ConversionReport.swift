@@ -68,8 +68,8 @@ struct ConversionReport {
         let becomes =
             loss.format == loss.lattice
             ? "get scales that \(loss.format) chooses anew" : "become \(loss.format)"
-        // Every lattice of int4 is one of Q4_0's, too; and matrices on that of a sibling with minima get it.
-        let type = [.ggml(.q5_0), .ggml(.q5_1)].contains(loss.lattice) ? "q5_0" : "q4_0"
+        // Every lattice of int4 is one of Q4_0's, too.
+        let type = loss.lattice.ggmlType.map { $0.description.lowercased() } ?? "q4_0"
         return "\(matrices) on the lattice of \(loss.lattice) and \(becomes): that changes them by "
             + "\(Text.fixed(100 * loss.relativeError, 2)) % (root mean square), where --type \(type) alone keeps their values"
     }

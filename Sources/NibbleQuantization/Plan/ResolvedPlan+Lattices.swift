@@ -16,8 +16,8 @@ public struct LatticeLoss: Sendable, Equatable {
 extension ResolvedPlan {
     /// The plan for a source that may lie on lattices: matrices that lie on the one of their format are encoded with the scales
     /// that they have (``PlannedTensor/lattice``). Those that lie on that of the whole file's format, and would get more bits by
-    /// a rule, get this one: it holds their values. So do those on the lattice of its sibling with minima, which
-    /// llama-quantize takes for some matrices where it has an importance matrix.
+    /// a rule, get this one: it holds their values. Where most lie on that, some may lie on the lattice of its sibling with
+    /// minima, which llama-quantize takes for a few matrices where it has an importance matrix: these get that.
     ///
     /// - Parameters:
     ///   - whole: the format of matrices that no rule changes.
@@ -29,18 +29,20 @@ extension ResolvedPlan {
             case .ggml(.q5_0): .ggml(.q5_1)
             default: nil
             }
-        let tensors = tensors.map { tensor in
-            guard let entry = tensor.plainEntry, tensor.format.isQuantized else { return tensor }
+        var tensors = tensors.map { tensor in
             var tensor = tensor
-            var formats = [tensor.format]
-            if !isPure, tensor.mayChange { formats += [whole, sibling].compactMap { $0 } }
-            for (index, format) in formats.enumerated() where formats.firstIndex(of: format) == index {
-                guard let encoding = TensorLattice.encoding(of: entry, as: format) else { continue }
-                if format != tensor.format { (tensor.format, tensor.reason) = (format, .lattice) }
-                tensor.lattice = encoding
-                break
-            }
+            tensor.keepLattice(of: tensor.format)
+            if !isPure, tensor.mayChange { tensor.keepLattice(of: whole) }
             return tensor
+        }
+        if let sibling, !isPure {
+            let others = tensors.map { tensor in
+                var tensor = tensor
+                if tensor.mayChange { tensor.keepLattice(of: sibling) }
+                return tensor
+            }
+            let own = tensors.count { $0.lattice?.format == whole }
+            if own > others.count(where: { $0.lattice?.format == sibling }) { tensors = others }
         }
         return ResolvedPlan(tensors, overrides: overrides)
     }
@@ -72,6 +74,15 @@ extension ResolvedPlan {
 }
 
 extension PlannedTensor {
+    /// Gives it a format, with the scales that it has, where it lies on that format's lattice and keeps none yet.
+    fileprivate mutating func keepLattice(of format: WeightFormat) {
+        guard lattice == nil, self.format.isQuantized, let entry = plainEntry,
+            let encoding = TensorLattice.encoding(of: entry, as: format)
+        else { return }
+        if format != self.format { (self.format, reason) = (format, .lattice) }
+        lattice = encoding
+    }
+
     /// The stored matrix, where it is one of plain numbers.
     fileprivate var plainEntry: TensorEntry? {
         guard case .stored(let entry) = source, !entry.type.isQuantized, reason != .kept else { return nil }

@@ -33,6 +33,8 @@ func convert(
     plan.isPure = isPure
     var request = ConversionRequest(input: input, output: output, plan: plan, threads: 2)
     request.replacesOutput = true
+    // As llama-quantize does, whose files recorded figures are of.
+    request.keepsLattices = false
     try Converter(request).run()
     return output
 }
