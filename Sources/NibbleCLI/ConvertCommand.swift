@@ -86,6 +86,16 @@ struct ConvertCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "The form of the output: \(CheckpointExporters.all.map(\.name).joined(separator: ", ")).",
+            discussion: """
+                By default what its name and type mean: a file that ends in .gguf is GGUF, a folder is one of the hub. \
+                mlx is asked for by name: a folder of q4_0, q4_1 or q8_0 for mlx-lm, with the values of the GGUF file.
+                """,
+            valueName: "form"))
+    var format: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Split into files of at most this many bytes of tensors: 4G, 500M (powers of 1000).",
             valueName: "size"))
     var splitMaxSize: ByteSize?
@@ -141,6 +151,23 @@ struct ConvertCommand: ParsableCommand {
             if let first = others.first(where: \.isSet) {
                 throw ValidationError(
                     "types are chosen for the size that is asked for: leave out --\(first.name), or the size")
+            }
+        }
+        if let format {
+            guard let exporter = CheckpointExporters.named(format) else {
+                let names = CheckpointExporters.all.map(\.name).joined(separator: ", ")
+                throw ValidationError("--format is '\(format)', expected \(names)")
+            }
+            let isFile = output.lowercased().hasSuffix(".gguf")
+            if let ending = exporter.fileEnding, !isFile {
+                throw ValidationError(
+                    "\(format) is a file: name an output that ends in \(ending), not '\(output)'")
+            }
+            if exporter.fileEnding == nil, isFile {
+                throw ValidationError("\(format) is a folder: name one as output, not '\(output)'")
+            }
+            if type.count > 1 {
+                throw ValidationError("--format is for one type: several make files by type")
             }
         }
         guard type.count > 1 else { return }
@@ -261,7 +288,9 @@ struct ConvertCommand: ParsableCommand {
     private func request(
         _ type: QuantizationType?, _ file: PlanFile?, output: String, threads: Int, level: KernelLevel
     ) -> ConversionRequest {
-        let exporter = CheckpointExporters.guess(output: output, type: type)
+        let exporter =
+            format.flatMap(CheckpointExporters.named)
+            ?? CheckpointExporters.guess(output: output, type: type)
         var plan = QuantizationPlan(type ?? exporter.defaultType)
         plan.file = file
         plan.isPure = pure

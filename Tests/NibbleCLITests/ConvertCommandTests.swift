@@ -163,6 +163,34 @@ struct ConvertCommandTests {
         #expect(try contents(output).starts(with: Array("GGUF".utf8)))
     }
 
+    @Test("A form is asked for by name, and must fit the output")
+    func form() throws {
+        let output = folder.file("mlx")
+        let made = try CommandLineTool.run(["convert", input, "-o", output, "--format", "mlx", "--quiet"])
+        #expect(made.status == 0 && made.output.contains("Q4_0 biases"), "\(made)")
+        for (arguments, words) in [
+            (["-o", folder.file("a"), "--format", "mlc"], "expected gguf, hub, compressed-tensors, mlx"),
+            (["-o", folder.file("a.gguf"), "--format", "mlx"], "mlx is a folder"),
+            (
+                ["-o", folder.file("a"), "--format", "gguf"],
+                "gguf is a file: name an output that ends in .gguf"
+            ),
+            (
+                ["-o", folder.file("a"), "--format", "mlx", "--type", "q4_0", "--type", "q8_0"],
+                "is for one type"
+            ),
+        ] {
+            let result = try CommandLineTool.run(["convert", input] + arguments)
+            #expect(result.status == 64 && result.errors.contains(words), "\(result)")
+        }
+        // Nobody meant a form that has to be asked for.
+        let guessed = try CommandLineTool.run(["convert", input, "-o", folder.file("b"), "--type", "q4_0"])
+        #expect(guessed.status == 1 && guessed.errors.contains("or --format mlx"), "\(guessed)")
+        let other = try CommandLineTool.run(
+            ["convert", input, "-o", folder.file("c"), "--type", "q4_k_m", "--format", "mlx"])
+        #expect(other.errors.contains("do not hold q4_k_m; choose q4_0, q4_1 or q8_0"), "\(other)")
+    }
+
     @Test("Help teaches by example", arguments: [["--help"], ["convert", "--help"], ["inspect", "--help"]])
     func help(arguments: [String]) throws {
         let result = try CommandLineTool.run(arguments)

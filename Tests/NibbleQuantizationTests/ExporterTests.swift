@@ -141,10 +141,11 @@ struct ExporterTests {
         #expect(steps == expected)
     }
 
-    @Test("The list has each of them once, and a command line's guess comes from it")
+    @Test("The list has each of them once, and a command line's guess comes from those that need no name")
     func list() {
         let names = CheckpointExporters.all.map(\.name)
-        #expect(names.sorted() == ["compressed-tensors", "gguf", "hub"])
+        #expect(names.sorted() == ["compressed-tensors", "gguf", "hub", "mlx"])
+        #expect(names.allSatisfy { CheckpointExporters.named($0)?.name == $0 })
         for (output, type, name) in [
             ("a.gguf", nil, "gguf"), ("a.GGUF", .q4_0, "gguf"), ("a.gguf", .int4, "gguf"), ("a", nil, "hub"),
             ("a", .bf16, "hub"), ("a", .sfp8, "hub"), ("a", .int4_32, "compressed-tensors"),

@@ -77,7 +77,7 @@ public struct CalibratedConversion: Sendable {
         var written = request
         // Codes are chosen anew.
         written.keepsLattices = false
-        if request.exporter.fileEnding == nil, request.plan.type.isGGUF {
+        if request.exporter.fileEnding == nil, !request.exporter.usesPlanOptions, request.plan.type.isGGUF {
             written.plan = QuantizationPlan(request.plan.type == .q4_0 ? .f16 : .f32)
         }
         return written

@@ -21,6 +21,21 @@ public struct HubFile: Sendable, Equatable {
     }
 }
 
+extension [HubFile] {
+    /// Adds members to the object that a file holds.
+    package mutating func add(
+        _ members: [JSONValue.Member], toObject name: String, path: String
+    ) throws(CheckpointError) {
+        guard let place = firstIndex(where: { $0.name == name }) else { return }
+        let own = self[place].contents
+        let parsed = try own.span.withUnsafeBytes { bytes throws(CheckpointError) in
+            try JSONParser.parse(bytes, path: FilePath.join(path, name))
+        }
+        guard case .object(let old) = parsed else { return }
+        self[place] = HubFile(name: name, .object(old + members))
+    }
+}
+
 extension HubFile {
     /// All files of a hub folder besides the tensors: `config.json`, `generation_config.json`, those of the
     /// tokenizer, and with `metadata` a `README.md` with what it says of the model.

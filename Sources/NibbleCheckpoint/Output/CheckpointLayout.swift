@@ -31,6 +31,8 @@ public struct CheckpointLayout: Sendable {
         public var shape: [Int]
         /// How elements are stored.
         public var type: GGMLType
+        /// Whether integers of 32 bits are words without a sign, as safetensors tell them apart: U32.
+        public var isUnsigned = false
 
         /// Creates a tensor.
         public init(name: String, shape: [Int], type: GGMLType) {
@@ -143,7 +145,7 @@ extension CheckpointLayout {
     ///   asks for.
     public static func hub(
         path: String, tensors: [Tensor], companions: [HubFile], splitSize: Int?,
-        metadata: [(String, String)] = []
+        metadata: [(String, String)] = [], format: String = "pt"
     ) throws(CheckpointError) -> CheckpointLayout {
         let runs = runs(tensors, limit: splitSize, alignment: 1)
         var layout = CheckpointLayout(
@@ -158,7 +160,7 @@ extension CheckpointLayout {
                 : "model-\(GGUFCheckpoint.Split.digits(number + 1))-of-"
                     + "\(GGUFCheckpoint.Split.digits(runs.count)).safetensors"
             let header = try SafetensorsHeader(
-                tensors: Array(tensors[run]), metadata: [("format", "pt")] + metadata,
+                tensors: Array(tensors[run]), metadata: [("format", format)] + metadata,
                 path: FilePath.join(layout.folder, name))
             layout.placements += header.offsets.map { Placement(file: number, offset: $0) }
             layout.files.append(File(name: name, header: header.bytes, size: header.fileSize))

@@ -22,7 +22,8 @@ public struct SafetensorsHeader: Sendable {
                     .invalidRequest, path: path, subject: "tensor '\(tensor.name)'",
                     "safetensors cannot hold \(tensor.type)", advice: "use bf16, f16 or f32")
             }
-            items.append(Item(name: tensor.name, type: type, shape: tensor.shape))
+            let isWord = type == .i32 && tensor.isUnsigned
+            items.append(Item(name: tensor.name, type: isWord ? .u32 : type, shape: tensor.shape))
         }
         self.init(items, metadata: metadata)
     }

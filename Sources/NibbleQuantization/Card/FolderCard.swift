@@ -20,9 +20,11 @@ struct FolderCard {
             parameterCount: model.tensors.reduce(0) { $0 + $1.entry.elementCount },
             byteCount: tensors.reduce(0) { $0 + $1.byteCount }, format: type.rawValue,
             provenance: provenance)
-        guard card.isTrained || card.isCalibrated || QuantizationType.folderTypes.contains(type) else {
-            return nil
-        }
+        card.isForMLX = request.exporter is MLXExporter
+        guard
+            card.isTrained || card.isCalibrated || card.isForMLX
+                || QuantizationType.folderTypes.contains(type)
+        else { return nil }
         card.unrecordedMaking =
             "Weights were rounded to the nearest values that their blocks can hold"
             + (request.importance == nil ? "" : ", weighted by an importance matrix")

@@ -23,6 +23,8 @@ public struct QuantizationCard: Sendable {
     /// The recipe of the training run, as YAML; nil where there is none.
     public var recipe: String?
 
+    /// Whether it is a folder for MLX.
+    var isForMLX = false
     /// How the codes were chosen where the provenance does not say; nil where that is not known.
     var unrecordedMaking: String?
 
@@ -210,6 +212,13 @@ public struct QuantizationCard: Sendable {
     }
 
     private var running: String {
+        guard !isForMLX else {
+            return """
+                ## How to run it
+
+                MLX: `mlx_lm.generate --model \(Self.line(name)) --prompt "..."`
+                """
+        }
         guard !isFolder else {
             return """
                 ## How to run it
@@ -229,7 +238,7 @@ public struct QuantizationCard: Sendable {
             - llama.cpp: `llama-cli -m \(Self.line(name))`
             - Ollama: `ollama create my-model -f Modelfile`, where the Modelfile says `FROM ./\(Self.line(name))`
             - LM Studio: put the file into its folder of models, `lms import \(Self.line(name))`
-            - MLX: `nibble convert \(Self.line(name)) -o folder`, and `mlx_lm.convert --hf-path folder -q`, which rounds again
+            - MLX: `nibble convert \(Self.line(name)) -o folder --format mlx`, which keeps values of Q4_0, Q4_1 and Q8_0
             """
     }
 

@@ -64,7 +64,7 @@ final class ConversionWorker {
                 let rows = elements.lowerBound / job.columns..<elements.upperBound / job.columns
                 let width = part.rowBytes(of: job.output)
                 try writer.write(
-                    take(fill, of: bytes, rows: rows.count, width: width), file: place.file,
+                    take(fill, of: bytes, rows: rows, width: width, job), file: place.file,
                     offset: place.offset + rows.lowerBound * width)
             case .constant(_, let bytes) where elements.lowerBound == 0:
                 try bytes.span.withUnsafeBytes { bytes throws(CheckpointError) in
@@ -78,16 +78,27 @@ final class ConversionWorker {
 
     /// What a part holds of encoded rows, `width` bytes a row; valid until the next call.
     private func take(
-        _ fill: ExportedTensor.Fill, of bytes: UnsafeRawBufferPointer, rows: Int, width: Int
-    ) -> UnsafeRawBufferPointer {
-        Self.reserve(&shared, rows * width)
-        let rowBytes = bytes.count / rows
-        for row in 0..<rows {
-            fill(
-                UnsafeRawBufferPointer(rebasing: bytes[row * rowBytes..<(row + 1) * rowBytes]),
-                UnsafeMutableRawBufferPointer(rebasing: shared[row * width..<(row + 1) * width]))
+        _ fill: ExportedTensor.Fill, of bytes: UnsafeRawBufferPointer, rows: Range<Int>, width: Int,
+        _ job: TensorJob
+    ) throws(CheckpointError) -> UnsafeRawBufferPointer {
+        Self.reserve(&shared, rows.count * width)
+        let rowBytes = bytes.count / rows.count
+        for row in 0..<rows.count {
+            do {
+                try fill(
+                    UnsafeRawBufferPointer(rebasing: bytes[row * rowBytes..<(row + 1) * rowBytes]),
+                    UnsafeMutableRawBufferPointer(rebasing: shared[row * width..<(row + 1) * width]))
+            } catch {
+                var column = 0
+                if case .scaleOverflow(let block) = error {
+                    column = block * (job.format.ggmlType?.blockSize ?? 1)
+                }
+                throw invalid(
+                    job, element: job.sourceElement((rows.lowerBound + row) * job.columns + column),
+                    "begins a block whose scale the output cannot hold", advice: "choose another format")
+            }
         }
-        return UnsafeRawBufferPointer(rebasing: shared[..<(rows * width)])
+        return UnsafeRawBufferPointer(rebasing: shared[..<(rows.count * width)])
     }
 
     // MARK: - Rows

@@ -51,16 +51,23 @@ public enum CheckpointExporters {
     public static let hub: any CheckpointExporter = HubExporter()
     /// Hub folders of int4 in the form of compressed-tensors.
     public static let compressedTensors: any CheckpointExporter = CompressedTensorsExporter()
-    /// All of them, in the order in which ``guess(output:type:)`` tries them.
-    public static let all = [gguf, hub, compressedTensors]
+    /// Folders that mlx-lm loads, of Q4_0, Q4_1 and Q8_0.
+    public static let mlx: any CheckpointExporter = MLXExporter()
+    /// All of them.
+    public static let all = guessed + [mlx]
+    /// Those that ``guess(output:type:)`` tries, in this order: the others are asked for by name.
+    private static let guessed = [gguf, hub, compressedTensors]
+
+    /// The exporter of a name.
+    public static func named(_ name: String) -> (any CheckpointExporter)? { all.first { $0.name == name } }
 
     /// The exporter that a command line means by a path and a type: the first whose outputs are called so, and which
     /// holds the type.
     public static func guess(output: String, type: QuantizationType?) -> any CheckpointExporter {
-        let ending = all.compactMap(\.fileEnding).first {
+        let ending = guessed.compactMap(\.fileEnding).first {
             FilePath.trimmingSlashes(output).lowercased().hasSuffix($0)
         }
-        let candidates = all.filter { $0.fileEnding == ending }
+        let candidates = guessed.filter { $0.fileEnding == ending }
         let holder = candidates.first { exporter in
             type.map { (try? exporter.check($0, output: output)) != nil } ?? true
         }

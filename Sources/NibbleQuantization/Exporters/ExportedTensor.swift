@@ -17,7 +17,7 @@ public struct ExportedTensor: Sendable {
     /// A tensor of the output.
     public struct Part: Sendable {
         /// Name, shape and element type.
-        public let tensor: CheckpointLayout.Tensor
+        public internal(set) var tensor: CheckpointLayout.Tensor
         /// What it holds of the rows.
         public let contents: Contents
 
@@ -28,8 +28,9 @@ public struct ExportedTensor: Sendable {
         }
     }
 
-    /// Fills a row of a part from an encoded row.
-    public typealias Fill = @Sendable (UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) -> Void
+    /// Fills a row of a part from an encoded row; throws `CodecError.scaleOverflow` where the part cannot hold what a block has.
+    public typealias Fill =
+        @Sendable (UnsafeRawBufferPointer, UnsafeMutableRawBufferPointer) throws(CodecError) -> Void
 
     /// What a part holds.
     public enum Contents: Sendable {

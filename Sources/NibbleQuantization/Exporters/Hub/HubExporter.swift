@@ -10,6 +10,12 @@ struct HubExporter: CheckpointExporter {
     let usesPlanOptions = false
     /// The `quantization_config` of `config.json`.
     var quantization: JSONValue?
+    /// More members of `config.json`.
+    var configuration: [JSONValue.Member] = []
+    /// The type to compute in, where it is not that of the tensors.
+    var computedType: GGMLType?
+    /// What safetensors files say that they are for.
+    var metadataFormat = "pt"
 
     func check(_ type: QuantizationType, output: String) throws(CheckpointError) {
         switch type {
@@ -22,7 +28,7 @@ struct HubExporter: CheckpointExporter {
             let types = QuantizationType.folderTypes.map(\.rawValue).joined(separator: ", ")
             throw CheckpointError(
                 .invalidRequest, path: output, "safetensors cannot hold \(type.format)",
-                advice: "use --type bf16, f16, f32, \(types), or an output that ends in .gguf")
+                advice: "use --type bf16, f16, f32, \(types), an output that ends in .gguf, or --format mlx")
         }
     }
 
@@ -62,11 +68,16 @@ struct HubExporter: CheckpointExporter {
         let embedding = try Self.place(of: TensorRole(.tokenEmbedding), in: model).name
         let computed: GGMLType = tensors.first { $0.name == embedding }?.type == .bf16 ? .bf16 : .f32
         var companions = try model.hubFiles(
-            type: request.plan.type.format.ggmlType ?? computed, quantization: quantization, notes: &notes)
+            type: computedType ?? request.plan.type.format.ggmlType ?? computed, quantization: quantization,
+            notes: &notes)
+        if !configuration.isEmpty {
+            try companions.add(configuration, toObject: "config.json", path: request.output)
+        }
         FolderCard(tensors, of: model, request, provenance: provenance)?.add(to: &companions)
         return try .hub(
             path: request.output, tensors: tensors, companions: companions,
-            splitSize: request.splitSize ?? 5_000_000_000, metadata: provenance?.safetensorsEntries ?? [])
+            splitSize: request.splitSize ?? 5_000_000_000, metadata: provenance?.safetensorsEntries ?? [],
+            format: metadataFormat)
     }
 
     /// What the hub calls a tensor, and how it stores its values.
@@ -94,7 +105,7 @@ struct HubExporter: CheckpointExporter {
     }
 
     /// Whether every value of a stored vector survives being stored as `format`.
-    private static func isExact(
+    static func isExact(
         _ planned: PlannedTensor, convention: ValueConvention, of model: ModelCheckpoint,
         as format: WeightFormat
     ) throws(CheckpointError) -> Bool {

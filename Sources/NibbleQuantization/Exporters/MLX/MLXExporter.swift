@@ -1,0 +1,120 @@
+internal import NibbleCheckpoint
+internal import NibbleNumerics
+
+/// Folders that `mlx-lm` loads: of each matrix codes, scales and biases (``MLXAffine``), so that the values are those of the
+/// GGUF file of the same plan to the bit; norms and all else as hub folders have them.
+///
+/// A matrix that a rule of the mixture gives another type (Q6_K, for an embedding) is Q8_0.
+struct MLXExporter: CheckpointExporter {
+    let name = "mlx"
+    let fileEnding: String? = nil
+    let defaultType = QuantizationType.q4_0
+    let usesPlanOptions = true
+
+    func check(_ type: QuantizationType, output: String) throws(CheckpointError) {
+        if let own = type.format.ggmlType, MLXAffine(own) != nil { return }
+        throw CheckpointError(
+            .invalidRequest, path: output, "MLX's affine groups do not hold \(type.rawValue)",
+            advice: "choose q4_0, q4_1 or q8_0; for bf16, f16 and f32 leave --format out")
+    }
+
+    func tensor(
+        for planned: PlannedTensor, of model: ModelCheckpoint, _ request: ConversionRequest
+    ) throws(CheckpointError) -> ExportedTensor? {
+        if planned.role.isRotary { return nil }
+        try planned.checkReplacement(request, of: model)
+        let (name, convention) = try HubExporter.place(of: planned.role, in: model)
+        guard planned.format.isQuantized else {
+            let format =
+                planned.shape.count == 1
+                ? try vectorFormat(planned, convention, of: model) : planned.format
+            return ExportedTensor(
+                name: name, shape: planned.shape, format: format, reason: planned.reason,
+                convention: convention)
+        }
+        let format = try format(of: planned, output: request.output)
+        guard let type = format.ggmlType, let affine = MLXAffine(type) else {
+            preconditionFailure("\(format) was refused")
+        }
+        let (rows, columns) = (planned.shape[0], planned.columns)
+        let (module, groups) = (name.droppingLast("weight"), columns / MLXAffine.group)
+        var words = ExportedTensor.Part(
+            name: name, shape: [rows, columns * affine.bits / 32], type: .i32,
+            .share("codes") { affine.writeCodes(of: $0, to: $1) })
+        words.tensor.isUnsigned = true
+        return ExportedTensor(
+            shape: planned.shape, format: format, reason: planned.reason, convention: convention,
+            parts: [
+                words,
+                .init(
+                    name: module + Self.scales, shape: [rows, groups], type: .f16,
+                    .share("scales") { affine.writeScales(of: $0, to: $1) }),
+                .init(
+                    name: module + "biases", shape: [rows, groups], type: .f16,
+                    .share("biases") { row, target throws(CodecError) in
+                        try affine.writeBiases(of: row, to: target)
+                    }),
+            ])
+    }
+
+    /// BF16 where it holds the values, F32 else; and for Gemma's norms, which mlx-lm adds one to in their own type: in BF16 that
+    /// rounds them to a part in 256.
+    private func vectorFormat(
+        _ planned: PlannedTensor, _ convention: ValueConvention, of model: ModelCheckpoint
+    ) throws(CheckpointError) -> WeightFormat {
+        guard planned.isStored, convention.offset == 0,
+            try HubExporter.isExact(planned, convention: convention, of: model, as: .ggml(.bf16))
+        else { return .ggml(.f32) }
+        return .ggml(.bf16)
+    }
+
+    /// What the scales of a module are called.
+    private static let scales = "scales"
+
+    /// The format of a quantized matrix: that of the plan, or Q8_0 where a rule chose one that MLX does not hold.
+    private func format(of planned: PlannedTensor, output: String) throws(CheckpointError) -> WeightFormat {
+        if let type = planned.format.ggmlType, MLXAffine(type) != nil { return planned.format }
+        let isByRule =
+            switch planned.reason {
+            case .mixture, .shape: planned.isStored
+            case .defaultType, .kept, .override, .lattice: false
+            }
+        if isByRule, planned.columns.isMultiple(of: MLXAffine.group) { return .ggml(.q8_0) }
+        throw CheckpointError(
+            .invalidRequest, path: output, subject: "tensor '\(planned.name)'",
+            "MLX's affine groups do not hold \(planned.format)",
+            advice: "choose q4_0, q4_1 or q8_0 for it, as --embedding-type and --tensor-type do")
+    }
+
+    func layout(
+        of tensors: [CheckpointLayout.Tensor], of model: ModelCheckpoint, _ request: ConversionRequest,
+        notes: inout [CheckpointNote]
+    ) throws(CheckpointError) -> CheckpointLayout {
+        let byName = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
+        var bits: [(module: String, bits: Int)] = []
+        for tensor in tensors where tensor.name.hasSuffix("." + Self.scales) {
+            let module = tensor.name.droppingLast("." + Self.scales)
+            guard let words = byName[module + ".weight"], tensor.shape[1] > 0 else { continue }
+            bits.append((module, 32 * words.shape[1] / (tensor.shape[1] * MLXAffine.group)))
+        }
+        let quantization = MLXAffine.configuration(bits)
+        var exporter = HubExporter(quantization: quantization)
+        exporter.computedType = .bf16
+        exporter.metadataFormat = "mlx"
+        // mlx-lm reads the one, and writes both.
+        exporter.configuration = [.init("quantization", quantization)]
+        return try exporter.layout(of: tensors, of: model, request, notes: &notes)
+    }
+}
+
+extension PlannedTensor {
+    /// Whether its values are the source's.
+    fileprivate var isStored: Bool { if case .stored = source { true } else { false } }
+}
+
+extension String {
+    /// Without an ending that it has.
+    fileprivate func droppingLast(_ ending: String) -> String {
+        hasSuffix(ending) ? String(dropLast(ending.count)) : self
+    }
+}
