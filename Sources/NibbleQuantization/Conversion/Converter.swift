@@ -48,10 +48,12 @@ public struct Converter: Sendable {
         let resolved = try request.plan.resolve(model, usesImportance: request.importance != nil)
         // Trained and calibrated weights have codes of their own.
         let looks = request.replacements.isEmpty && request.ditherSeed == nil
+        let lattices = looks ? resolved.lattices() : [:]
         plan =
-            looks && request.keepsLattices
-            ? resolved.keepingLattices(request.plan.type.format, isPure: request.plan.isPure) : resolved
-        latticeLosses = looks ? plan.latticeLosses() : []
+            request.keepsLattices
+            ? resolved.keepingLattices(
+                lattices, request.plan.type.format, isPure: request.plan.isPure) : resolved
+        latticeLosses = plan.latticeLosses(lattices)
         jobs = try Self.jobs(plan, model, request)
         var notes = model.notes
         layout = try request.exporter.layout(

@@ -2,27 +2,45 @@ internal import NibbleCheckpoint
 public import NibbleNumerics
 
 /// Matrices of a source that lie on a lattice which the output leaves: what they lose by that.
-public struct LatticeLoss: Sendable, Equatable {
+public struct LatticeLoss: Sendable {
     /// The format whose lattice they lie on.
     public var lattice: WeightFormat
     /// What they become.
     public var format: WeightFormat
     /// How many there are.
     public var count: Int
-    /// The root of the mean squared error of a sample, as a share of that of its values.
-    public var relativeError: Double
+    /// Σ error² and Σ value² of samples, encoded without importance.
+    var squares: (error: Double, value: Double)
+
+    /// The root of the mean squared error of samples, as a share of that of their values.
+    public var relativeError: Double {
+        squares.value > 0 ? (squares.error / squares.value).squareRoot() : 0
+    }
 }
 
 extension ResolvedPlan {
+    /// The lattices that matrices lie on which are to be quantized.
+    func lattices() -> [TensorRole: TensorLattice] {
+        var lattices: [TensorRole: TensorLattice] = [:]
+        for tensor in tensors where tensor.format.isQuantized {
+            if let entry = tensor.plainEntry { lattices[tensor.role] = TensorLattice(of: entry) }
+        }
+        return lattices
+    }
+
     /// The plan for a source that may lie on lattices: matrices that lie on the one of their format are encoded with the scales
     /// that they have (``PlannedTensor/lattice``). Those that lie on that of the whole file's format, and would get more bits by
     /// a rule, get this one: it holds their values. Where most lie on that, some may lie on the lattice of its sibling with
     /// minima, which llama-quantize takes for a few matrices where it has an importance matrix: these get that.
     ///
     /// - Parameters:
+    ///   - lattices: ``lattices()``.
     ///   - whole: the format of matrices that no rule changes.
     ///   - isPure: whether it is that of all.
-    func keepingLattices(_ whole: WeightFormat, isPure: Bool) -> ResolvedPlan {
+    func keepingLattices(
+        _ lattices: [TensorRole: TensorLattice], _ whole: WeightFormat, isPure: Bool
+    ) -> ResolvedPlan {
+        guard !lattices.isEmpty else { return self }
         let sibling: WeightFormat? =
             switch whole {
             case .ggml(.q4_0): .ggml(.q4_1)
@@ -30,6 +48,7 @@ extension ResolvedPlan {
             default: nil
             }
         var tensors = tensors.map { tensor in
+            guard lattices[tensor.role] != nil else { return tensor }
             var tensor = tensor
             tensor.keepLattice(of: tensor.format)
             if !isPure, tensor.mayChange { tensor.keepLattice(of: whole) }
@@ -37,8 +56,9 @@ extension ResolvedPlan {
         }
         if let sibling, !isPure {
             let others = tensors.map { tensor in
+                guard lattices[tensor.role] != nil, tensor.mayChange else { return tensor }
                 var tensor = tensor
-                if tensor.mayChange { tensor.keepLattice(of: sibling) }
+                tensor.keepLattice(of: sibling)
                 return tensor
             }
             let own = tensors.count { $0.lattice?.format == whole }
@@ -48,26 +68,23 @@ extension ResolvedPlan {
     }
 
     /// What matrices lose that lie on a lattice, and are not encoded on it.
-    func latticeLosses() -> [LatticeLoss] {
+    ///
+    /// - Parameter lattices: ``lattices()``.
+    func latticeLosses(_ lattices: [TensorRole: TensorLattice]) -> [LatticeLoss] {
         var losses: [LatticeLoss] = []
-        var squares: [Int: (error: Double, value: Double)] = [:]
-        for tensor in tensors where tensor.lattice == nil && tensor.format.isQuantized {
-            guard let entry = tensor.plainEntry, let lattice = TensorLattice(of: entry),
-                let (error, value) = tensor.squares(entry)
-            else { continue }
-            var place = losses.firstIndex { $0.lattice == lattice.format && $0.format == tensor.format }
-            if place == nil {
+        for tensor in tensors where tensor.lattice == nil {
+            guard let lattice = lattices[tensor.role], let (error, value) = tensor.squares() else { continue }
+            if let place = losses.firstIndex(where: {
+                $0.lattice == lattice.format && $0.format == tensor.format
+            }) {
+                losses[place].count += 1
+                losses[place].squares.error += error
+                losses[place].squares.value += value
+            } else {
                 losses.append(
-                    LatticeLoss(lattice: lattice.format, format: tensor.format, count: 0, relativeError: 0))
-                place = losses.count - 1
+                    LatticeLoss(
+                        lattice: lattice.format, format: tensor.format, count: 1, squares: (error, value)))
             }
-            guard let place else { continue }
-            losses[place].count += 1
-            let sum = squares[place] ?? (0, 0)
-            squares[place] = (sum.error + error, sum.value + value)
-        }
-        for (place, sum) in squares where sum.value > 0 {
-            losses[place].relativeError = (sum.error / sum.value).squareRoot()
         }
         return losses.filter { $0.relativeError > 0 }
     }
@@ -98,11 +115,12 @@ extension PlannedTensor {
     }
 
     /// Σ error² and Σ value² of some of its rows, encoded without importance.
-    fileprivate func squares(_ entry: TensorEntry) -> (error: Double, value: Double)? {
-        let rows = min(max(65_536 / max(columns, 1), 1), entry.rows)
-        guard let codec = format.codec, let values = entry.values(of: 0..<rows * columns),
+    fileprivate func squares() -> (error: Double, value: Double)? {
+        guard let entry = plainEntry, let codec = format.codec,
             let size = format.byteCount(columns: columns)
         else { return nil }
+        let rows = min(max(65_536 / max(columns, 1), 1), entry.rows)
+        guard let values = entry.values(of: 0..<rows * columns) else { return nil }
         var bytes = [UInt8](repeating: 0, count: rows * size)
         var target = bytes.mutableSpan
         var raw = target.mutableBytes
