@@ -5,12 +5,18 @@ extension TensorEntry {
     ///
     /// - Throws: ``CheckpointError`` where the type cannot be decoded.
     public func floats() throws(CheckpointError) -> [Float] {
-        guard let codec = type.codec else { throw undecodable }
-        return [Float](unsafeUninitializedCapacity: elementCount) { buffer, count in
+        guard let values = values(of: 0..<elementCount) else { throw undecodable }
+        return values
+    }
+
+    /// A run of elements as `Float`; nil where the type cannot be decoded, or the run begins or ends within a block.
+    package func values(of elements: Range<Int>) -> [Float]? {
+        guard let codec = type.codec, let bytes = bytes(of: elements) else { return nil }
+        return [Float](unsafeUninitializedCapacity: elements.count) { buffer, count in
             buffer.initialize(repeating: 0)
             var span = buffer.mutableSpan
-            codec.decode(RawSpan(_unsafeBytes: bytes), columns: elementCount, into: &span, level: .best)
-            count = elementCount
+            codec.decode(RawSpan(_unsafeBytes: bytes), columns: elements.count, into: &span, level: .best)
+            count = elements.count
         }
     }
 

@@ -32,6 +32,15 @@ public enum WeightFormat: Sendable, Hashable {
         }
     }
 
+    /// Elements of a row of `columns` that share scales: those of a block, of a group, or all; 1 where values are numbers.
+    package func blockSize(columns: Int) -> Int {
+        switch self {
+        case .ggml(let type): type.blockSize
+        case .int4(let group): group ?? columns
+        case .sfp8: 1
+        }
+    }
+
     /// Bytes of a row of `columns` elements; nil where such a row cannot be stored.
     public func byteCount(columns: Int) -> Int? {
         switch self {

@@ -17,27 +17,23 @@ public struct TensorLattice: Sendable {
     /// Nil where the tensor is no matrix of F32, F16 or BF16 numbers, or lies on no lattice.
     public init?(of tensor: TensorEntry) {
         let row = WeightFormat.int4(group: nil)
-        for base: WeightFormat in [.ggml(.q4_0), .ggml(.q5_0), .ggml(.q4_1), .ggml(.q5_1)] {
-            guard let found = Self.counts(of: tensor, as: base), Self.isLattice(found) else { continue }
-            guard base == .ggml(.q4_0) else {
-                (format, sample) = (base, found)
-                return
-            }
-            // Rows of 32 are blocks of 32.
-            for coarser in tensor.columns > 32 ? [row, .int4(group: 128), .int4(group: 64)] : [] {
-                if let counts = Self.counts(of: tensor, as: coarser), Self.isLattice(counts) {
-                    (format, sample) = (coarser, counts)
-                    return
-                }
-            }
-            (format, sample) = (base, found)
-            return
+        let fine: [WeightFormat] =
+            tensor.columns.isMultiple(of: 32)
+            ? [.ggml(.q4_0), .ggml(.q5_0), .ggml(.q4_1), .ggml(.q5_1)] : [row]
+        guard let own = Self.first(of: fine, in: tensor) else { return nil }
+        // Rows of 32 are blocks of 32.
+        let isCoarse = own.format == .ggml(.q4_0) && tensor.columns > 32
+        let coarse = isCoarse ? Self.first(of: [row, .int4(group: 128), .int4(group: 64)], in: tensor) : nil
+        (format, sample) = coarse ?? own
+    }
+
+    private static func first(
+        of formats: [WeightFormat], in tensor: TensorEntry
+    ) -> (format: WeightFormat, sample: LatticeCounts)? {
+        for format in formats {
+            if let counts = counts(of: tensor, as: format), isLattice(counts) { return (format, counts) }
         }
-        // Rows that blocks of 32 do not fit.
-        guard !tensor.columns.isMultiple(of: 32), let counts = Self.counts(of: tensor, as: row),
-            Self.isLattice(counts)
-        else { return nil }
-        (format, sample) = (row, counts)
+        return nil
     }
 
     /// How a matrix is encoded that lies on the lattice of a format, as far as a sample shows; nil where it does not.
@@ -58,7 +54,7 @@ public struct TensorLattice: Sendable {
         guard tensor.shape.count == 2, count > 0, format.byteCount(columns: columns) != nil,
             let encoding = LatticeEncoding(format, storedAs: tensor.type)
         else { return nil }
-        let size = encoding.blockSize(columns: columns)
+        let size = format.blockSize(columns: columns)
         let length = max(runLength / size, 1) * size
         let step = max(count / runs / size * size, length)
         var counts = LatticeCounts()
@@ -69,16 +65,5 @@ public struct TensorLattice: Sendable {
             if counts.exact + counts.rounded == 0, counts.tested >= 8 { break }
         }
         return counts
-    }
-}
-
-extension TensorEntry {
-    /// Some values, decoded; nil where they cannot be.
-    package func values(of elements: Range<Int>) -> [Float]? {
-        guard let codec = type.codec, let bytes = bytes(of: elements) else { return nil }
-        var values = [Float](repeating: 0, count: elements.count)
-        var span = values.mutableSpan
-        codec.decode(RawSpan(_unsafeBytes: bytes), columns: elements.count, into: &span, level: .best)
-        return values
     }
 }

@@ -26,18 +26,18 @@ package struct WeightGrid: Sendable {
     /// Nil for formats without a grid, and where a row is no whole number of blocks.
     package init?(_ format: WeightFormat, columns: Int) {
         guard columns > 0, format.byteCount(columns: columns) != nil else { return nil }
+        let size = format.blockSize(columns: columns)
         switch format {
         case .ggml(let type):
             guard let blocks = type.gridCodec else { return nil }
             self.blocks = blocks
             shape = blocks.grid
-            blockSize = type.blockSize
-        case .int4(let group):
+        case .int4:
             blocks = nil
-            blockSize = group ?? columns
-            shape = GridShape(partSize: blockSize, levels: .integers(-7...7), scales: .bfloat16)
+            shape = GridShape(partSize: size, levels: .integers(-7...7), scales: .bfloat16)
         case .sfp8: return nil
         }
+        blockSize = size
         self.format = format
         self.columns = columns
         scaledBlocks = format.scaledBlocks

@@ -8,13 +8,12 @@ package struct AffineLattice: Sendable, Hashable {
     /// The largest code.
     private let limit: Int
 
-    /// Nil for other formats.
+    /// Nil for formats but those of one free scale and one free minimum a block: Q4_1, Q5_1.
     package init?(_ format: WeightFormat) {
-        switch format {
-        case .ggml(.q4_1): limit = 15
-        case .ggml(.q5_1): limit = 31
-        default: return nil
-        }
+        guard case .ggml(let type) = format, let grid = type.gridCodec?.grid, grid.minima == .portable,
+            case .integers(let levels) = grid.levels
+        else { return nil }
+        limit = levels.upperBound
     }
 
     /// Scale and minimum of a block on the lattice; nil where it is not, or values are so far from zero that any would lie on it.
@@ -70,11 +69,12 @@ package struct AffineLattice: Sendable, Hashable {
             squares += (code - mean) * (code - mean)
         }
         let (slope, first) = (products / squares, average - products / squares * mean)
+        let halves = BlockLattice.ScaleStorage.half
         var nearest: BlockLattice.Scale?
         for shift in 0...(limit - steps) {
-            for scale in Self.halves(around: slope) {
+            for scale in halves.around(slope, reach: 3) {
                 let wanted = Float(shift) * scale - first
-                for minimum in Self.halves(around: wanted) {
+                for minimum in halves.around(wanted, reach: 3) {
                     let isExact = codes.indices.allSatisfy { index in
                         rounding.stores(scale * (codes[index] + Float(shift)) - minimum, as: block[index])
                     }
@@ -86,13 +86,5 @@ package struct AffineLattice: Sendable, Hashable {
             }
         }
         return nearest ?? .init(value: slope, minimum: -first, isExact: false, isPortable: false)
-    }
-
-    /// The nearest half to a number, and three on each side of it.
-    private static func halves(around number: Float) -> [Float] {
-        let bits = Int(Half.f16(number.magnitude))
-        return [0, 1, -1, 2, -2, 3, -3].compactMap { step in
-            UInt16(exactly: bits + step).map { (number < 0 ? -1 : 1) * Half.float(f16: $0) }
-        }
     }
 }

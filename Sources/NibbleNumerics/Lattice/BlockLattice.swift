@@ -11,6 +11,8 @@ package struct BlockLattice: Sendable, Hashable {
     package let codes: ClosedRange<Int>
     /// Which numbers a scale is stored as.
     package let scales: ScaleStorage
+    /// The magnitude of the code that the codec gives the largest value.
+    private let codecExtreme: Int
     /// Magnitudes of the code of the largest value, in the order in which they are tried.
     private let extremes: [Int]
 
@@ -23,20 +25,19 @@ package struct BlockLattice: Sendable, Hashable {
     /// Nil for formats whose blocks have several scales, a minimum, levels that are no integers, or so many codes that any
     /// values in 16 bits lie on some lattice: of 8 bits.
     package init?(_ format: WeightFormat) {
-        switch format {
-        case .ggml(.q4_0): (codes, scales, codecExtreme) = (-8...7, .half, 8)
-        case .ggml(.q5_0): (codes, scales, codecExtreme) = (-16...15, .half, 16)
-        // The codec writes -7 ... 7, others all that four bits hold.
-        case .int4: (codes, scales, codecExtreme) = (-8...7, .bfloat16, 7)
-        default: return nil
+        if let blocks = format.scaledBlocks, blocks.type != .q8_0 {
+            (codes, scales) = (blocks.codes, .half)
+            codecExtreme = -codes.lowerBound
+        } else if case .int4 = format {
+            // The codec writes -7 ... 7, others all that four bits hold.
+            (codes, scales, codecExtreme) = (-8...7, .bfloat16, 7)
+        } else {
+            return nil
         }
         // Where the codec's own scale fits, blocks become the codec's; of others the coarsest, whose scales have the fewest bits.
         let codecs = codecExtreme
         extremes = [codecs] + (1...(-codes.lowerBound)).filter { $0 != codecs }
     }
-
-    /// The magnitude of the code that the codec gives the largest value.
-    private let codecExtreme: Int
 
     /// A scale of a block.
     package struct Scale: Sendable, Hashable {
@@ -152,7 +153,8 @@ extension BlockLattice {
         if isPortable, prefersPortable {
             return Scale(value: sign * portable, isExact: true, isPortable: true)
         }
-        let candidates = scales.around(middle)
+        // As many as an interval has of them that one value in BF16 leaves.
+        let candidates = scales.around(middle, reach: 8)
         for candidate in candidates where interval.contains(candidate) && fits(sign * candidate) {
             return Scale(value: sign * candidate, isExact: true, isPortable: isPortable)
         }
@@ -161,17 +163,13 @@ extension BlockLattice {
 }
 
 extension BlockLattice.ScaleStorage {
-    /// The number that is stored for a positive one, and those around it, the nearest first: as many as an interval has of them
-    /// that one value in BF16 leaves.
-    fileprivate func around(_ scale: Float) -> [Float] {
-        let steps = [0] + (1...8).flatMap { [$0, -$0] }
-        switch self {
-        case .half:
-            let bits = Int(Half.f16(scale))
-            return steps.compactMap { UInt16(exactly: bits + $0).map { Half.float(f16: $0) } }
-        case .bfloat16:
-            let bits = Int(Half.bf16(scale))
-            return steps.compactMap { UInt16(exactly: bits + $0).map { Half.float(bf16: $0) } }
+    /// The number that is stored for another, and those around it on both sides, the nearest first.
+    func around(_ number: Float, reach: Int) -> [Float] {
+        let sign: Float = number < 0 ? -1 : 1
+        let steps = [0] + (1...reach).flatMap { [$0, -$0] }
+        let bits = Int(self == .half ? Half.f16(number.magnitude) : Half.bf16(number.magnitude))
+        return steps.compactMap { UInt16(exactly: bits + $0) }.map {
+            sign * (self == .half ? Half.float(f16: $0) : Half.float(bf16: $0))
         }
     }
 }

@@ -31,28 +31,15 @@ package struct LatticeEncoding: Sendable, Hashable {
         self.hasPortableScales = hasPortableScales
     }
 
-    /// Elements of a block of rows of some width.
-    package func blockSize(columns: Int) -> Int {
-        switch format {
-        case .ggml(let type): type.blockSize
-        case .int4(let group): group ?? columns
-        case .sfp8: columns
-        }
-    }
-
     /// Of some rows, how many blocks lie on the lattice.
     ///
     /// - Parameter values: whole rows.
     package func counts(_ values: Span<Float>, columns: Int) -> LatticeCounts {
-        let size = blockSize(columns: columns)
+        let size = format.blockSize(columns: columns)
         var counts = LatticeCounts()
         for start in stride(from: 0, to: values.count, by: size) {
             let block = values.extracting(start..<start + size)
-            if BlockLattice.isSilent(block) {
-                counts.silent += 1
-            } else {
-                counts.add(scale(of: block))
-            }
+            counts.add(scale(of: block), of: block)
         }
         return counts
     }
@@ -72,7 +59,7 @@ package struct LatticeEncoding: Sendable, Hashable {
         _ values: Span<Float>, columns: Int, into bytes: inout MutableRawSpan, level: KernelLevel
     ) throws(CodecError) -> LatticeCounts {
         var counts = LatticeCounts()
-        let size = blockSize(columns: columns)
+        let size = format.blockSize(columns: columns)
         precondition(
             values.count.isMultiple(of: size), "\(values.count) values are no whole blocks of \(size)")
         var scales: [BlockLattice.Scale?] = []
@@ -80,7 +67,7 @@ package struct LatticeEncoding: Sendable, Hashable {
         for start in stride(from: 0, to: values.count, by: size) {
             let block = values.extracting(start..<start + size)
             let found = scale(of: block)
-            if BlockLattice.isSilent(block) { counts.silent += 1 } else { counts.add(found) }
+            counts.add(found, of: block)
             // Zeros are the codec's.
             scales.append(found?.value == 0 ? nil : found)
         }
@@ -131,7 +118,8 @@ package struct LatticeEncoding: Sendable, Hashable {
         _ values: Span<Float>, columns: Int, scales: [Float], codes range: ClosedRange<Int>,
         into bytes: inout MutableRawSpan
     ) {
-        let (size, perRow) = (blockSize(columns: columns), columns / blockSize(columns: columns))
+        let size = format.blockSize(columns: columns)
+        let perRow = columns / size
         var offset = 0
         for row in 0..<values.count / columns {
             let own = scales[row * perRow..<(row + 1) * perRow]
@@ -171,7 +159,11 @@ public struct LatticeCounts: Sendable, Hashable {
     /// Blocks that say something of a lattice.
     package var tested: Int { exact + rounded + off }
 
-    mutating func add(_ scale: BlockLattice.Scale?) {
+    mutating func add(_ scale: BlockLattice.Scale?, of block: Span<Float>) {
+        guard !BlockLattice.isSilent(block) else {
+            silent += 1
+            return
+        }
         switch scale {
         case nil: off += 1
         case let scale? where scale.isExact:
