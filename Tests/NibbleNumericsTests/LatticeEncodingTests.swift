@@ -143,6 +143,13 @@ struct LatticeEncodingTests {
         let again = try encode(stored(decoded, as: storage), .ggml(.q4_0), storedAs: storage)
         #expect(again.counts.off == 0)
         if storage != .bf16 { #expect(again.bytes == plain) }
+        // int4's, ties of its codes included.
+        let ties = (0..<Self.columns).map { [3.5, 2.25, -1.25][$0 % 3] as Float }
+        for rows in [free, ties] {
+            #expect(
+                try encode(rows, .int4(group: nil), storedAs: storage).bytes
+                    == Implementation.kernel(.best).encode(Int4(group: nil), rows, columns: Self.columns))
+        }
         // Zeros are the codec's as well.
         let zeros = [Float](repeating: 0, count: Self.columns)
         #expect(

@@ -126,7 +126,8 @@ package struct LatticeEncoding: Sendable, Hashable {
             let codes = (0..<columns).map { column in
                 let scale = own[row * perRow + column / size]
                 guard scale != 0 else { return 0 }
-                let code = Int((values[row * columns + column] / scale).rounded())
+                // As the codec rounds, for blocks off the lattice.
+                let code = Int((values[row * columns + column] / scale).rounded(.toNearestOrEven))
                 return min(max(code, range.lowerBound), range.upperBound)
             }
             for byte in Int4.pack(scales: own.map { Half.bf16($0) }, codes: codes) {
