@@ -179,7 +179,8 @@ extension CheckpointLayout {
 }
 
 extension String {
-    func droppingSuffix(_ suffix: String) -> String {
+    /// Without an ending, where it has that.
+    package func droppingSuffix(_ suffix: String) -> String {
         hasSuffix(suffix) ? String(dropLast(suffix.count)) : self
     }
 }

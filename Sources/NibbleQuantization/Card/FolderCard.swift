@@ -1,4 +1,5 @@
 internal import NibbleCheckpoint
+internal import NibbleNumerics
 
 /// The README.md of a folder of quantized weights: the front matter of the source's card as it is, since converters take
 /// from it what they know of the model, then the card of the quantized weights, then what the source's card says.
@@ -20,11 +21,8 @@ struct FolderCard {
             parameterCount: model.tensors.reduce(0) { $0 + $1.entry.elementCount },
             byteCount: tensors.reduce(0) { $0 + $1.byteCount }, format: type.rawValue,
             provenance: provenance)
-        card.isForMLX = request.exporter is MLXExporter
-        guard
-            card.isTrained || card.isCalibrated || card.isForMLX
-                || QuantizationType.folderTypes.contains(type)
-        else { return nil }
+        guard card.isTrained || card.isCalibrated || type.format.isQuantized else { return nil }
+        card.howToRun = request.exporter.howToRun(QuantizationCard.line(card.name))
         card.unrecordedMaking =
             "Weights were rounded to the nearest values that their blocks can hold"
             + (request.importance == nil ? "" : ", weighted by an importance matrix")

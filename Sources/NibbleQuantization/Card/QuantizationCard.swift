@@ -23,8 +23,8 @@ public struct QuantizationCard: Sendable {
     /// The recipe of the training run, as YAML; nil where there is none.
     public var recipe: String?
 
-    /// Whether it is a folder for MLX.
-    var isForMLX = false
+    /// How the folder is run, where `transformers` does not load it; Markdown.
+    var howToRun: String?
     /// How the codes were chosen where the provenance does not say; nil where that is not known.
     var unrecordedMaking: String?
 
@@ -212,13 +212,7 @@ public struct QuantizationCard: Sendable {
     }
 
     private var running: String {
-        guard !isForMLX else {
-            return """
-                ## How to run it
-
-                MLX: `mlx_lm.generate --model \(Self.line(name)) --prompt "..."`
-                """
-        }
+        if let howToRun { return "## How to run it\n\n" + howToRun }
         guard !isFolder else {
             return """
                 ## How to run it
@@ -265,7 +259,7 @@ public struct QuantizationCard: Sendable {
     }
 
     /// Text on one line that Markdown takes for nothing else.
-    private static func line(_ text: String) -> String {
+    static func line(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
             switch scalar {

@@ -17,6 +17,9 @@ public protocol CheckpointExporter: Sendable {
     /// Whether an importance matrix, and the plan's options for single tensors, change what is written.
     var usesPlanOptions: Bool { get }
 
+    /// How a folder that is called `name` is run, in Markdown for its card; nil where `transformers` loads it.
+    func howToRun(_ name: String) -> String?
+
     /// Checks that the output can hold a type.
     ///
     /// - Parameter output: the path of the output, for the error.
@@ -41,6 +44,11 @@ public protocol CheckpointExporter: Sendable {
         of tensors: [CheckpointLayout.Tensor], of model: ModelCheckpoint, _ request: ConversionRequest,
         notes: inout [CheckpointNote]
     ) throws(CheckpointError) -> CheckpointLayout
+}
+
+extension CheckpointExporter {
+    /// Nil.
+    public func howToRun(_ name: String) -> String? { nil }
 }
 
 /// The exporters that there are.

@@ -36,9 +36,6 @@ struct MLXAffine {
         blockBytes = type.blockBytes
     }
 
-    /// The types that it holds.
-    static let types = GGMLType.allCases.filter { MLXAffine($0) != nil }
-
     /// Fills a row of codes from a row of blocks.
     func writeCodes(of row: UnsafeRawBufferPointer, to target: UnsafeMutableRawBufferPointer) {
         let size = Self.group * bits / 8

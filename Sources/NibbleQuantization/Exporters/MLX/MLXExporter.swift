@@ -11,6 +11,10 @@ struct MLXExporter: CheckpointExporter {
     let defaultType = QuantizationType.q4_0
     let usesPlanOptions = true
 
+    func howToRun(_ name: String) -> String? {
+        "MLX: `mlx_lm.generate --model \(name) --prompt \"...\"`"
+    }
+
     func check(_ type: QuantizationType, output: String) throws(CheckpointError) {
         if let own = type.format.ggmlType, MLXAffine(own) != nil { return }
         throw CheckpointError(
@@ -37,7 +41,7 @@ struct MLXExporter: CheckpointExporter {
             preconditionFailure("\(format) was refused")
         }
         let (rows, columns) = (planned.shape[0], planned.columns)
-        let (module, groups) = (name.droppingLast("weight"), columns / MLXAffine.group)
+        let (module, groups) = (name.droppingSuffix("weight"), columns / MLXAffine.group)
         var words = ExportedTensor.Part(
             name: name, shape: [rows, columns * affine.bits / 32], type: .i32,
             .share("codes") { affine.writeCodes(of: $0, to: $1) })
@@ -93,7 +97,7 @@ struct MLXExporter: CheckpointExporter {
         let byName = Dictionary(tensors.map { ($0.name, $0) }) { first, _ in first }
         var bits: [(module: String, bits: Int)] = []
         for tensor in tensors where tensor.name.hasSuffix("." + Self.scales) {
-            let module = tensor.name.droppingLast("." + Self.scales)
+            let module = tensor.name.droppingSuffix("." + Self.scales)
             guard let words = byName[module + ".weight"], tensor.shape[1] > 0 else { continue }
             bits.append((module, 32 * words.shape[1] / (tensor.shape[1] * MLXAffine.group)))
         }
@@ -110,11 +114,4 @@ struct MLXExporter: CheckpointExporter {
 extension PlannedTensor {
     /// Whether its values are the source's.
     fileprivate var isStored: Bool { if case .stored = source { true } else { false } }
-}
-
-extension String {
-    /// Without an ending that it has.
-    fileprivate func droppingLast(_ ending: String) -> String {
-        hasSuffix(ending) ? String(dropLast(ending.count)) : self
-    }
 }
