@@ -15,7 +15,6 @@ does by more than 0.1 %.
 import argparse
 import json
 import math
-import subprocess
 import sys
 from pathlib import Path
 
@@ -26,6 +25,8 @@ from gguf.constants import MODEL_ARCH_NAMES
 from gguf.quants import dequantize
 from gguf.tensor_mapping import get_tensor_name_map
 from mlx_lm import generate, load
+
+from processes import run
 
 
 def arguments():
@@ -51,40 +52,25 @@ def unpermuted(values, heads):
     return values.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
 
 
-def gguf_values(reader):
-    """Of each matrix by its name on the hub, the type and the values."""
-    name = field(reader, "general.architecture")
-    arch = next(arch for arch, own in MODEL_ARCH_NAMES.items() if own == name)
-    mapping = get_tensor_name_map(arch, int(field(reader, f"{name}.block_count")))
-    for tensor in reader.tensors:
-        if len(tensor.shape) != 2:
-            continue
-        values = dequantize(tensor.data, tensor.tensor_type)
-        if name == "llama" and (".attn_q." in tensor.name or ".attn_k." in tensor.name):
-            key = "head_count" if ".attn_q." in tensor.name else "head_count_kv"
-            values = unpermuted(values, int(field(reader, f"{name}.attention.{key}")))
-        yield tensor.name, tensor.tensor_type.name, values, mapping
-
-
-def module_of(name, modules, mapping):
-    """The module of MLX whose name maps to that of a GGUF tensor."""
-    for module in modules:
-        if mapping.get_name(module) == name.removesuffix(".weight"):
-            return module
-    return None
-
-
-def compare_values(folder, gguf):
+def compare_values(folder, reader):
     arrays = {}
     for path in sorted(folder.glob("*.safetensors")):
         arrays.update(mx.load(str(path)))
-    modules = [name.removesuffix(".scales") for name in arrays if name.endswith(".scales")]
+    name = field(reader, "general.architecture")
+    arch = next(arch for arch, own in MODEL_ARCH_NAMES.items() if own == name)
+    mapping = get_tensor_name_map(arch, int(field(reader, f"{name}.block_count")))
+    modules = {mapping.get_name(array.removesuffix(".scales")): array.removesuffix(".scales")
+               for array in arrays if array.endswith(".scales")}
     config = json.loads((folder / "config.json").read_text())["quantization"]
     count, different, worst = 0, 0, {"F16": 0.0, "BF16": 0.0}
-    for name, kind, expected, mapping in gguf_values(GGUFReader(gguf)):
-        module = module_of(name, modules, mapping)
+    for tensor in reader.tensors:
+        module = modules.get(tensor.name.removesuffix(".weight"))
         if module is None:
             continue
+        expected = dequantize(tensor.data, tensor.tensor_type)
+        if name == "llama" and (".attn_q." in tensor.name or ".attn_k." in tensor.name):
+            key = "head_count" if ".attn_q." in tensor.name else "head_count_kv"
+            expected = unpermuted(expected, int(field(reader, f"{name}.attention.{key}")))
         own = config.get(module, config)
         weight, scales, biases = (arrays[f"{module}.{part}"] for part in ("weight", "scales", "biases"))
 
@@ -116,7 +102,8 @@ def perplexity(model, tokens, context, chunks):
 
 def main():
     options = arguments()
-    count, modules, different, worst = compare_values(options.folder, options.gguf)
+    reader = GGUFReader(options.gguf)
+    count, modules, different, worst = compare_values(options.folder, reader)
     print(f"{count} of {modules} quantized modules compared with {options.gguf.name}, {different} differ in F32.")
     print("Decoded in F16 they are off by at most {F16:.2e} of their size (root mean square), in BF16 by {BF16:.2e}.".format(**worst))
 
@@ -124,11 +111,8 @@ def main():
     text = generate(model, tokenizer, prompt=options.prompt, max_tokens=options.tokens, verbose=False)
     print(f"mlx-lm continues: {options.prompt}{text!r}")
 
-    listed = json.loads(subprocess.run(
-        [options.nibble, "tokenize", options.gguf, "--text", options.text, "--json"],
-        check=True, capture_output=True, text=True).stdout)
-    ids = [token["id"] for token in listed["tokens"]]
-    reader = GGUFReader(options.gguf)
+    listed, *_ = run([options.nibble, "tokenize", str(options.gguf), "--text", str(options.text), "--json"])
+    ids = [token["id"] for token in json.loads(listed)["tokens"]]
     adds = "tokenizer.ggml.add_bos_token" in reader.fields and field(reader, "tokenizer.ggml.add_bos_token")
     first = int(field(reader, "tokenizer.ggml.bos_token_id")) if adds else None
     chunks = []
@@ -138,11 +122,10 @@ def main():
     loaded = perplexity(model, chunks, options.context, options.chunks)
     model.set_dtype(mx.float32)
     theirs = perplexity(model, chunks, options.context, options.chunks)
-    measured = json.loads(subprocess.run(
-        [options.nibble, "perplexity", options.gguf, "--text", options.text, "--context", str(options.context),
-         "--chunks", str(options.chunks), "--precision", "f32", "--json", "--quiet"],
-        check=True, capture_output=True, text=True).stdout)
-    ours = measured["estimate"]["perplexity"]
+    measured, *_ = run([options.nibble, "perplexity", str(options.gguf), "--text", str(options.text),
+                        "--context", str(options.context), "--chunks", str(options.chunks), "--precision", "f32",
+                        "--json", "--quiet"])
+    ours = json.loads(measured)["estimate"]["perplexity"]
     print(f"Perplexity over {options.chunks} chunks of {options.context}: mlx-lm {loaded:.4f} as loaded, {theirs:.4f} in F32, "
           f"nibble {ours:.4f}.")
     sys.exit(1 if different or count != modules or abs(theirs / ours - 1) > 1e-3 else 0)

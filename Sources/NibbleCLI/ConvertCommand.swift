@@ -153,12 +153,12 @@ struct ConvertCommand: ParsableCommand {
                     "types are chosen for the size that is asked for: leave out --\(first.name), or the size")
             }
         }
+        let isFile = output.lowercased().hasSuffix(".gguf")
         if let format {
             guard let exporter = CheckpointExporters.named(format) else {
                 let names = CheckpointExporters.all.map(\.name).joined(separator: ", ")
                 throw ValidationError("--format is '\(format)', expected \(names)")
             }
-            let isFile = output.lowercased().hasSuffix(".gguf")
             if let ending = exporter.fileEnding, !isFile {
                 throw ValidationError(
                     "\(format) is a file: name an output that ends in \(ending), not '\(output)'")
@@ -174,7 +174,7 @@ struct ConvertCommand: ParsableCommand {
         if let twice = type.first(where: { one in type.count { $0 == one } > 1 }) {
             throw ValidationError("--type \(twice.rawValue) is there twice")
         }
-        if output.lowercased().hasSuffix(".gguf") {
+        if isFile {
             throw ValidationError("several types make several files: name a folder for them, not '\(output)'")
         }
         if savePlan != nil {

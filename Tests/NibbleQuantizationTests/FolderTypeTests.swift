@@ -21,20 +21,6 @@ struct FolderTypeTests {
         return try Converter(request).run()
     }
 
-    /// The values that the plain reference of a format makes of others.
-    private func rounded(_ values: [Float], columns: Int, _ format: WeightFormat) throws -> [Float] {
-        let codec = try #require(format.codec)
-        let rowBytes = try #require(format.byteCount(columns: columns))
-        var bytes = [UInt8](repeating: 0, count: values.count / columns * rowBytes)
-        var span = bytes.mutableSpan
-        var raw = span.mutableBytes
-        codec.encodeReference(values.span, columns: columns, importance: nil, into: &raw)
-        var result = values
-        var target = result.mutableSpan
-        codec.decodeReference(bytes.span.bytes, columns: columns, into: &target)
-        return result
-    }
-
     @Test(
         "hold the values of the plain reference for the matrices of blocks, and everything else as it was",
         arguments: [

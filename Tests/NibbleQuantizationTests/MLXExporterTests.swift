@@ -51,19 +51,6 @@ struct MLXExporterTests {
         return (values, bits)
     }
 
-    /// What the reference of a type makes of rows.
-    private func rounded(_ values: [Float], columns: Int, _ type: GGMLType) throws -> [Float] {
-        let codec = try #require(type.codec)
-        var bytes = [UInt8](repeating: 0, count: try #require(type.byteCount(elements: values.count)))
-        var span = bytes.mutableSpan
-        var raw = span.mutableBytes
-        codec.encodeReference(values.span, columns: columns, importance: nil, into: &raw)
-        var result = values
-        var target = result.mutableSpan
-        codec.decodeReference(bytes.span.bytes, columns: columns, into: &target)
-        return result
-    }
-
     @Test(
         "hold the values of the GGUF file, embedding and head included, and everything else as it was",
         arguments: ["gemma3-text", "qwen2", "smollm2"], [QuantizationType.q4_0, .q4_1, .q8_0])
@@ -90,7 +77,7 @@ struct MLXExporterTests {
             let isVocabulary = tensor.role.isVocabulary
             let own: GGMLType = bits == 8 ? .q8_0 : try #require(type.format.ggmlType)
             #expect(isVocabulary || own == type.format.ggmlType)
-            let expected = try rounded(entry.floats(), columns: entry.columns, own)
+            let expected = try rounded(entry.floats(), columns: entry.columns, .ggml(own))
             #expect(zip(values, expected).allSatisfy { $0 == $1 }, "\(entry.name)")
             matrices += 1
         }
@@ -144,7 +131,7 @@ struct MLXExporterTests {
         for tensor in trained.source.tensors {
             guard let values = trained.values[tensor.role] else { continue }
             let (found, bits) = try dequantized(String(tensor.entry.name.dropLast(7)), output)
-            let expected = try rounded(values, columns: tensor.entry.columns, .q4_0)
+            let expected = try rounded(values, columns: tensor.entry.columns, .ggml(.q4_0))
             #expect(found == expected && bits == 4, "\(tensor.entry.name)")
         }
     }
