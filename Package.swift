@@ -7,6 +7,7 @@ let package = Package(
     platforms: [.macOS(.v26)],
     products: [
         .library(name: "Nibble", targets: ["Nibble"]),
+        .library(name: "NibbleHub", targets: ["NibbleHub"]),
         .executable(name: "nibble", targets: ["NibbleCLI"]),
     ],
     dependencies: [
@@ -41,7 +42,9 @@ let package = Package(
             dependencies: [
                 "CLibrary", "NibbleCheckpoint", "NibbleNumerics", "NibbleTensor", "NibbleTokenizer",
             ]),
-        .target(name: "NibbleQuantization", dependencies: ["NibbleCheckpoint", "NibbleNumerics"]),
+        .target(
+            name: "NibbleQuantization",
+            dependencies: ["CLibrary", "NibbleCheckpoint", "NibbleNumerics", "NibbleTokenizer"]),
 
         // Floor 5: what quantization cost.
         .target(
@@ -71,6 +74,9 @@ let package = Package(
             ],
             exclude: ["RunFolder/Proto/event.proto"]),
 
+        // Floor 6: files from a hub (the only importer of FoundationNetworking).
+        .target(name: "NibbleHub", dependencies: ["CLibrary", "NibbleCheckpoint"]),
+
         // Floor 8: the doors.
         .target(
             name: "Nibble",
@@ -82,7 +88,7 @@ let package = Package(
         .executableTarget(
             name: "NibbleCLI",
             dependencies: [
-                "Nibble",
+                "Nibble", "NibbleHub",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]
         ),
@@ -103,7 +109,8 @@ let package = Package(
                 "NibbleModel", "NibbleQuantization", "NibbleTensor", "NibbleTokenizer", "NibbleTestSupport",
             ]),
         .testTarget(
-            name: "NibbleQuantizationTests", dependencies: ["NibbleQuantization", "NibbleTestSupport"]),
+            name: "NibbleQuantizationTests",
+            dependencies: ["NibbleQuantization", "NibbleTestSupport", "NibbleTokenizer"]),
         .testTarget(
             name: "NibbleCalibrationTests",
             dependencies: [
@@ -124,6 +131,9 @@ let package = Package(
                 "NibbleEvaluation", "NibbleModel", "NibbleNumerics", "NibbleQuantization", "NibbleTensor",
                 "NibbleTestSupport",
             ]),
+        .testTarget(
+            name: "NibbleHubTests",
+            dependencies: ["CLibrary", "NibbleCheckpoint", "NibbleHub", "NibbleTestSupport"]),
         .testTarget(
             name: "NibbleCLITests", dependencies: ["NibbleCLI", "NibbleNumerics", "NibbleTestSupport"]),
     ],

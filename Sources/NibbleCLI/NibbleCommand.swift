@@ -8,15 +8,17 @@ struct NibbleCommand: ParsableCommand {
         commandName: "nibble",
         abstract: "Turns language-model checkpoints into 4-bit ones that lose as little as possible.",
         discussion: """
-            Reads hub folders (config.json and safetensors) and GGUF files of Gemma 3, Llama, Qwen 2 and Qwen 3, \
-            larger than memory if need be. Results go to standard output, progress to standard error.
+            Reads hub folders (config.json and safetensors, plain or in the codes of MLX and compressed-tensors), GGUF \
+            files and gemma.cpp's .sbs of Gemma 3, Llama, Qwen 2 and Qwen 3, larger than memory if need be; hf:OWNER/NAME is \
+            a repository on Hugging Face. Results go to standard output, progress to standard error.
 
             The instruction level of the kernels is chosen at run time; NIBBLE_KERNELS=scalar, avx2 or avx512 \
             overrides it. All levels give the same bytes.
             """,
         version: NibbleVersion.current,
         subcommands: [
-            ConvertCommand.self, QATCommand.self, ImatrixCommand.self, InspectCommand.self, PlanCommand.self,
+            ConvertCommand.self, QATCommand.self, PullCommand.self, ImatrixCommand.self, InspectCommand.self,
+            PlanCommand.self,
             PerplexityCommand.self,
             CompareCommand.self, CardCommand.self, GenerateCommand.self, TokenizeCommand.self,
         ]
@@ -27,6 +29,10 @@ struct NibbleCommand: ParsableCommand {
         StandardStreams.prepare()
         do {
             var command = try parseAsRoot()
+            if var other = command as? any TakesCheckpoints {
+                try other.pullCheckpoints()
+                command = other
+            }
             try command.run()
         } catch {
             guard exitCode(for: error) == .success else { exit(withError: error) }

@@ -2,6 +2,7 @@ internal import ArgumentParser
 internal import Dispatch
 internal import Foundation
 internal import Nibble
+internal import NibbleHub
 internal import Synchronization
 
 /// What surrounds a command: signals, errors and exit codes.
@@ -9,6 +10,9 @@ final class Session: Sendable {
     /// The instruction level that the kernels run at.
     let kernels: KernelLevel
     private let interrupted = Atomic<Bool>(false)
+
+    /// The variables of the process.
+    static var environment: [String: String] { ProcessInfo.processInfo.environment }
 
     var isInterrupted: Bool { interrupted.load(ordering: .relaxed) }
     var processorCount: Int { ProcessInfo.processInfo.activeProcessorCount }
@@ -23,7 +27,7 @@ final class Session: Sendable {
     static func run(_ work: (Session) throws -> Void) throws {
         do {
             let session = Session(
-                kernels: try KernelLevel.selected(environment: ProcessInfo.processInfo.environment))
+                kernels: try KernelLevel.selected(environment: environment))
             let sources = [SIGINT, SIGTERM, SIGHUP].map { session.watch($0) }
             defer { for source in sources { source.cancel() } }
             try work(session)
@@ -33,6 +37,8 @@ final class Session: Sendable {
             throw failure(error, isCancelled: error.code == .cancelled)
         } catch let error as TextError {
             throw failure(error)
+        } catch let error as HubError {
+            throw failure(error, isCancelled: error.code == .cancelled)
         } catch let error as KernelLevelError {
             throw failure(error)
         } catch let error as EvaluationError {
