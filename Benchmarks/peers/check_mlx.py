@@ -14,19 +14,15 @@ does by more than 0.1 %.
 
 import argparse
 import json
-import math
 import sys
 from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
 from gguf import GGUFReader
-from gguf.constants import MODEL_ARCH_NAMES
-from gguf.quants import dequantize
-from gguf.tensor_mapping import get_tensor_name_map
 from mlx_lm import generate, load
 
-from processes import run
+from folders import gguf_modules, gguf_values, nibble_perplexity, perplexity, relative_error, text_chunks
 
 
 def arguments():
@@ -42,35 +38,18 @@ def arguments():
     return parser.parse_args()
 
 
-def field(reader, key):
-    return reader.fields[key].contents()
-
-
-def unpermuted(values, heads):
-    """Rows of a Llama's query or key matrix in the order of the hub: GGUF has rotary pairs as neighbours."""
-    rows, columns = values.shape
-    return values.reshape(heads, rows // heads // 2, 2, columns).swapaxes(1, 2).reshape(rows, columns)
-
-
 def compare_values(folder, reader):
     arrays = {}
     for path in sorted(folder.glob("*.safetensors")):
         arrays.update(mx.load(str(path)))
-    name = field(reader, "general.architecture")
-    arch = next(arch for arch, own in MODEL_ARCH_NAMES.items() if own == name)
-    mapping = get_tensor_name_map(arch, int(field(reader, f"{name}.block_count")))
-    modules = {mapping.get_name(array.removesuffix(".scales")): array.removesuffix(".scales")
-               for array in arrays if array.endswith(".scales")}
+    modules = gguf_modules(reader, [name.removesuffix(".scales") for name in arrays if name.endswith(".scales")])
     config = json.loads((folder / "config.json").read_text())["quantization"]
     count, different, worst = 0, 0, {"F16": 0.0, "BF16": 0.0}
     for tensor in reader.tensors:
         module = modules.get(tensor.name.removesuffix(".weight"))
         if module is None:
             continue
-        expected = dequantize(tensor.data, tensor.tensor_type)
-        if name == "llama" and (".attn_q." in tensor.name or ".attn_k." in tensor.name):
-            key = "head_count" if ".attn_q." in tensor.name else "head_count_kv"
-            expected = unpermuted(expected, int(field(reader, f"{name}.attention.{key}")))
+        expected = gguf_values(reader, tensor)
         own = config.get(module, config)
         weight, scales, biases = (arrays[f"{module}.{part}"] for part in ("weight", "scales", "biases"))
 
@@ -80,24 +59,9 @@ def compare_values(folder, reader):
 
         count += 1
         different += int(not np.array_equal(decode(mx.float32), expected[: weight.shape[0]]))
-        size = float(np.sqrt(np.mean(np.square(expected, dtype=np.float64))))
         for label, dtype in (("F16", mx.float16), ("BF16", mx.bfloat16)):
-            error = np.sqrt(np.mean(np.square(decode(dtype) - expected, dtype=np.float64)))
-            worst[label] = max(worst[label], float(error) / size)
+            worst[label] = max(worst[label], relative_error(decode(dtype), expected[: weight.shape[0]]))
     return count, len(modules), different, worst
-
-
-def perplexity(model, tokens, context, chunks):
-    sums, count = 0.0, 0
-    for chunk in range(chunks):
-        own = tokens[chunk]
-        logits = np.array(model(mx.array([own]))[0].astype(mx.float32)).astype(np.float64)
-        for place in range(context // 2, context - 1):
-            row = logits[place]
-            top = row.max()
-            sums -= row[own[place + 1]] - top - math.log(np.exp(row - top).sum())
-            count += 1
-    return math.exp(sums / count)
 
 
 def main():
@@ -111,21 +75,15 @@ def main():
     text = generate(model, tokenizer, prompt=options.prompt, max_tokens=options.tokens, verbose=False)
     print(f"mlx-lm continues: {options.prompt}{text!r}")
 
-    listed, *_ = run([options.nibble, "tokenize", str(options.gguf), "--text", str(options.text), "--json"])
-    ids = [token["id"] for token in json.loads(listed)["tokens"]]
-    adds = "tokenizer.ggml.add_bos_token" in reader.fields and field(reader, "tokenizer.ggml.add_bos_token")
-    first = int(field(reader, "tokenizer.ggml.bos_token_id")) if adds else None
-    chunks = []
-    for chunk in range(options.chunks):
-        own = ids[chunk * options.context:(chunk + 1) * options.context]
-        chunks.append(([first] + own[1:]) if first is not None else own)
-    loaded = perplexity(model, chunks, options.context, options.chunks)
+    chunks = text_chunks(options.nibble, options.gguf, reader, options.text, options.context, options.chunks)
+
+    def logits(tokens):
+        return np.array(model(mx.array([tokens]))[0].astype(mx.float32))
+
+    loaded = perplexity(logits, chunks)
     model.set_dtype(mx.float32)
-    theirs = perplexity(model, chunks, options.context, options.chunks)
-    measured, *_ = run([options.nibble, "perplexity", str(options.gguf), "--text", str(options.text),
-                        "--context", str(options.context), "--chunks", str(options.chunks), "--precision", "f32",
-                        "--json", "--quiet"])
-    ours = json.loads(measured)["estimate"]["perplexity"]
+    theirs = perplexity(logits, chunks)
+    ours = nibble_perplexity(options.nibble, options.gguf, options.text, options.context, options.chunks)
     print(f"Perplexity over {options.chunks} chunks of {options.context}: mlx-lm {loaded:.4f} as loaded, {theirs:.4f} in F32, "
           f"nibble {ours:.4f}.")
     sys.exit(1 if different or count != modules or abs(theirs / ours - 1) > 1e-3 else 0)

@@ -11,11 +11,11 @@ extension TensorEntry {
 
     /// A run of elements as `Float`; nil where the type cannot be decoded, or the run begins or ends within a block.
     package func values(of elements: Range<Int>) -> [Float]? {
-        guard let codec = type.codec, let bytes = bytes(of: elements) else { return nil }
+        guard let codec = type.codec, let stored = self.elements(elements) else { return nil }
         return [Float](unsafeUninitializedCapacity: elements.count) { buffer, count in
             buffer.initialize(repeating: 0)
             var span = buffer.mutableSpan
-            codec.decode(RawSpan(_unsafeBytes: bytes), columns: elements.count, into: &span, level: .best)
+            stored.decode(codec, columns: elements.count, into: &span)
             count = elements.count
         }
     }

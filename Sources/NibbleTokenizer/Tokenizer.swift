@@ -83,7 +83,7 @@ public struct Tokenizer: Sendable {
     /// - Throws: ``CheckpointError`` where the tokenizer cannot be read, and as ``init(_:path:)`` does.
     public init(_ model: ModelCheckpoint) throws(CheckpointError) {
         switch model.source {
-        case .gguf(let metadata):
+        case .gguf(let metadata), .sbs(let metadata):
             try self.init(Vocabulary(ggufMetadata: metadata, path: model.path), path: model.path)
         case .hub(let description):
             try self.init(try description.vocabulary(), path: model.path)

@@ -103,7 +103,7 @@ struct FolderDiagnosisTests {
             #expect(throws: CheckpointError.self) {
                 switch try ModelCheckpoint(path: path).source {
                 case .hub(let description): _ = try description.vocabulary()
-                case .gguf: break
+                case .gguf, .sbs: break
                 }
             })
         #expect(error.path == folder.file(name))

@@ -68,7 +68,6 @@ struct HubDescriptionTests {
             (#""model_type": "mistral""#, "model_type"),
             (#""is_causal": false"#, "is_causal"),
             (#""layer_types": ["full_attention", "sliding_attention"]"#, "layer_types"),
-            (#""quantization_config": {"quant_method": "gptq"}"#, "quantization_config"),
             (#""hidden_act": "relu""#, "hidden_act"),
             (#""num_key_value_heads": 3"#, "num_key_value_heads"),
             (#""hidden_size": -1"#, "hidden_size"),

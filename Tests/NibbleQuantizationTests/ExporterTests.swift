@@ -144,7 +144,7 @@ struct ExporterTests {
     @Test("The list has each of them once, and a command line's guess comes from those that need no name")
     func list() {
         let names = CheckpointExporters.all.map(\.name)
-        #expect(names.sorted() == ["compressed-tensors", "gguf", "hub", "mlx"])
+        #expect(names.sorted() == ["compressed-tensors", "gguf", "hub", "mlx", "sbs"])
         #expect(names.allSatisfy { CheckpointExporters.named($0)?.name == $0 })
         for (output, type, name) in [
             ("a.gguf", nil, "gguf"), ("a.GGUF", .q4_0, "gguf"), ("a.gguf", .int4, "gguf"), ("a", nil, "hub"),
@@ -180,7 +180,10 @@ struct ExporterTests {
             (CheckpointExporters.gguf, .int4, "GGUF files cannot hold int4", "folder"),
             (CheckpointExporters.hub, .q4_0, "safetensors cannot hold Q4_0", ".gguf"),
             (CheckpointExporters.hub, .int4, "a hub folder of plain numbers cannot hold int4", "compressed"),
-            (CheckpointExporters.compressedTensors, .q4_0, "compressed-tensors cannot hold q4_0", "int4_32"),
+            (
+                CheckpointExporters.compressedTensors, .q4_k_m, "compressed-tensors cannot hold q4_k_m",
+                "int4_32"
+            ),
         ] as [(any CheckpointExporter, QuantizationType, String, String)] {
             let error = #expect(throws: CheckpointError.self) { try exporter.check(type, output: "a") }
             #expect(error?.problem == problem && error?.advice?.contains(other) == true, "\(error as Any)")

@@ -77,7 +77,7 @@ struct InspectionReport {
         for tensor in inspection.tensors {
             rows.append([
                 tensor.name, tensor.shape.map(String.init).joined(separator: "x"), tensor.type.description,
-                String(tensor.range.count), String(tensor.range.lowerBound),
+                String(tensor.byteCount), String(tensor.range.lowerBound),
             ])
         }
         return Text.table(rows, right: [3, 4])
@@ -161,7 +161,7 @@ struct InspectionReport {
     private static func json(_ tensor: TensorEntry) -> JSONValue {
         .members([
             "name": .string(tensor.name), "shape": .array(tensor.shape.map { .integer($0) }),
-            "type": .string(tensor.type.description), "bytes": .integer(tensor.range.count),
+            "type": .string(tensor.type.description), "bytes": .integer(tensor.byteCount),
             "offset": .integer(tensor.range.lowerBound), "file": .string(tensor.file.path),
         ])
     }

@@ -32,16 +32,17 @@ package struct StoredWeights: WeightSource {
         }
         let columns = entry.columns
         let first = rows.lowerBound * columns
-        guard let codec = entry.type.codec, let stored = entry.bytes(of: first..<rows.upperBound * columns)
+        guard let codec = entry.type.codec, let stored = entry.elements(first..<rows.upperBound * columns)
         else { throw entry.undecodable }
         var span = values.mutableSpan
-        let bytes = RawSpan(_unsafeBytes: stored)
         if let dither {
-            dither.decode(
-                bytes, type: entry.type, columns: columns, firstElement: UInt64(first),
-                stream: Dither.stream(of: entry.name), into: &span)
+            withExtendedLifetime(stored.owner) {
+                dither.decode(
+                    RawSpan(_unsafeBytes: stored.bytes), type: entry.type, columns: columns,
+                    firstElement: UInt64(first), stream: Dither.stream(of: entry.name), into: &span)
+            }
         } else {
-            codec.decode(bytes, columns: columns, into: &span, level: level)
+            stored.decode(codec, columns: columns, into: &span, level: level)
         }
         guard let place = values.firstIndex(where: { !$0.isFinite }) else { return }
         throw WeightFault(

@@ -8,8 +8,6 @@ extension ModelConfiguration {
         let whole = HubFields(json: hubConfiguration, path: path)
         let architecture = try Self.architecture(whole)
         let fields = try whole.object("text_config") ?? whole
-        try Self.refuseQuantized(whole)
-        try Self.refuseQuantized(fields)
         let wholeTies = try whole.flag("tie_word_embeddings")
         let isGemma = architecture == .gemma3
         let heads = try fields.required(
@@ -42,15 +40,6 @@ extension ModelConfiguration {
         try readRope(fields)
         if isGemma { try readGemma3(fields) }
         try noteUnsupported(fields)
-    }
-
-    /// An object without members says nothing, and is what some programs leave behind.
-    private static func refuseQuantized(_ fields: HubFields) throws(CheckpointError) {
-        guard let value = fields.value("quantization_config"), value.members?.isEmpty != true else { return }
-        let method = value["quant_method"]?.text.map { " (\($0))" } ?? ""
-        throw fields.error(
-            .unsupported, "quantization_config", "says that the checkpoint is quantized already\(method)",
-            advice: "start from the original")
     }
 
     /// `architectures` names the class of the model, as llama.cpp's converter has it, `model_type` that of its

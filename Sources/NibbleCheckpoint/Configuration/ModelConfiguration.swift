@@ -71,4 +71,13 @@ public struct ModelConfiguration: Sendable, Equatable {
         /// One flag a layer, true for sliding.
         case layers([Bool])
     }
+
+    /// Whether a layer attends to a sliding window only.
+    package func isSliding(layer: Int) -> Bool {
+        guard slidingWindow != nil, let slidingPattern else { return false }
+        switch slidingPattern {
+        case .period(let period): return layer % period != period - 1
+        case .layers(let flags): return flags[layer]
+        }
+    }
 }

@@ -39,7 +39,7 @@ public struct CheckpointInspection: Sendable {
     /// Number of weights.
     public var parameterCount: Int { tensors.reduce(0) { $0 + $1.elementCount } }
     /// Bytes of the tensors.
-    public var byteCount: Int { tensors.reduce(0) { $0 + $1.range.count } }
+    public var byteCount: Int { tensors.reduce(0) { $0 + $1.byteCount } }
     /// Bits that a weight takes on average.
     public var bitsPerWeight: Double {
         parameterCount == 0 ? 0 : Double(byteCount) * 8 / Double(parameterCount)
@@ -66,7 +66,7 @@ public struct CheckpointInspection: Sendable {
                 ?? TypeShare(type: tensor.type, tensorCount: 0, elementCount: 0, byteCount: 0)
             share.tensorCount += 1
             share.elementCount += tensor.elementCount
-            share.byteCount += tensor.range.count
+            share.byteCount += tensor.byteCount
             shares[tensor.type] = share
         }
         return shares.values.sorted { ($0.byteCount, $1.type.rawValue) > ($1.byteCount, $0.type.rawValue) }
@@ -86,7 +86,7 @@ public struct CheckpointInspection: Sendable {
         if FilePath.isFolder(path) || path.hasSuffix(".safetensors") || path.hasSuffix(".json") {
             let weights = try SafetensorsCheckpoint(path: path)
             format = weights.files.count == 1 ? "safetensors" : "safetensors, \(weights.files.count) shards"
-            tensors = weights.tensors
+            tensors = Self.tensors(of: weights, path: path)
             metadata = nil
             (provenance, provenanceProblem) = Self.reading { () throws(CheckpointError) -> Provenance? in
                 try Provenance(safetensorsMetadata: weights.metadata, path: path)
@@ -120,6 +120,16 @@ public struct CheckpointInspection: Sendable {
             notes = (model?.notes ?? []) + (vocabulary?.notes ?? [])
         }
         (lattices, plainMatrices) = Self.lattices(of: tensors)
+    }
+
+    /// The tensors of a hub folder, packed matrices as one each where config.json says how to read them.
+    private static func tensors(of weights: SafetensorsCheckpoint, path: String) -> [TensorEntry] {
+        let folder = FilePath.isFolder(path) ? path : FilePath.folder(of: path)
+        let description = FilePath.join(folder, "config.json")
+        guard FilePath.exists(description), let json = try? JSONParser.parse(path: description),
+            let packed = try? PackedWeights(weights, configuration: json, path: description)
+        else { return weights.tensors }
+        return packed.tensors
     }
 
     private static func reading<Value>(

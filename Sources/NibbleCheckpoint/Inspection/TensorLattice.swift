@@ -40,7 +40,7 @@ public struct TensorLattice: Sendable {
     package static func encoding(of tensor: TensorEntry, as format: WeightFormat) -> LatticeEncoding? {
         guard let counts = counts(of: tensor, as: format), isLattice(counts) else { return nil }
         return LatticeEncoding(
-            format, storedAs: tensor.type, hasPortableScales: counts.hasPortableScales)
+            format, storedAs: tensor.latticeType, hasPortableScales: counts.hasPortableScales)
     }
 
     /// Ordinary weights have no block on a lattice. A trained matrix may have some off it.
@@ -52,7 +52,7 @@ public struct TensorLattice: Sendable {
     private static func counts(of tensor: TensorEntry, as format: WeightFormat) -> LatticeCounts? {
         let (columns, count) = (tensor.columns, tensor.elementCount)
         guard tensor.shape.count == 2, count > 0, format.byteCount(columns: columns) != nil,
-            let encoding = LatticeEncoding(format, storedAs: tensor.type)
+            let encoding = LatticeEncoding(format, storedAs: tensor.latticeType)
         else { return nil }
         let size = format.blockSize(columns: columns)
         let length = max(runLength / size, 1) * size
@@ -66,4 +66,9 @@ public struct TensorLattice: Sendable {
         }
         return counts
     }
+}
+
+extension TensorEntry {
+    /// How precise its values are: packed matrices have products and sums in F32.
+    fileprivate var latticeType: GGMLType { packing == nil ? type : .f32 }
 }

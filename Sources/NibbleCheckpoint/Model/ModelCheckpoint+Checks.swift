@@ -64,6 +64,7 @@ extension ModelCheckpoint.Source {
     fileprivate var place: String {
         switch self {
         case .gguf: "the metadata"
+        case .sbs: "blob 'config'"
         case .hub: "config.json"
         }
     }

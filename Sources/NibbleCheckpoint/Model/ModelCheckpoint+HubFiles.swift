@@ -18,7 +18,7 @@ extension ModelCheckpoint {
         }
         let hasFeedForwardBias = tensors.contains { $0.role.part == .bias && $0.role.kind.isFeedForward }
         switch source {
-        case .gguf(let metadata):
+        case .gguf(let metadata), .sbs(let metadata):
             let vocabulary = try Vocabulary(ggufMetadata: metadata, path: path)
             notes += vocabulary.notes
             return try HubFile.all(
@@ -84,6 +84,8 @@ extension ModelCheckpoint {
         members["tie_word_embeddings"] = .bool(configuration.tiesEmbeddings)
         members["vocab_size"] = .integer(configuration.vocabularySize)
         members["quantization_config"] = quantization
+        // What MLX calls it; a folder for MLX gets its own.
+        members["quantization"] = nil
         if hasAttentionBias, configuration.architecture != .qwen2 { members["attention_bias"] = true }
         if hasFeedForwardBias { members["mlp_bias"] = true }
         return .object(members.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) })

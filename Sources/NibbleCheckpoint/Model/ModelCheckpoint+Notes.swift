@@ -7,6 +7,11 @@ extension ModelCheckpoint {
         return types.isEmpty ? nil : types.sorted().joined(separator: ", ")
     }
 
+    /// Whether matrices are stored as codes, scales and offsets apart, as MLX and compressed-tensors do.
+    package var hasPackedMatrices: Bool {
+        tensors.contains { $0.entry.packing != nil && $0.entry.type.isQuantized }
+    }
+
     /// Whether it is a GGUF file of quantized weights: what llama.cpp runs as it is.
     public var isQuantizedFile: Bool {
         guard case .gguf = source else { return false }

@@ -25,10 +25,12 @@ public struct ModelCheckpoint: Sendable {
     /// What safetensors files say beside their tensors, of the first shard that has a key; empty for GGUF.
     let weightsMetadata: [String: String]
 
-    /// The two forms that Nibble reads.
+    /// The forms that Nibble reads.
     public enum Source: Sendable {
         /// A GGUF file or its shards, with the metadata as stored.
         case gguf(GGUFMetadata)
+        /// A file of gemma.cpp, with the metadata that a GGUF file of it has.
+        case sbs(GGUFMetadata)
         /// A hub folder.
         case hub(HubDescription)
 
@@ -36,6 +38,7 @@ public struct ModelCheckpoint: Sendable {
         public var scheme: NamingScheme {
             switch self {
             case .gguf: .gguf
+            case .sbs: .sbs
             case .hub: .hub
             }
         }
@@ -64,10 +67,12 @@ public struct ModelCheckpoint: Sendable {
         package var isVision: Bool { HubNames.visionParts.contains(reason) }
     }
 
-    /// Opens a `.gguf` file, a hub folder, or a `.safetensors` file or index with `config.json` beside it.
+    /// Opens a `.gguf` file, a hub folder, a `.safetensors` file or index with `config.json` beside it, or gemma.cpp's `.sbs`.
     public init(path: String) throws(CheckpointError) {
         if FilePath.isFolder(path) || path.hasSuffix(".safetensors") || path.hasSuffix(".json") {
             try self.init(hub: path)
+        } else if path.lowercased().hasSuffix(".sbs") {
+            try self.init(sbs: path)
         } else {
             try self.init(gguf: path)
         }
@@ -100,6 +105,20 @@ public struct ModelCheckpoint: Sendable {
         noteUncomputed()
     }
 
+    private init(sbs path: String) throws(CheckpointError) {
+        let checkpoint = try SBSCheckpoint(path: path)
+        configuration = checkpoint.configuration
+        obstacles = configuration.obstacles
+        self.path = path
+        source = .sbs(checkpoint.metadata)
+        tensors = checkpoint.tensors
+        leftOut = []
+        files = [path]
+        weightsMetadata = [:]
+        try checkTensors()
+        notes = checkpoint.notes
+    }
+
     private init(hub path: String) throws(CheckpointError) {
         let folder = FilePath.isFolder(path) ? path : FilePath.folder(of: path)
         let description = try HubDescription(folder: folder)
@@ -107,13 +126,14 @@ public struct ModelCheckpoint: Sendable {
         let weights = try SafetensorsCheckpoint(path: path)
         var tensors: [Tensor] = []
         var leftOut: [String: LeftOut] = [:]
-        for entry in weights.tensors {
+        let packed = try PackedWeights(weights, configuration: description.json, path: description.path)
+        for entry in packed.tensors {
             if let reason = HubNames.reasonToLeaveOut(entry.name) {
                 var part =
                     leftOut[reason] ?? LeftOut(reason: reason, count: 0, elementCount: 0, byteCount: 0)
                 part.count += 1
                 part.elementCount += entry.elementCount
-                part.byteCount += entry.range.count
+                part.byteCount += entry.byteCount
                 leftOut[reason] = part
                 continue
             }
@@ -123,13 +143,11 @@ public struct ModelCheckpoint: Sendable {
             }
             tensors.append(Tensor(role: role, entry: entry))
         }
-        for file in weights.files {
-            if let foreign = file.foreign.first(where: { HubNames.reasonToLeaveOut($0.name) == nil }) {
-                throw CheckpointError(
-                    .unsupported, path: file.file.path, subject: "tensor '\(foreign.name)'",
-                    "has elements of type \(foreign.type); weights must be F64, F32, F16 or BF16",
-                    advice: "the checkpoint may be quantized already: start from the original")
-            }
+        if let foreign = packed.foreign.first {
+            throw CheckpointError(
+                .unsupported, path: foreign.path, subject: "tensor '\(foreign.name)'",
+                "has elements of type \(foreign.type); weights must be F64, F32, F16 or BF16",
+                advice: "the checkpoint may be quantized already: start from the original")
         }
         var configuration = description.configuration
         // The head that is there is the head, as in GGUF files and in `transformers`.
@@ -147,7 +165,7 @@ public struct ModelCheckpoint: Sendable {
         weightsMetadata = weights.metadata
         try checkTensors()
         noteUncomputed()
-        notes = weights.notes
+        notes = weights.notes + packed.notes
         try noteContradictions(description, statesTie: statesTie)
     }
 

@@ -21,6 +21,23 @@ public struct CheckpointLayout: Sendable {
         public var file: Int
         /// Byte in the file.
         public var offset: Int
+        /// Where rows do not stand one after the other; nil where they do.
+        var runs: RowRuns?
+
+        /// Where the rows `rows` begin, each `width` bytes, and how many stand there one after the other.
+        package func place(of rows: Range<Int>, width: Int) -> (offset: Int, count: Int) {
+            guard let runs else { return (offset + rows.lowerBound * width, rows.count) }
+            let (run, row) = (rows.lowerBound / runs.rows, rows.lowerBound % runs.rows)
+            return (offset + run * runs.stride + row * width, min(runs.rows - row, rows.count))
+        }
+    }
+
+    /// Rows that stand in runs, between which are those of other tensors.
+    struct RowRuns: Sendable {
+        /// Rows of a run.
+        var rows: Int
+        /// Bytes from the begin of one run to that of the next.
+        var stride: Int
     }
 
     /// A tensor to be placed.

@@ -4,7 +4,7 @@ extension ModelCheckpoint {
     /// - Throws: ``CheckpointError`` where it says so in part, or a value has the wrong type.
     public func provenance() throws(CheckpointError) -> Provenance? {
         switch source {
-        case .gguf(let metadata): try Provenance(ggufMetadata: metadata, path: path)
+        case .gguf(let metadata), .sbs(let metadata): try Provenance(ggufMetadata: metadata, path: path)
         case .hub: try Provenance(safetensorsMetadata: weightsMetadata, path: path)
         }
     }

@@ -10,7 +10,8 @@ internal import Synchronization
 ///
 /// The digest is that of, for each tensor in the order of the bytes of its name: the name and the type's name
 /// (`BF16`), each after its length, the number of extents and the extents, slowest first, the number of bytes,
-/// all numbers as 64 bits, little-endian; and then the digests of the bytes in pieces of 4 MiB.
+/// all numbers as 64 bits, little-endian; and then the digests of the bytes in pieces of 4 MiB. A packed matrix counts
+/// with the bytes of its codes, scales and offsets, each part in pieces of its own, and its form instead of a type.
 ///
 /// ```swift
 /// let digest = TeacherDigest(try ModelCheckpoint(path: "gemma-3-270m"), threads: 2)
@@ -30,8 +31,10 @@ public struct TeacherDigest: Sendable, Hashable {
             $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
         }
         let pieces = entries.flatMap { entry in
-            stride(from: entry.range.lowerBound, to: entry.range.upperBound, by: Self.pieceSize).map {
-                (file: entry.file, range: $0..<min($0 + Self.pieceSize, entry.range.upperBound))
+            Self.parts(of: entry).flatMap { file, range in
+                stride(from: range.lowerBound, to: range.upperBound, by: Self.pieceSize).map {
+                    (file: file, range: $0..<min($0 + Self.pieceSize, range.upperBound))
+                }
             }
         }
         let digests = Mutex([[UInt8]](repeating: [], count: pieces.count))
@@ -47,6 +50,11 @@ public struct TeacherDigest: Sendable, Hashable {
         bytes = Self.digest(of: entries, pieces: digests.withLock { $0 })
     }
 
+    /// Where a tensor's bytes stand.
+    private static func parts(of entry: TensorEntry) -> [FileRange] {
+        entry.packing?.parts ?? [(entry.file, entry.range)]
+    }
+
     private static func digest(of range: Range<Int>, in file: MappedFile) -> [UInt8] {
         var hash = SHA256()
         file.prefetch(range)
@@ -60,14 +68,14 @@ public struct TeacherDigest: Sendable, Hashable {
         var rest = pieces[...]
         for entry in entries {
             var head: [UInt8] = []
-            for text in [entry.name, entry.type.description] {
+            for text in [entry.name, entry.packing?.description ?? entry.type.description] {
                 head.append(littleEndian: UInt64(text.utf8.count))
                 head += text.utf8
             }
-            for number in [entry.shape.count] + entry.shape + [entry.range.count] {
+            for number in [entry.shape.count] + entry.shape + [entry.byteCount] {
                 head.append(littleEndian: UInt64(number))
             }
-            let count = (entry.range.count + pieceSize - 1) / pieceSize
+            let count = parts(of: entry).reduce(0) { $0 + ($1.range.count + pieceSize - 1) / pieceSize }
             for digest in rest.prefix(count) { head += digest }
             rest = rest.dropFirst(count)
             head.withUnsafeBytes { hash.update($0) }

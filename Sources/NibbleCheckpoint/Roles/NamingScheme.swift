@@ -5,9 +5,12 @@ public enum NamingScheme: Sendable {
     case hub
     /// The names of llama.cpp: `blk.0.attn_q.weight`.
     case gguf
+    /// The names of gemma.cpp: `linear_w_0`. Values and rows are as on the hub.
+    case sbs
 
     /// The name of `role`; nil where the architecture has no such tensor.
     public func name(of role: TensorRole, in architecture: Architecture) -> String? {
+        if self == .sbs { return SBSNames.name(of: role) }
         guard let row = architecture.tensorTable.first(where: { $0.kind == role.kind }),
             row.hasLayers == (role.layer != nil), row.parts.contains(role.part), let base = row.name(self)
         else { return nil }
@@ -41,7 +44,8 @@ public enum NamingScheme: Sendable {
     /// How the scheme stores the values of `role`.
     public func convention(of role: TensorRole, in configuration: ModelConfiguration) -> ValueConvention {
         switch (self, configuration.architecture, role.kind) {
-        case (.hub, .gemma3, let kind) where kind.isNorm: ValueConvention(offset: 1)
+        case (.hub, .gemma3, let kind) where kind.isNorm, (.sbs, .gemma3, let kind) where kind.isNorm:
+            ValueConvention(offset: 1)
         case (.gguf, .llama, .attentionQuery): ValueConvention(interleavedHeads: configuration.headCount)
         case (.gguf, .llama, .attentionKey):
             ValueConvention(interleavedHeads: configuration.keyValueHeadCount)
@@ -53,6 +57,7 @@ public enum NamingScheme: Sendable {
         switch self {
         case .hub: "model.layers."
         case .gguf: "blk."
+        case .sbs: ""
         }
     }
 }
@@ -73,6 +78,7 @@ struct TensorTableRow: Sendable {
         switch scheme {
         case .hub: hub
         case .gguf: gguf
+        case .sbs: nil
         }
     }
 }

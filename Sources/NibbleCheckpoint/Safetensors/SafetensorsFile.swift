@@ -85,6 +85,8 @@ public struct SafetensorsFile: Sendable {
 
     private static func metadata(_ value: JSONValue, path: String) throws(CheckpointError) -> [String: String]
     {
+        // As MLX writes where there is none, and the reference implementation reads.
+        if value.isNull { return [:] }
         guard let members = value.members else {
             throw CheckpointError(.malformed, path: path, subject: "'__metadata__'", "is not an object")
         }

@@ -13,8 +13,10 @@ struct SentencePieceModel {
     private(set) var notes: [CheckpointNote] = []
 
     /// - Throws: ``CheckpointError`` where the file is damaged, or its pieces are not merged by their scores.
-    init(path: String) throws(CheckpointError) {
-        let file = try MappedFile(path: path)
+    init(path: String) throws(CheckpointError) { try self.init(MappedFile(path: path)) }
+
+    /// The same of a file that is open.
+    init(_ file: MappedFile) throws(CheckpointError) {
         var reader = ProtobufReader(file, file.bytes.indices)
         while let field = try reader.next() {
             switch (field.number, field.value) {
@@ -26,7 +28,8 @@ struct SentencePieceModel {
             }
         }
         guard !pieces.isEmpty else {
-            throw CheckpointError(.malformed, path: path, "holds no pieces; is this a SentencePiece model?")
+            throw CheckpointError(
+                .malformed, path: file.path, "holds no pieces; is this a SentencePiece model?")
         }
     }
 

@@ -43,7 +43,7 @@ public struct WeightBytes: Sendable, Equatable {
     public init(stored model: ModelCheckpoint) {
         blocks = []
         for tensor in model.tensors {
-            add(tensor.role, bytes: tensor.entry.range.count, elements: tensor.entry.elementCount)
+            add(tensor.role, bytes: tensor.entry.byteCount, elements: tensor.entry.elementCount)
         }
     }
 

@@ -43,7 +43,7 @@ public final class LanguageModel: Sendable {
         path = checkpoint.path
         configuration = checkpoint.configuration
         self.compute = compute
-        weightBytes = checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count }
+        weightBytes = checkpoint.tensors.reduce(0) { $0 + $1.entry.byteCount }
         parameterCount = checkpoint.tensors.reduce(0) { $0 + $1.entry.elementCount }
         let weights = WeightTable(checkpoint, replacements: replacements)
         embedding = try weights.matrix(TensorRole(.tokenEmbedding))

@@ -95,15 +95,6 @@ extension TransformerBlock {
 }
 
 extension ModelConfiguration {
-    /// Whether a layer attends to a sliding window only.
-    package func isSliding(layer: Int) -> Bool {
-        guard slidingWindow != nil, let slidingPattern else { return false }
-        switch slidingPattern {
-        case .period(let period): return layer % period != period - 1
-        case .layers(let flags): return flags[layer]
-        }
-    }
-
     /// Radians a position of each rotary pair. Scaling is for global layers only.
     func rotaryFrequencies(isSliding: Bool) -> [Float] {
         if isSliding, let ropeLocalBase {

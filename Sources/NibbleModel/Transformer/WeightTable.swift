@@ -16,7 +16,7 @@ struct WeightTable {
 
     func contains(_ role: TensorRole) -> Bool { entries[role] != nil }
 
-    /// A matrix as it is stored.
+    /// A matrix as it is stored, of packed ones its blocks in memory.
     ///
     /// Rows of a hub's query and key stay where they are, too: the pairs of the rotary embedding differ instead.
     func matrix(_ role: TensorRole) throws(CheckpointError) -> Matrix {
@@ -28,10 +28,10 @@ struct WeightTable {
                 "\(role): \(matrix.rows) x \(matrix.columns) replaces \(rows) x \(entry.columns)")
             return matrix
         }
-        guard
+        guard let stored = entry.elements(0..<entry.elementCount),
             let matrix = Matrix(
                 rows: model.rowCount(of: role, entry), columns: entry.columns, type: entry.type,
-                bytes: entry.bytes, owner: entry.file)
+                bytes: stored.bytes, owner: stored.owner)
         else { throw entry.undecodable }
         return matrix
     }

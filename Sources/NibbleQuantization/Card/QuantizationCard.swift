@@ -46,7 +46,7 @@ public struct QuantizationCard: Sendable {
         name = FilePath.absoluteName(of: model.path)
         let metadata: GGUFMetadata
         switch model.source {
-        case .gguf(let stored):
+        case .gguf(let stored), .sbs(let stored):
             metadata = stored
             isFolder = false
         case .hub(let description):
@@ -62,7 +62,7 @@ public struct QuantizationCard: Sendable {
         let entries = model.tensors.map(\.entry)
         let total = entries.reduce(0) { $0 + $1.elementCount }
         parameterCount = total
-        byteCount = entries.reduce(0) { $0 + $1.range.count }
+        byteCount = entries.reduce(0) { $0 + $1.byteCount }
         var counts: [GGMLType: Int] = [:]
         for entry in entries { counts[entry.type, default: 0] += entry.elementCount }
         formats = counts.sorted { ($0.value, $1.key.rawValue) > ($1.value, $0.key.rawValue) }.map {

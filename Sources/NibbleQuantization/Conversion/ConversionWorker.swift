@@ -11,6 +11,8 @@ final class ConversionWorker {
     /// What a part holds of them.
     private var shared = UnsafeMutableRawBufferPointer(start: nil, count: 0)
     private var check: ReencodingCheck
+    /// Elements of the source that were copied last, whose bytes are in use until the next call.
+    private var copied: [StoredElements] = []
 
     /// Elements that are decoded, transformed and encoded at a time, so that they stay in the first caches.
     private static let batch = 8192
@@ -61,11 +63,17 @@ final class ConversionWorker {
                 let offset = place.offset + job.encodedBytes(elements.lowerBound)
                 try writer.write(bytes, file: place.file, offset: offset)
             case .share(_, let fill):
-                let rows = elements.lowerBound / job.columns..<elements.upperBound / job.columns
+                var rows = elements.lowerBound / job.columns..<elements.upperBound / job.columns
                 let width = part.rowBytes(of: job.output)
-                try writer.write(
-                    take(fill, of: bytes, rows: rows, width: width, job), file: place.file,
-                    offset: place.offset + rows.lowerBound * width)
+                var filled = try take(fill, of: bytes, rows: rows, width: width, job)
+                while !rows.isEmpty {
+                    let (offset, count) = place.place(of: rows, width: width)
+                    try writer.write(
+                        UnsafeRawBufferPointer(rebasing: filled.prefix(count * width)), file: place.file,
+                        offset: offset)
+                    rows = rows.lowerBound + count..<rows.upperBound
+                    filled = UnsafeRawBufferPointer(rebasing: filled.dropFirst(count * width))
+                }
             case .constant(_, let bytes) where elements.lowerBound == 0:
                 try bytes.span.withUnsafeBytes { bytes throws(CheckpointError) in
                     try writer.write(bytes, file: place.file, offset: place.offset)
@@ -109,12 +117,7 @@ final class ConversionWorker {
     ) throws(CheckpointError) -> UnsafeRawBufferPointer {
         switch job.source {
         case .stored(let entry) where job.copiesBytes:
-            guard let bytes = entry.bytes(of: elements) else { break }
-            if let block = entry.type.firstInvalidBlock(in: RawSpan(_unsafeBytes: bytes)) {
-                let element = elements.lowerBound + block * entry.type.blockSize
-                throw invalid(job, element: element, of: .ggml(entry.type))
-            }
-            return bytes
+            return try copiedRows(job, entry, elements)
         case .encoded(let tensor):
             let runs = job.runs(elements)
             for run in runs {
@@ -122,9 +125,8 @@ final class ConversionWorker {
                 throw invalid(job, element: element, of: tensor.format)
             }
             if job.copiesBytes {
-                return job.transform.movesRows
-                    ? moveRows(runs, of: tensor, size: job.encodedBytes(elements.count))
-                    : tensor.bytes(of: elements)
+                guard job.transform.movesRows else { return tensor.bytes(of: elements) }
+                return gather(runs, size: job.encodedBytes(elements.count)) { tensor.bytes(of: $0) }
             }
             let bytes = try encode(job, elements)
             if tensor.format.isQuantized, !job.format.isQuantized {
@@ -136,14 +138,34 @@ final class ConversionWorker {
         return try encode(job, elements)
     }
 
+    /// The bytes of some elements as the source has them.
+    private func copiedRows(
+        _ job: TensorJob, _ entry: TensorEntry, _ elements: Range<Int>
+    ) throws(CheckpointError) -> UnsafeRawBufferPointer {
+        var found: [StoredElements] = []
+        for run in job.runs(elements) {
+            guard let stored = entry.elements(run) else {
+                preconditionFailure("\(job.name) is cut within a block")
+            }
+            if let block = entry.type.firstInvalidBlock(in: RawSpan(_unsafeBytes: stored.bytes)) {
+                throw invalid(
+                    job, element: run.lowerBound + block * entry.type.blockSize, of: .ggml(entry.type))
+            }
+            found.append(stored)
+        }
+        copied = found
+        if found.count == 1 { return found[0].bytes }
+        return gather(found, size: job.encodedBytes(elements.count)) { $0.bytes }
+    }
+
     /// Puts rows, `size` bytes in all, into ``encoded`` as they are.
-    private func moveRows(
-        _ runs: [Range<Int>], of tensor: EncodedTensor, size: Int
+    private func gather<Run>(
+        _ runs: [Run], size: Int, _ bytes: (Run) -> UnsafeRawBufferPointer
     ) -> UnsafeRawBufferPointer {
         Self.reserve(&encoded, size)
         var place = 0
         for run in runs {
-            let bytes = tensor.bytes(of: run)
+            let bytes = bytes(run)
             UnsafeMutableRawBufferPointer(rebasing: encoded[place..<place + bytes.count]).copyMemory(
                 from: bytes)
             place += bytes.count
@@ -192,15 +214,17 @@ final class ConversionWorker {
         _ entry: TensorEntry, _ elements: Range<Int>, ditherSeed: UInt64?,
         into target: inout MutableSpan<Float>
     ) {
-        guard let stored = entry.bytes(of: elements) else { return }
-        let bytes = RawSpan(_unsafeBytes: stored)
+        guard let stored = entry.elements(elements), let codec = entry.type.codec else { return }
         guard let ditherSeed else {
-            entry.type.codec?.decode(bytes, columns: elements.count, into: &target, level: level)
+            stored.decode(codec, columns: elements.count, into: &target, level: level)
             return
         }
-        Dither(seed: ditherSeed).decode(
-            bytes, type: entry.type, columns: elements.count, firstElement: UInt64(elements.lowerBound),
-            stream: Dither.stream(of: entry.name), into: &target)
+        withExtendedLifetime(stored.owner) {
+            Dither(seed: ditherSeed).decode(
+                RawSpan(_unsafeBytes: stored.bytes), type: entry.type, columns: elements.count,
+                firstElement: UInt64(elements.lowerBound), stream: Dither.stream(of: entry.name),
+                into: &target)
+        }
     }
 
     /// Encodes ``floats``, the values of some elements of the output, to ``encoded`` at byte `offset`.

@@ -49,16 +49,28 @@ public struct Converter: Sendable {
         // Trained and calibrated weights have codes of their own.
         let looks = request.replacements.isEmpty && request.ditherSeed == nil
         let lattices = looks ? resolved.lattices() : [:]
-        plan =
-            request.keepsLattices
-            ? resolved.keepingLattices(
-                lattices, request.plan.type.format, isPure: request.plan.isPure) : resolved
+        plan = Self.keeping(resolved, lattices, of: source, request)
         latticeLosses = plan.latticeLosses(lattices)
         jobs = try Self.jobs(plan, model, request)
         var notes = model.notes
         layout = try request.exporter.layout(
             of: jobs.flatMap { $0.output.parts.map(\.tensor) }, of: model, request, notes: &notes)
         self.notes = notes
+    }
+
+    /// The plan with what is kept of the source, where that is asked for: lattices, and formats of codes that go from one form
+    /// to another.
+    private static func keeping(
+        _ plan: ResolvedPlan, _ lattices: [TensorRole: TensorLattice], of source: ModelCheckpoint,
+        _ request: ConversionRequest
+    ) -> ResolvedPlan {
+        guard request.keepsLattices else { return plan }
+        let (whole, isPure) = (request.plan.type.format, request.plan.isPure)
+        let kept = plan.keepingLattices(lattices, whole, isPure: isPure)
+        // A GGUF file of a GGUF file has the types that llama-quantize gives it.
+        let isFolder = request.exporter.fileEnding == nil || source.hasPackedMatrices
+        guard isFolder, request.replacements.isEmpty, request.ditherSeed == nil else { return kept }
+        return kept.keepingStored(whole, isPure: isPure)
     }
 
     /// The tensors, outside of blocks first, then block by block, by the names that they have in the output.
@@ -86,7 +98,7 @@ public struct Converter: Sendable {
 
     private static func checkOptions(_ request: ConversionRequest) throws(CheckpointError) {
         try request.exporter.check(request.plan.type, output: request.output)
-        guard !request.exporter.usesPlanOptions else { return }
+        guard !request.exporter.usesPlanOptions || !request.plan.type.isGGUF else { return }
         if request.importance != nil {
             throw CheckpointError(
                 .invalidRequest, path: request.output,

@@ -73,11 +73,11 @@ public struct TensorJob: Sendable {
     /// Elements that move together where rows are permuted: one in a bias.
     var rowColumns: Int { output.shape.count == 1 && transform.movesRows ? 1 : columns }
 
-    /// Whether the bytes of the source are the output's bytes.
+    /// Whether the bytes of the source are the output's bytes, rows in another order perhaps.
     var copiesBytes: Bool {
         switch source {
-        case .stored: source.format == format && transform.isIdentity && ditherSeed == nil
         // Rows are encoded one by one, so that they can be moved as they are.
+        case .stored: source.format == format && transform.addend == 0 && ditherSeed == nil
         case .encoded: source.format == format
         case .computed, .described: false
         }

@@ -1,4 +1,5 @@
 public import NibbleCheckpoint
+internal import NibbleNumerics
 
 /// Writes checkpoints in the form that one consumer reads: names, values, and what stands beside the tensors.
 ///
@@ -57,27 +58,31 @@ public enum CheckpointExporters {
     public static let gguf: any CheckpointExporter = GGUFExporter()
     /// Hub folders of F32, F16 or BF16, or of the values of SFP8.
     public static let hub: any CheckpointExporter = HubExporter()
-    /// Hub folders of int4 in the form of compressed-tensors.
+    /// Hub folders of int4, Q4_0 or Q8_0 in the form of compressed-tensors.
     public static let compressedTensors: any CheckpointExporter = CompressedTensorsExporter()
+    /// Files of gemma.cpp, of SFP8 and BF16.
+    public static let sbs: any CheckpointExporter = SBSExporter()
     /// Folders that mlx-lm loads, of Q4_0, Q4_1 and Q8_0.
     public static let mlx: any CheckpointExporter = MLXExporter()
     /// All of them.
     public static let all = guessed + [mlx]
     /// Those that ``guess(output:type:)`` tries, in this order: the others are asked for by name.
-    private static let guessed = [gguf, hub, compressedTensors]
+    private static let guessed = [gguf, hub, compressedTensors, sbs]
 
     /// The exporter of a name.
     public static func named(_ name: String) -> (any CheckpointExporter)? { all.first { $0.name == name } }
 
     /// The exporter that a command line means by a path and a type: the first whose outputs are called so, and which
-    /// holds the type.
+    /// holds the type. Folders of GGUF's block types are asked for by name.
     public static func guess(output: String, type: QuantizationType?) -> any CheckpointExporter {
         let ending = guessed.compactMap(\.fileEnding).first {
             FilePath.trimmingSlashes(output).lowercased().hasSuffix($0)
         }
         let candidates = guessed.filter { $0.fileEnding == ending }
         let holder = candidates.first { exporter in
-            type.map { (try? exporter.check($0, output: output)) != nil } ?? true
+            guard let type else { return true }
+            if ending == nil, type.isGGUF, type.format.isQuantized { return false }
+            return (try? exporter.check(type, output: output)) != nil
         }
         return holder ?? candidates[0]
     }

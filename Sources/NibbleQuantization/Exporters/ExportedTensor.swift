@@ -86,3 +86,16 @@ extension ExportedTensor.Part {
         }
     }
 }
+
+extension PlannedTensor {
+    /// Whether its values are the source's.
+    var isStored: Bool { if case .stored = source { true } else { false } }
+
+    /// Whether a rule of the mixture, or its shape, gave it its format, and nobody asked for it.
+    var isByRule: Bool {
+        switch reason {
+        case .mixture, .shape: isStored
+        case .defaultType, .kept, .override, .lattice: false
+        }
+    }
+}

@@ -72,7 +72,7 @@ extension QuantizationPlan {
         }
         if !type.isGGUF {
             kept = kept.inFolder
-        } else if case .hub = model.source {
+        } else if model.source.scheme != .gguf {
             // llama.cpp's converter stores vectors and norms as F32 whatever they were.
             kept = .ggml(.f32)
         }

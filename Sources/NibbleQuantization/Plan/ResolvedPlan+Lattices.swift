@@ -41,12 +41,7 @@ extension ResolvedPlan {
         _ lattices: [TensorRole: TensorLattice], _ whole: WeightFormat, isPure: Bool
     ) -> ResolvedPlan {
         guard !lattices.isEmpty else { return self }
-        let sibling: WeightFormat? =
-            switch whole {
-            case .ggml(.q4_0): .ggml(.q4_1)
-            case .ggml(.q5_0): .ggml(.q5_1)
-            default: nil
-            }
+        let sibling = whole.ggmlType?.siblingWithMinima.map { WeightFormat.ggml($0) }
         var tensors = tensors.map { tensor in
             guard lattices[tensor.role] != nil else { return tensor }
             var tensor = tensor
@@ -100,9 +95,11 @@ extension PlannedTensor {
         lattice = encoding
     }
 
-    /// The stored matrix, where it is one of plain numbers.
+    /// The stored matrix, where it is one of plain numbers, or a packed one of a hub folder.
     fileprivate var plainEntry: TensorEntry? {
-        guard case .stored(let entry) = source, !entry.type.isQuantized, reason != .kept else { return nil }
+        guard case .stored(let entry) = source, !entry.type.isQuantized || entry.packing != nil,
+            reason != .kept
+        else { return nil }
         return entry
     }
 

@@ -35,7 +35,7 @@ public enum TensorSource: Sendable {
     /// Bytes of the values.
     public var byteCount: Int {
         switch self {
-        case .stored(let entry): entry.range.count
+        case .stored(let entry): entry.byteCount
         case .computed(let values): values.count * 4
         case .encoded(let tensor): tensor.bytes.count
         case .described(let shape, let format):

@@ -28,12 +28,22 @@ struct GGUFExporter: CheckpointExporter {
         of tensors: [CheckpointLayout.Tensor], of model: ModelCheckpoint, _ request: ConversionRequest,
         notes: inout [CheckpointNote]
     ) throws(CheckpointError) -> CheckpointLayout {
+        try .gguf(
+            path: request.output, metadata: metadata(of: tensors, of: model, request, notes: &notes),
+            tensors: tensors, splitSize: request.splitSize)
+    }
+
+    /// The metadata of the file.
+    func metadata(
+        of tensors: [CheckpointLayout.Tensor], of model: ModelCheckpoint, _ request: ConversionRequest,
+        notes: inout [CheckpointNote]
+    ) throws(CheckpointError) -> GGUFMetadata {
         guard let fileType = request.plan.type.fileType else {
             preconditionFailure("\(request.plan.type) was refused")
         }
         var metadata: GGUFMetadata
         switch model.source {
-        case .gguf(let stored):
+        case .gguf(let stored), .sbs(let stored):
             metadata = stored
             notes += Vocabulary.notes(ggufMetadata: stored, path: model.path)
         case .hub(let description):
@@ -52,7 +62,6 @@ struct GGUFExporter: CheckpointExporter {
             metadata.set(key, value)
         }
         if let seed = request.ditherSeed { metadata.set("nibble.dither.seed", .uint64(seed)) }
-        return try .gguf(
-            path: request.output, metadata: metadata, tensors: tensors, splitSize: request.splitSize)
+        return metadata
     }
 }

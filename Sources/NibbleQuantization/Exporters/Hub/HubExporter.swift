@@ -28,7 +28,9 @@ struct HubExporter: CheckpointExporter {
             let types = QuantizationType.folderTypes.map(\.rawValue).joined(separator: ", ")
             throw CheckpointError(
                 .invalidRequest, path: output, "safetensors cannot hold \(type.format)",
-                advice: "use --type bf16, f16, f32, \(types), an output that ends in .gguf, or --format mlx")
+                advice:
+                    "use --type bf16, f16, f32, \(types), an output that ends in .gguf, or for q4_0 and q8_0 "
+                    + "--format mlx or compressed-tensors")
         }
     }
 

@@ -16,50 +16,17 @@ internal import NibbleNumerics
 /// `quantized.cpp`; mlx-lm, `utils.py`.
 struct MLXAffine {
     /// Elements of a group.
-    static let group = 32
+    static let group = BlockCodes.group
 
+    /// Where blocks have their codes and scales.
+    let blocks: BlockCodes
     /// Bits of a code.
-    let bits: Int
-    /// Bytes of a block before its codes, and of the whole block.
-    private let header: Int, blockBytes: Int
-    /// The code of zero; nil where blocks hold a minimum.
-    private let zero: Int?
+    var bits: Int { blocks.bits }
 
     /// Nil for types that it does not hold.
     init?(_ type: GGMLType) {
-        switch type {
-        case .q4_0: (bits, header, zero) = (4, 2, 8)
-        case .q4_1: (bits, header, zero) = (4, 4, nil)
-        case .q8_0: (bits, header, zero) = (8, 2, 128)
-        default: return nil
-        }
-        blockBytes = type.blockBytes
-    }
-
-    /// Fills a row of codes from a row of blocks.
-    func writeCodes(of row: UnsafeRawBufferPointer, to target: UnsafeMutableRawBufferPointer) {
-        let size = Self.group * bits / 8
-        for block in 0..<row.count / blockBytes {
-            let (codes, place) = (block * blockBytes + header, block * size)
-            for index in 0..<size {
-                if bits == 8 {
-                    // Codes of Q8_0 are signed.
-                    target[place + index] = row[codes + index] ^ 0x80
-                } else {
-                    // Blocks hold elements j and j + 16 in one byte, words one after the other.
-                    let (first, shift) = (codes + 2 * index % 16, index < 8 ? 0 : 4)
-                    let (low, high) = (row[first] >> shift & 0x0F, row[first + 1] >> shift & 0x0F)
-                    target[place + index] = low | high << 4
-                }
-            }
-        }
-    }
-
-    /// Fills a row of scales.
-    func writeScales(of row: UnsafeRawBufferPointer, to target: UnsafeMutableRawBufferPointer) {
-        for block in 0..<row.count / blockBytes {
-            for byte in 0..<2 { target[2 * block + byte] = row[block * blockBytes + byte] }
-        }
+        guard let blocks = BlockCodes(type) else { return nil }
+        self.blocks = blocks
     }
 
     /// Fills a row of biases.
@@ -68,10 +35,10 @@ struct MLXAffine {
     func writeBiases(
         of row: UnsafeRawBufferPointer, to target: UnsafeMutableRawBufferPointer
     ) throws(CodecError) {
-        for block in 0..<row.count / blockBytes {
+        for block in 0..<row.count / blocks.blockBytes {
             var half = row.loadUnaligned(
-                fromByteOffset: block * blockBytes + (zero == nil ? 2 : 0), as: UInt16.self)
-            if let zero {
+                fromByteOffset: block * blocks.blockBytes + (blocks.zero == nil ? 2 : 0), as: UInt16.self)
+            if let zero = blocks.zero {
                 half = Half.f16(Half.float(f16: UInt16(littleEndian: half)) * Float(-zero)).littleEndian
                 guard Half.float(f16: UInt16(littleEndian: half)).isFinite else {
                     throw .scaleOverflow(block: block)

@@ -44,7 +44,7 @@ struct MLXExporter: CheckpointExporter {
         let (module, groups) = (name.droppingSuffix("weight"), columns / MLXAffine.group)
         var words = ExportedTensor.Part(
             name: name, shape: [rows, columns * affine.bits / 32], type: .i32,
-            .share("codes") { affine.writeCodes(of: $0, to: $1) })
+            .share("codes") { affine.blocks.writeCodes(of: $0, to: $1) })
         words.tensor.isUnsigned = true
         return ExportedTensor(
             shape: planned.shape, format: format, reason: planned.reason, convention: convention,
@@ -52,7 +52,7 @@ struct MLXExporter: CheckpointExporter {
                 words,
                 .init(
                     name: module + Self.scales, shape: [rows, groups], type: .f16,
-                    .share("scales") { affine.writeScales(of: $0, to: $1) }),
+                    .share("scales") { affine.blocks.writeScales(of: $0, to: $1) }),
                 .init(
                     name: module + "biases", shape: [rows, groups], type: .f16,
                     .share("biases") { row, target throws(CodecError) in
@@ -78,12 +78,7 @@ struct MLXExporter: CheckpointExporter {
     /// The format of a quantized matrix: that of the plan, or Q8_0 where a rule chose one that MLX does not hold.
     private func format(of planned: PlannedTensor, output: String) throws(CheckpointError) -> WeightFormat {
         if let type = planned.format.ggmlType, MLXAffine(type) != nil { return planned.format }
-        let isByRule =
-            switch planned.reason {
-            case .mixture, .shape: planned.isStored
-            case .defaultType, .kept, .override, .lattice: false
-            }
-        if isByRule, planned.columns.isMultiple(of: MLXAffine.group) { return .ggml(.q8_0) }
+        if planned.isByRule, planned.columns.isMultiple(of: MLXAffine.group) { return .ggml(.q8_0) }
         throw CheckpointError(
             .invalidRequest, path: output, subject: "tensor '\(planned.name)'",
             "MLX's affine groups do not hold \(planned.format)",
@@ -109,9 +104,4 @@ struct MLXExporter: CheckpointExporter {
         exporter.configuration = [.init("quantization", quantization)]
         return try exporter.layout(of: tensors, of: model, request, notes: &notes)
     }
-}
-
-extension PlannedTensor {
-    /// Whether its values are the source's.
-    fileprivate var isStored: Bool { if case .stored = source { true } else { false } }
 }
