@@ -26,6 +26,9 @@ struct ConvertCommand: ParsableCommand {
                 nibble convert gemma-3-270m -o gemma.gguf --target-bpw 4.5 --calibrate wiki.train.txt
               Files of several types in a folder, for which the text is gone through once:
                 nibble convert gemma-3-270m -o gemma-files --type q4_0 --type q4_k_m --calibrate wiki.train.txt
+              For Ollama, with a Modelfile; and into Ollama's own models, to be run at once:
+                nibble convert gemma-3-270m -o gemma-ollama --for ollama
+                nibble convert gemma-3-270m -o gemma-3-270m:q4_0 --for ollama --install
               Back to a folder that transformers loads:
                 nibble convert gemma.bf16.gguf -o gemma-folder
             """
@@ -84,15 +87,7 @@ struct ConvertCommand: ParsableCommand {
             valueName: "file"))
     var savePlan: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "The form of the output: \(CheckpointExporters.all.map(\.name).joined(separator: ", ")).",
-            discussion: """
-                By default what its name and type mean: a file that ends in .gguf is GGUF, a folder is one of the hub. \
-                mlx is asked for by name: a folder of q4_0, q4_1 or q8_0 for mlx-lm, with the values of the GGUF file.
-                """,
-            valueName: "form"))
-    var format: String?
+    @OptionGroup var form: OutputFormOptions
 
     @Option(
         help: ArgumentHelp(
@@ -154,21 +149,9 @@ struct ConvertCommand: ParsableCommand {
             }
         }
         let isFile = output.lowercased().hasSuffix(".gguf")
-        if let format {
-            guard let exporter = CheckpointExporters.named(format) else {
-                let names = CheckpointExporters.all.map(\.name).joined(separator: ", ")
-                throw ValidationError("--format is '\(format)', expected \(names)")
-            }
-            if let ending = exporter.fileEnding, !isFile {
-                throw ValidationError(
-                    "\(format) is a file: name an output that ends in \(ending), not '\(output)'")
-            }
-            if exporter.fileEnding == nil, isFile {
-                throw ValidationError("\(format) is a folder: name one as output, not '\(output)'")
-            }
-            if type.count > 1 {
-                throw ValidationError("--format is for one type: several make files by type")
-            }
+        try form.validate(output: output)
+        if form.exporter != nil, type.count > 1 {
+            throw ValidationError("--format and --for are for one type: several make files by type")
         }
         guard type.count > 1 else { return }
         if let twice = type.first(where: { one in type.count { $0 == one } > 1 }) {
@@ -184,8 +167,10 @@ struct ConvertCommand: ParsableCommand {
 
     func run() throws {
         try Session.run { session in
-            let requests = try requests(threads: threads.count(session), level: session.kernels)
-            if calibration.isAsked { return try calibrate(requests, session) }
+            let destination = try form.destination(output)
+            let requests = try requests(
+                destination, threads: threads.count(session), level: session.kernels)
+            if calibration.isAsked { return try calibrate(requests, destination, session) }
             let source = try ModelCheckpoint(path: input)
             let converters = try requests.map { try Converter($0, source: source) }
             let reports = converters.map { ConversionReport($0) }
@@ -196,7 +181,7 @@ struct ConvertCommand: ParsableCommand {
                     ? try StandardOutput.print(ConversionSet.document(reports.map { $0.planJSON() }))
                     : try StandardOutput.print(reports.map(\.planTable).joined(separator: "\n\n"))
             }
-            try prepare(requests)
+            try prepare(requests, destination)
             let progress = ProgressLine(isQuiet: quiet)
             var summaries: [ConversionSummary] = []
             for (converter, report) in zip(converters, reports) {
@@ -208,14 +193,21 @@ struct ConvertCommand: ParsableCommand {
                         isCancelled: { session.isInterrupted }))
                 progress.finish()
             }
+            let next = try destination.finish(requests[0].plan.type)
             let all = zip(reports, summaries)
             return json
                 ? try StandardOutput.print(ConversionSet.document(all.map { $0.summaryJSON($1) }))
-                : try StandardOutput.print(all.map { $0.summaryText($1) }.joined(separator: "\n\n"))
+                : try StandardOutput.print(
+                    all.map { $0.summaryText($1) }.joined(separator: "\n\n") + Self.line(next))
         }
     }
 
-    private func calibrate(_ requests: [ConversionRequest], _ session: Session) throws {
+    /// A last line, where there is one.
+    private static func line(_ text: String?) -> String { text.map { "\n" + $0 } ?? "" }
+
+    private func calibrate(
+        _ requests: [ConversionRequest], _ destination: OutputDestination, _ session: Session
+    ) throws {
         var request = try calibration.request(requests)
         if requests.count > 1, request.scratch == nil {
             request.scratch = FilePath.trimmingSlashes(output) + ".calibration"
@@ -223,7 +215,7 @@ struct ConvertCommand: ParsableCommand {
         request.planPath = savePlan
         let conversion = try CalibratedConversion(request)
         let report = CalibrationReport(conversion)
-        try prepare(requests)
+        try prepare(requests, destination)
         if request.target == nil { try save(conversion.converters[0]) }
         if dryRun {
             session.warn(report.warnings)
@@ -242,13 +234,17 @@ struct ConvertCommand: ParsableCommand {
             isCancelled: { session.isInterrupted })
         progress.finish()
         session.warn(report.notes(summary))
+        let next = try destination.finish(requests[0].plan.type)
         return json
             ? try StandardOutput.print(report.summaryJSON(summary))
-            : try StandardOutput.print(report.summaryText(summary))
+            : try StandardOutput.print(report.summaryText(summary) + Self.line(next))
     }
 
     /// Makes the folder of several outputs, unless nothing is to be written, and checks that each may be written.
-    private func prepare(_ requests: [ConversionRequest]) throws(CheckpointError) {
+    private func prepare(
+        _ requests: [ConversionRequest], _ destination: OutputDestination
+    ) throws(CheckpointError) {
+        if !dryRun { try destination.prepare(replacing: force) }
         if requests.count > 1 {
             if dryRun, !FilePath.exists(output) { return }
             try FilePath.makeFolder(output)
@@ -270,27 +266,29 @@ struct ConvertCommand: ParsableCommand {
     }
 
     /// The conversion to each type.
-    private func requests(threads: Int, level: KernelLevel) throws -> [ConversionRequest] {
+    private func requests(
+        _ destination: OutputDestination, threads: Int, level: KernelLevel
+    ) throws -> [ConversionRequest] {
         let importance = try imatrix.map { path throws(CheckpointError) in
             try ImportanceMatrix(path: path)
         }
         let file = try plan.map { path throws(CheckpointError) in try PlanFile(path: path) }
         let set = ConversionSet(input: input, folder: output)
         let outputs =
-            type.count > 1 ? type.map { ($0, set.path(of: $0)) } : [(file?.type ?? type.first, output)]
+            type.count > 1
+            ? type.map { ($0, set.path(of: $0)) } : [(file?.type ?? type.first, destination.path)]
         return outputs.map { type, output in
-            var request = request(type, file, output: output, threads: threads, level: level)
+            let exporter = destination.exporter ?? CheckpointExporters.guess(output: output, type: type)
+            var request = request(type, file, exporter, output: output, threads: threads, level: level)
             request.importance = importance
             return request
         }
     }
 
     private func request(
-        _ type: QuantizationType?, _ file: PlanFile?, output: String, threads: Int, level: KernelLevel
+        _ type: QuantizationType?, _ file: PlanFile?, _ exporter: any CheckpointExporter, output: String,
+        threads: Int, level: KernelLevel
     ) -> ConversionRequest {
-        let exporter =
-            format.flatMap(CheckpointExporters.named)
-            ?? CheckpointExporters.guess(output: output, type: type)
         var plan = QuantizationPlan(type ?? exporter.defaultType)
         plan.file = file
         plan.isPure = pure

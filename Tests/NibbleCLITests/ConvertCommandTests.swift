@@ -169,7 +169,10 @@ struct ConvertCommandTests {
         let made = try CommandLineTool.run(["convert", input, "-o", output, "--format", "mlx", "--quiet"])
         #expect(made.status == 0 && made.output.contains("Q4_0 biases"), "\(made)")
         for (arguments, words) in [
-            (["-o", folder.file("a"), "--format", "mlc"], "expected gguf, hub, compressed-tensors, mlx"),
+            (
+                ["-o", folder.file("a"), "--format", "mlc"],
+                "expected gguf, hub, compressed-tensors, sbs, mlx"
+            ),
             (["-o", folder.file("a.gguf"), "--format", "mlx"], "mlx is a folder"),
             (
                 ["-o", folder.file("a"), "--format", "gguf"],
@@ -177,15 +180,20 @@ struct ConvertCommandTests {
             ),
             (
                 ["-o", folder.file("a"), "--format", "mlx", "--type", "q4_0", "--type", "q8_0"],
-                "is for one type"
+                "are for one type"
             ),
+            (["-o", folder.file("a"), "--for", "vllm", "--format", "mlx"], "--for chooses a form"),
+            (["-o", folder.file("a.gguf"), "--for", "ollama"], "--for ollama is a folder"),
+            (["-o", "a", "--for", "mlx", "--install"], "--install is for --for ollama or lmstudio"),
         ] {
             let result = try CommandLineTool.run(["convert", input] + arguments)
             #expect(result.status == 64 && result.errors.contains(words), "\(result)")
         }
         // Nobody meant a form that has to be asked for.
         let guessed = try CommandLineTool.run(["convert", input, "-o", folder.file("b"), "--type", "q4_0"])
-        #expect(guessed.status == 1 && guessed.errors.contains("or --format mlx"), "\(guessed)")
+        #expect(
+            guessed.status == 1 && guessed.errors.contains("--format mlx or compressed-tensors"), "\(guessed)"
+        )
         let other = try CommandLineTool.run(
             ["convert", input, "-o", folder.file("c"), "--type", "q4_k_m", "--format", "mlx"])
         #expect(other.errors.contains("do not hold q4_k_m; choose q4_0, q4_1 or q8_0"), "\(other)")

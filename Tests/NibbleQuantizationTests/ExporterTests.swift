@@ -144,7 +144,7 @@ struct ExporterTests {
     @Test("The list has each of them once, and a command line's guess comes from those that need no name")
     func list() {
         let names = CheckpointExporters.all.map(\.name)
-        #expect(names.sorted() == ["compressed-tensors", "gguf", "hub", "mlx", "sbs"])
+        #expect(names.sorted() == ["compressed-tensors", "gguf", "hub", "lmstudio", "mlx", "ollama", "sbs"])
         #expect(names.allSatisfy { CheckpointExporters.named($0)?.name == $0 })
         for (output, type, name) in [
             ("a.gguf", nil, "gguf"), ("a.GGUF", .q4_0, "gguf"), ("a.gguf", .int4, "gguf"), ("a", nil, "hub"),

@@ -13,6 +13,7 @@ struct QATExportCommand: ParsableCommand {
             EXAMPLES
               nibble qat export run -o gemma.qat.gguf
               nibble qat export run -o gemma-qat-unquantized --state best
+              nibble qat export run -o gemma-qat-mlx --for mlx
             """
     )
 
@@ -21,6 +22,8 @@ struct QATExportCommand: ParsableCommand {
 
     @Option(name: .shortAndLong, help: "A path that ends in .gguf, or else a folder for safetensors.")
     var output: String
+
+    @OptionGroup var form: OutputFormOptions
 
     @Option(help: ArgumentHelp("Which saved state: last, best, or a step.", valueName: "state"))
     var state: ExportState = .init(state: .last)
@@ -43,6 +46,7 @@ struct QATExportCommand: ParsableCommand {
     var quiet = false
 
     func validate() throws {
+        try form.validate(output: output)
         guard let type, type.isGGUF, ![.f32, .f16, .bf16].contains(type) else { return }
         throw ValidationError("a folder holds f32, f16 or bf16, not \(type.rawValue)")
     }
@@ -56,10 +60,13 @@ struct QATExportCommand: ParsableCommand {
             export.replacesOutput = force
             export.level = session.kernels
             let progress = ProgressLine(isQuiet: quiet)
-            let exporter = CheckpointExporters.guess(
-                output: output, type: try type ?? RunStatus(path: path).type)
+            let destination = try form.destination(output)
+            let trained = try RunStatus(path: path).type
+            let exporter =
+                destination.exporter ?? CheckpointExporters.guess(output: output, type: type ?? trained)
+            try destination.prepare(replacing: force)
             let summary = try export.write(
-                to: output, exporter: exporter, threads: threads.count(session),
+                to: destination.path, exporter: exporter, threads: threads.count(session),
                 version: NibbleVersion.current,
                 progress: { progress.update(elapsed: $0.elapsed, ConversionReport.line($0)) },
                 isCancelled: { session.isInterrupted })
@@ -67,6 +74,7 @@ struct QATExportCommand: ParsableCommand {
             session.warn(summary.notes)
             try StandardOutput.print("\(output): \(Text.bytes(summary.outputBytes))")
             if let report = summary.export { try StandardOutput.print("\(report)") }
+            if let next = try destination.finish(trained) { try StandardOutput.print(next) }
         }
     }
 }

@@ -55,3 +55,8 @@ struct TensorTypeOverride: ExpressibleByArgument {
 }
 
 extension CalibrationQuality: ExpressibleByArgument {}
+
+extension Consumer: ExpressibleByArgument {
+    /// Any case.
+    public init?(argument: String) { self.init(rawValue: argument.lowercased()) }
+}

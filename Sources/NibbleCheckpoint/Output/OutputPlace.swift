@@ -113,6 +113,9 @@ extension HubFile {
             }
         }
         guard !FilePath.isFolder(path) else { return false }
+        if name == "Modelfile" || GGUFCheckpoint.isPart(name, of: GGUFCheckpoint.fileName(inFolder: folder)) {
+            return true
+        }
         return namesOfCheckpoints.contains(name) || name == SafetensorsCheckpoint.fileName
             || name == SafetensorsCheckpoint.indexName
             || SafetensorsCheckpoint.ShardName(name)?.prefix == "model"

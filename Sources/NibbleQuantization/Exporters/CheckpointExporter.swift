@@ -64,8 +64,12 @@ public enum CheckpointExporters {
     public static let sbs: any CheckpointExporter = SBSExporter()
     /// Folders that mlx-lm loads, of Q4_0, Q4_1 and Q8_0.
     public static let mlx: any CheckpointExporter = MLXExporter()
+    /// Folders of a GGUF file and a Modelfile.
+    public static let ollama: any CheckpointExporter = OllamaExporter()
+    /// Folders of a GGUF file as LM Studio has them.
+    public static let lmStudio: any CheckpointExporter = LMStudioExporter()
     /// All of them.
-    public static let all = guessed + [mlx]
+    public static let all = guessed + [mlx, ollama, lmStudio]
     /// Those that ``guess(output:type:)`` tries, in this order: the others are asked for by name.
     private static let guessed = [gguf, hub, compressedTensors, sbs]
 
