@@ -114,6 +114,12 @@ struct ConvertCommand: ParsableCommand {
                 """))
     var ignoreGrid = false
 
+    @Flag(
+        help: ArgumentHelp(
+            "Write the vision tower and its projector instead, as a GGUF file that llama.cpp calls mmproj.",
+            discussion: "Of a hub folder of Gemma 3 from 4B; --type f16 (default), bf16, f32 or q8_0."))
+    var mmproj = false
+
     @OptionGroup(title: "CALIBRATION") var calibration: CalibrationCommandOptions
 
     @OptionGroup var threads: ThreadOptions
@@ -149,6 +155,7 @@ struct ConvertCommand: ParsableCommand {
             }
         }
         let isFile = output.lowercased().hasSuffix(".gguf")
+        if mmproj { try validateVision(others) }
         try form.validate(output: output)
         if form.exporter != nil, type.count > 1 {
             throw ValidationError("--format and --for are for one type: several make files by type")
@@ -165,8 +172,62 @@ struct ConvertCommand: ParsableCommand {
         }
     }
 
+    private func validateVision(_ others: [(name: String, isSet: Bool)]) throws {
+        let unused =
+            others.filter { $0.name != "type" } + [
+                ("plan", plan != nil), ("save-plan", savePlan != nil), ("imatrix", imatrix != nil),
+                ("calibrate", calibration.isAsked), ("dither", dither != nil), ("format", form.format != nil),
+                ("for", form.consumer != nil), ("split-max-size", splitMaxSize != nil),
+            ]
+        if let first = unused.first(where: \.isSet) {
+            throw ValidationError("--mmproj writes the vision tower, which --\(first.name) is not for")
+        }
+        guard type.count <= 1, visionType != nil else {
+            throw ValidationError(
+                "--mmproj is of one type: \(VisionConversion.types.map { $0.description.lowercased() }.joined(separator: ", "))"
+            )
+        }
+        guard output.lowercased().hasSuffix(".gguf") else {
+            throw ValidationError("--mmproj is a file: name an output that ends in .gguf, not '\(output)'")
+        }
+    }
+
+    /// The type of the vision tower's matrices.
+    private var visionType: GGMLType? {
+        guard let type = type.first else { return .f16 }
+        return type.format.ggmlType.flatMap { VisionConversion.types.contains($0) ? $0 : nil }
+    }
+
+    private func convertVision(_ session: Session) throws {
+        let conversion = VisionConversion(try VisionTower(path: input), type: visionType ?? .f16)
+        if dryRun {
+            let rows = conversion.tower.tensors.map { tensor in
+                [
+                    tensor.name, tensor.entry.shape.map(String.init).joined(separator: "x"),
+                    tensor.type(in: conversion.type).description,
+                ]
+            }
+            return try StandardOutput.print(Text.table([["tensor", "shape", "to"]] + rows, right: []))
+        }
+        let summary = try conversion.write(
+            to: output, threads: threads.count(session), replacing: force, level: session.kernels,
+            isCancelled: { session.isInterrupted })
+        guard json else {
+            return try StandardOutput.print(
+                "\(output)\nvision tower, \(summary.tensorCount) tensors as \(conversion.type), "
+                    + Text.bytes(summary.byteCount))
+        }
+        try StandardOutput.print(
+            JSONValue.members([
+                "input": .string(input), "output": .string(output),
+                "type": .string(conversion.type.description),
+                "tensors": .integer(summary.tensorCount), "output_bytes": .integer(summary.byteCount),
+            ]))
+    }
+
     func run() throws {
         try Session.run { session in
+            if mmproj { return try convertVision(session) }
             let destination = try form.destination(output)
             let requests = try requests(
                 destination, threads: threads.count(session), level: session.kernels)

@@ -179,6 +179,7 @@ struct ConversionReport {
         for leftOut in converter.model.leftOut {
             text +=
                 "\nleft out: \(leftOut.reason), \(leftOut.count) tensors, \(Text.bytes(leftOut.byteCount))"
+                + (leftOut.reason == "vision tower" ? "; --mmproj writes it" : "")
         }
         return text
     }
