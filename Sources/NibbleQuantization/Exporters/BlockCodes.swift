@@ -51,4 +51,13 @@ struct BlockCodes {
             for byte in 0..<2 { target[2 * block + byte] = row[block * blockBytes + byte] }
         }
     }
+
+    /// The same as F32, from halves that another part has.
+    static func widen(_ halves: UnsafeRawBufferPointer, to target: UnsafeMutableRawBufferPointer) {
+        for index in 0..<halves.count / 2 {
+            let half = UInt16(littleEndian: halves.loadUnaligned(fromByteOffset: 2 * index, as: UInt16.self))
+            target.storeBytes(
+                of: Half.float(f16: half).bitPattern.littleEndian, toByteOffset: 4 * index, as: UInt32.self)
+        }
+    }
 }

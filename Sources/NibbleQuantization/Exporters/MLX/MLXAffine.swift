@@ -12,7 +12,8 @@ internal import NibbleNumerics
 /// | `NAME.scales` | F16 | `[rows, columns / 32]` | d |
 /// | `NAME.biases` | F16 | `[rows, columns / 32]` | -8 d of Q4_0, -128 d of Q8_0, m of Q4_1 |
 ///
-/// Scales are halves, as those of the blocks are: BF16 would round most of them. Source: mlx, `fast.cpp` and
+/// Scales are halves, as those of the blocks are: BF16 would round most of them. Those of Gemma's embedding are the same numbers
+/// in F32. Source: mlx, `fast.cpp` and
 /// `quantized.cpp`; mlx-lm, `utils.py`.
 struct MLXAffine {
     /// Elements of a group.

@@ -46,20 +46,40 @@ struct MLXExporter: CheckpointExporter {
             name: name, shape: [rows, columns * affine.bits / 32], type: .i32,
             .share("codes") { affine.blocks.writeCodes(of: $0, to: $1) })
         words.tensor.isUnsigned = true
+        // mlx-lm gives embeddings the type of their scales, and of a Gemma 3 in F16 keeps the residual stream in that.
+        let isWide = planned.role.kind == .tokenEmbedding && model.configuration.architecture == .gemma3
         return ExportedTensor(
             shape: planned.shape, format: format, reason: planned.reason, convention: convention,
             parts: [
                 words,
-                .init(
-                    name: module + Self.scales, shape: [rows, groups], type: .f16,
-                    .share("scales") { affine.blocks.writeScales(of: $0, to: $1) }),
-                .init(
-                    name: module + "biases", shape: [rows, groups], type: .f16,
-                    .share("biases") { row, target throws(CodecError) in
-                        try affine.writeBiases(of: row, to: target)
-                    }),
+                Self.part(
+                    module + Self.scales, [rows, groups], isWide: isWide
+                ) { row, target throws(CodecError) in affine.blocks.writeScales(of: row, to: target) },
+                Self.part(
+                    module + "biases", [rows, groups], isWide: isWide
+                ) { row, target throws(CodecError) in try affine.writeBiases(of: row, to: target) },
             ])
     }
+
+    /// Numbers of groups: the halves that `fill` writes, or these as F32.
+    private static func part(
+        _ name: String, _ shape: [Int], isWide: Bool, _ fill: @escaping ExportedTensor.Fill
+    ) -> ExportedTensor.Part {
+        guard isWide else {
+            return .init(name: name, shape: shape, type: .f16, .share(label(of: name), fill))
+        }
+        return .init(
+            name: name, shape: shape, type: .f32,
+            .share(label(of: name)) { row, target throws(CodecError) in
+                let halves = UnsafeMutableRawBufferPointer.allocate(byteCount: target.count / 2, alignment: 2)
+                defer { halves.deallocate() }
+                try fill(row, halves)
+                BlockCodes.widen(UnsafeRawBufferPointer(halves), to: target)
+            })
+    }
+
+    /// `scales` or `biases`.
+    private static func label(of name: String) -> String { String(name.split(separator: ".").last ?? "") }
 
     /// BF16 where it holds the values, F32 else; and for Gemma's norms, which mlx-lm adds one to in their own type: in BF16 that
     /// rounds them to a part in 256.
