@@ -11,6 +11,8 @@ public struct TensorLattice: Sendable {
     /// Values that are tested where blocks are small, spread over the matrix in runs.
     private static let runs = 16
     private static let runLength = 4096
+    /// Bytes that the system may map beside those that are asked for.
+    private static let pagesAround = 1 << 16
 
     /// Looks at a sample.
     ///
@@ -59,7 +61,15 @@ public struct TensorLattice: Sendable {
         let step = max(count / runs / size * size, length)
         var counts = LatticeCounts()
         for start in stride(from: 0, to: count, by: step) {
-            guard let values = tensor.values(of: start..<min(start + length, count)) else { return nil }
+            let run = start..<min(start + length, count)
+            guard let values = tensor.values(of: run) else { return nil }
+            // Pages of all samples of a large model are many, and the system maps those around them as well.
+            if let bytes = tensor.byteRange(run) {
+                tensor.file.release(
+                    max(
+                        bytes.lowerBound - pagesAround, 0)..<min(
+                            bytes.upperBound + pagesAround, tensor.file.count))
+            }
             counts += encoding.counts(values.span, columns: columns)
             // Blocks are tested where they are, whatever rows they belong to.
             if counts.exact + counts.rounded == 0, counts.tested >= 8 { break }
