@@ -90,13 +90,15 @@ public struct Tokenizer: Sendable {
         }
     }
 
-    /// Reads the tokenizer of a `.gguf` file or of a hub folder; weights need not be there.
+    /// Reads the tokenizer of a `.gguf` file, of a hub folder, whose weights need not be there, or of an `.sbs` file.
     ///
     /// - Throws: ``CheckpointError`` where the tokenizer cannot be read, and as ``init(_:path:)`` does.
     public init(path: String) throws(CheckpointError) {
         if FilePath.isFolder(path) || path.hasSuffix(".safetensors") || path.hasSuffix(".json") {
             let folder = FilePath.isFolder(path) ? path : FilePath.folder(of: path)
             try self.init(try HubDescription(folder: folder).vocabulary(), path: path)
+        } else if path.lowercased().hasSuffix(".sbs") {
+            try self.init(ModelCheckpoint(path: path))
         } else {
             let metadata = try GGUFCheckpoint(path: path).metadata
             try self.init(Vocabulary(ggufMetadata: metadata, path: path), path: path)

@@ -184,6 +184,14 @@ struct PackedWeightsTests {
                 "puts columns into groups"
             ),
             (
+                [("a.weight", "U32", [0, 1 << 60]), ("a.scales", "BF16", [0, 1 << 60]), biases], Self.affine,
+                "tensor 'a.weight'", "has the extents 0 x 1152921504606846976"
+            ),
+            (
+                [("a.weight", "I8", [0, 1 << 60]), ("a.weight_scale", "BF16", [0, 1])], Self.integers,
+                "tensor 'a.weight'", "has the extents 0 x 1152921504606846976"
+            ),
+            (
                 [("a.weight", "I8", [2, 30]), ("a.weight_scale", "BF16", [2, 4])], Self.integers,
                 "tensor 'a.weight_scale'", "is 2 x 4 for 2 rows of 30"
             ),

@@ -49,6 +49,10 @@ struct SBSTests {
             let part = found.elementCount / 3..<found.elementCount / 3 + 5
             #expect(found.values(of: part) == Array(expected[part]))
         }
+        let inspection = try CheckpointInspection(path: folder.file("a.sbs"))
+        #expect(inspection.format == "gemma.cpp" && inspection.tensors.count == model.tensors.count)
+        #expect(inspection.obstacle == nil && inspection.tokenizer?.hasPrefix("SentencePiece") == true)
+        #expect(try Tokenizer(path: folder.file("a.sbs")).vocabularySize == own.vocabularySize)
         // The tokenizer is the folder's, but for what only its other files say.
         let (tokens, others) = (try Tokenizer(model).vocabulary, try Tokenizer(source).vocabulary)
         let differing = zip(tokens.tokens, others.tokens).count { $0 != $1 }

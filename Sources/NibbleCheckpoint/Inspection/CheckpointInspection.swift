@@ -100,6 +100,21 @@ public struct CheckpointInspection: Sendable {
             }
             tokenizer = vocabulary.map(Self.line)
             notes = (model?.notes ?? []) + (vocabulary?.notes ?? [])
+        } else if path.lowercased().hasSuffix(".sbs") {
+            // Without its configuration such a file is none.
+            guard let model, case .sbs(let stored) = model.source else { throw obstacle ?? .notRead(path) }
+            format = "gemma.cpp"
+            tensors = model.tensors.map(\.entry)
+            metadata = nil
+            (provenance, provenanceProblem) = (nil, nil)
+            architecture = model.configuration.architecture.rawValue
+            name = try stored.value("general.name")?.text
+            let vocabulary: Vocabulary?
+            (vocabulary, tokenizerProblem) = Self.reading { () throws(CheckpointError) -> Vocabulary? in
+                try Vocabulary(ggufMetadata: stored, path: path)
+            }
+            tokenizer = vocabulary.map(Self.line)
+            notes = model.notes + (vocabulary?.notes ?? [])
         } else {
             let file = try GGUFCheckpoint(path: path)
             let version = file.files.first?.version ?? 3
@@ -147,5 +162,12 @@ public struct CheckpointInspection: Sendable {
         let control = vocabulary.kinds.count { $0 == .control }
         let template = vocabulary.chatTemplates.isEmpty ? "no chat template" : "chat template"
         return "\(kind), \(vocabulary.tokens.count) tokens, \(control) of them control, \(template)"
+    }
+}
+
+extension CheckpointError {
+    /// That a file was opened and is none of its kind.
+    fileprivate static func notRead(_ path: String) -> CheckpointError {
+        CheckpointError(.malformed, path: path, "is no file of gemma.cpp")
     }
 }

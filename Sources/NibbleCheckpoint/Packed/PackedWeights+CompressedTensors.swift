@@ -85,6 +85,7 @@ extension PackedWeights {
     private mutating func add(
         _ codes: PackedIntegers, _ rows: Int, _ columns: Int, as name: String, of parts: [String]
     ) throws(CheckpointError) {
+        try checkExtents([rows, columns], of: name)
         let (scaleName, zeroName) = (name + "_scale", name + "_zero_point")
         let own = part(scaleName)?.entry.shape ?? []
         let groups = own.count == 1 ? 1 : own.last ?? 0

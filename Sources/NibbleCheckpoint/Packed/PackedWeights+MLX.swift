@@ -22,6 +22,7 @@ extension PackedWeights {
                 "is \(words.type.rawValue) \(words.shape.extents) beside scales of \(scales.shape.extents), "
                     + "expected rows of U32 words and of scales")
         }
+        try checkExtents(words.shape + scales.shape, of: name)
         let (group, bits) = try mlxForm(of: module)
         let (rows, columns) = (words.shape[0], scales.shape[1] * group)
         guard words.shape[1] * 32 == columns * bits else {

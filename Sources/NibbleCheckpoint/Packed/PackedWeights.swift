@@ -134,6 +134,13 @@ struct PackedWeights {
         return TensorEntry(name: name, shape: shape, type: type, file: file.file, range: entry.range)
     }
 
+    /// Throws where an extent is 0, or so large that products of them overflow.
+    func checkExtents(_ extents: [Int], of name: String) throws(CheckpointError) {
+        guard extents.allSatisfy({ (1...Int(Int32.max)).contains($0) }) else {
+            throw inconsistent(name, "has the extents \(extents.extents)")
+        }
+    }
+
     func inconsistent(_ name: String, _ problem: String) -> CheckpointError {
         CheckpointError(
             .inconsistent, path: stored[name]?.file.file.path ?? path, subject: "tensor '\(name)'", problem)

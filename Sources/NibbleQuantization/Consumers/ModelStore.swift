@@ -1,3 +1,4 @@
+internal import CLibrary
 public import NibbleCheckpoint
 
 /// The folder in which a program keeps its models, and a model's place there: what `--install` writes to.
@@ -75,6 +76,8 @@ public struct ModelStore: Sendable {
             }
         }
         try FilePath.makeFolder(FilePath.folder(of: output))
+        // What a killed run left, in a folder of Nibble's own.
+        if ollamaName != nil { unlink(output) }
     }
 
     /// Puts what was written to ``output`` where the program finds it.
