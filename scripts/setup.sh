@@ -85,7 +85,7 @@ install_packages() {
 
 if is_debian; then
     # libgomp1 is what llama.cpp's Python package expects the system to have.
-    install_packages ca-certificates git libgomp1 libopenblas-dev pkg-config
+    install_packages ca-certificates git libcurl4 libgomp1 libopenblas-dev pkg-config
 else
     missing=()
     command -v git >/dev/null || missing+=(git)
