@@ -1,4 +1,5 @@
 internal import ArgumentParser
+internal import NibbleHub
 
 /// A command whose arguments name checkpoints, which may be repositories on a hub.
 protocol TakesCheckpoints: ParsableCommand {
@@ -13,6 +14,12 @@ extension TakesCheckpoints {
     /// Pulls what is named by its repository.
     mutating func pullCheckpoints() throws {
         var command = self
+        var namesRepository = false
+        try command.replaceCheckpoints {
+            namesRepository = namesRepository || HubRepository.isName($0)
+            return $0
+        }
+        guard namesRepository else { return }
         let isQuiet = quiet
         try Session.run { session in
             try command.replaceCheckpoints { try HubInput.path($0, session, isQuiet: isQuiet) }
