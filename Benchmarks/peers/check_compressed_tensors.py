@@ -13,10 +13,8 @@ Needs torch, transformers, compressed-tensors, safetensors and gguf. Exits with 
 F32 does by more than 0.1 %.
 """
 
-import argparse
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -26,20 +24,7 @@ from gguf import GGUFReader
 from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from folders import gguf_modules, gguf_values, nibble_perplexity, perplexity, relative_error, text_chunks
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--nibble", required=True)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--gguf", type=Path, required=True)
-    parser.add_argument("--text", type=Path, required=True)
-    parser.add_argument("--context", type=int, default=512)
-    parser.add_argument("--chunks", type=int, default=4)
-    parser.add_argument("--prompt", default="The capital of France is")
-    parser.add_argument("--tokens", type=int, default=24)
-    return parser.parse_args()
+from folders import arguments, gguf_modules, gguf_values, nibble_perplexity, perplexity, relative_error, text_chunks
 
 
 def scheme_of(module, groups):
@@ -78,7 +63,7 @@ def compare_values(folder, reader):
 
 
 def main():
-    options = arguments()
+    options = arguments(__doc__)
     reader = GGUFReader(options.gguf)
     count, modules, different, worst = compare_values(options.folder, reader)
     print(f"{count} of {modules} quantized modules compared with {options.gguf.name}, {different} differ in F32.")

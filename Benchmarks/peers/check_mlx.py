@@ -12,30 +12,15 @@ Needs mlx[cpu], mlx-lm and gguf. Exits with 1 where values differ, or the perple
 does by more than 0.1 %.
 """
 
-import argparse
 import json
 import sys
-from pathlib import Path
 
 import mlx.core as mx
 import numpy as np
 from gguf import GGUFReader
 from mlx_lm import generate, load
 
-from folders import gguf_modules, gguf_values, nibble_perplexity, perplexity, relative_error, text_chunks
-
-
-def arguments():
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--nibble", required=True)
-    parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--gguf", type=Path, required=True)
-    parser.add_argument("--text", type=Path, required=True)
-    parser.add_argument("--context", type=int, default=512)
-    parser.add_argument("--chunks", type=int, default=4)
-    parser.add_argument("--prompt", default="The capital of France is")
-    parser.add_argument("--tokens", type=int, default=24)
-    return parser.parse_args()
+from folders import arguments, gguf_modules, gguf_values, nibble_perplexity, perplexity, relative_error, text_chunks
 
 
 def compare_values(folder, reader):
@@ -65,7 +50,7 @@ def compare_values(folder, reader):
 
 
 def main():
-    options = arguments()
+    options = arguments(__doc__)
     reader = GGUFReader(options.gguf)
     count, modules, different, worst = compare_values(options.folder, reader)
     print(f"{count} of {modules} quantized modules compared with {options.gguf.name}, {different} differ in F32.")

@@ -1,8 +1,10 @@
-"""What the checks of written folders share: the values of the GGUF file of the same plan under the hub's names, and the
-chunks that perplexities are measured on."""
+"""What the checks of written folders share: their arguments, the values of the GGUF file of the same plan under the hub's
+names, and the chunks that perplexities are measured on."""
 
+import argparse
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 from gguf.constants import MODEL_ARCH_NAMES
@@ -10,6 +12,19 @@ from gguf.quants import dequantize
 from gguf.tensor_mapping import get_tensor_name_map
 
 from processes import run
+
+
+def arguments(documentation):
+    parser = argparse.ArgumentParser(description=documentation.split("\n")[0])
+    parser.add_argument("--nibble", required=True)
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--gguf", type=Path, required=True)
+    parser.add_argument("--text", type=Path, required=True)
+    parser.add_argument("--context", type=int, default=512)
+    parser.add_argument("--chunks", type=int, default=4)
+    parser.add_argument("--prompt", default="The capital of France is")
+    parser.add_argument("--tokens", type=int, default=24)
+    return parser.parse_args()
 
 
 def field(reader, key):
