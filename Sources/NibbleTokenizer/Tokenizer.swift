@@ -94,12 +94,12 @@ public struct Tokenizer: Sendable {
     ///
     /// - Throws: ``CheckpointError`` where the tokenizer cannot be read, and as ``init(_:path:)`` does.
     public init(path: String) throws(CheckpointError) {
-        if FilePath.isFolder(path) || path.hasSuffix(".safetensors") || path.hasSuffix(".json") {
+        switch CheckpointForm(path: path) {
+        case .hub:
             let folder = FilePath.isFolder(path) ? path : FilePath.folder(of: path)
             try self.init(try HubDescription(folder: folder).vocabulary(), path: path)
-        } else if path.lowercased().hasSuffix(".sbs") {
-            try self.init(ModelCheckpoint(path: path))
-        } else {
+        case .sbs: try self.init(ModelCheckpoint(path: path))
+        case .gguf:
             let metadata = try GGUFCheckpoint(path: path).metadata
             try self.init(Vocabulary(ggufMetadata: metadata, path: path), path: path)
         }

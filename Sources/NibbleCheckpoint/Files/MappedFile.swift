@@ -90,6 +90,17 @@ public final class MappedFile: @unchecked Sendable {
         advise(inward(range), Int32(MADV_DONTNEED))
     }
 
+    /// Reads the whole file once, a piece at a time, whose pages are given back.
+    package func forEachPiece(_ body: (UnsafeRawBufferPointer) -> Void) {
+        for start in stride(from: 0, to: count, by: Self.piece) {
+            let range = start..<min(start + Self.piece, count)
+            body(UnsafeRawBufferPointer(rebasing: bytes[range]))
+            release(range)
+        }
+    }
+
+    private static let piece = 1 << 24
+
     private func advise(_ range: Range<Int>, _ advice: Int32) {
         guard let start = bytes.baseAddress, !range.isEmpty else { return }
         _ = madvise(UnsafeMutableRawPointer(mutating: start + range.lowerBound), range.count, advice)

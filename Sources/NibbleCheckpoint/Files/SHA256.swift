@@ -46,6 +46,13 @@ package struct SHA256: Sendable {
     /// ``finalized()`` as 64 hexadecimal digits in lower case.
     package var hex: String { Self.digits(of: finalized()) }
 
+    /// The digest of a file, in hexadecimal.
+    package static func hex(_ file: MappedFile) -> String {
+        var hash = SHA256()
+        file.forEachPiece { hash.update($0) }
+        return hash.hex
+    }
+
     /// The digest of `bytes`, in hexadecimal.
     package static func hex(_ bytes: some Sequence<UInt8>) -> String {
         var hash = SHA256()

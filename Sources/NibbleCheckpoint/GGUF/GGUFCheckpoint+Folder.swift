@@ -12,6 +12,15 @@ extension GGUFCheckpoint {
         return String(plain).droppingSuffix(".gguf") + ".gguf"
     }
 
+    /// The paths of all parts of a split file, the first of which is given; nil where its name is no first part's.
+    package static func parts(ofFirst path: String) -> [String]? {
+        let ending = ".gguf"
+        guard path.hasSuffix(ending), let count = Int(path.dropLast(ending.count).suffix(5)), count > 0,
+            let prefix = Split.prefix(of: path, count: count)
+        else { return nil }
+        return (0..<count).map { Split.path(prefix: prefix, number: $0, count: count) }
+    }
+
     /// Whether a name is that of a file, or of a part that it is split into.
     static func isPart(_ name: String, of file: String) -> Bool {
         if name == file { return true }

@@ -83,7 +83,9 @@ public struct CheckpointInspection: Sendable {
         do throws(CheckpointError) { model = try ModelCheckpoint(path: path) } catch { obstacle = error }
         self.obstacle = obstacle
         computationObstacle = model?.obstacles.first
-        if FilePath.isFolder(path) || path.hasSuffix(".safetensors") || path.hasSuffix(".json") {
+        let readVocabulary: () throws(CheckpointError) -> Vocabulary?
+        switch CheckpointForm(path: path) {
+        case .hub:
             let weights = try SafetensorsCheckpoint(path: path)
             format = weights.files.count == 1 ? "safetensors" : "safetensors, \(weights.files.count) shards"
             tensors = Self.tensors(of: weights, path: path)
@@ -93,14 +95,11 @@ public struct CheckpointInspection: Sendable {
             }
             architecture = model?.configuration.architecture.rawValue
             name = nil
-            let vocabulary: Vocabulary?
-            (vocabulary, tokenizerProblem) = Self.reading { () throws(CheckpointError) -> Vocabulary? in
+            readVocabulary = { [model] () throws(CheckpointError) in
                 guard case .hub(let description)? = model?.source else { return nil }
                 return try description.vocabulary()
             }
-            tokenizer = vocabulary.map(Self.line)
-            notes = (model?.notes ?? []) + (vocabulary?.notes ?? [])
-        } else if path.lowercased().hasSuffix(".sbs") {
+        case .sbs:
             // Without its configuration such a file is none.
             guard let model, case .sbs(let stored) = model.source else { throw obstacle ?? .notRead(path) }
             format = "gemma.cpp"
@@ -109,13 +108,10 @@ public struct CheckpointInspection: Sendable {
             (provenance, provenanceProblem) = (nil, nil)
             architecture = model.configuration.architecture.rawValue
             name = try stored.value("general.name")?.text
-            let vocabulary: Vocabulary?
-            (vocabulary, tokenizerProblem) = Self.reading { () throws(CheckpointError) -> Vocabulary? in
+            readVocabulary = { () throws(CheckpointError) in
                 try Vocabulary(ggufMetadata: stored, path: path)
             }
-            tokenizer = vocabulary.map(Self.line)
-            notes = model.notes + (vocabulary?.notes ?? [])
-        } else {
+        case .gguf:
             let file = try GGUFCheckpoint(path: path)
             let version = file.files.first?.version ?? 3
             format = "GGUF v\(version)" + (file.files.count > 1 ? ", \(file.files.count) parts" : "")
@@ -126,14 +122,15 @@ public struct CheckpointInspection: Sendable {
             }
             architecture = try file.metadata.value(GGUFKey.architecture)?.text
             name = try file.metadata.value("general.name")?.text
-            let vocabulary: Vocabulary?
-            (vocabulary, tokenizerProblem) = Self.reading { () throws(CheckpointError) -> Vocabulary? in
+            readVocabulary = { () throws(CheckpointError) in
                 guard file.metadata.contains(TokenizerKey.model) else { return nil }
                 return try Vocabulary(ggufMetadata: file.metadata, path: path)
             }
-            tokenizer = vocabulary.map(Self.line)
-            notes = (model?.notes ?? []) + (vocabulary?.notes ?? [])
         }
+        let vocabulary: Vocabulary?
+        (vocabulary, tokenizerProblem) = Self.reading(readVocabulary)
+        tokenizer = vocabulary.map(Self.line)
+        notes = (model?.notes ?? []) + (vocabulary?.notes ?? [])
         (lattices, plainMatrices) = Self.lattices(of: tensors)
     }
 

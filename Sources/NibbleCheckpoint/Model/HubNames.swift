@@ -25,9 +25,9 @@ enum HubNames {
     static let visionParts = ["vision tower", "vision projector"]
 }
 
-extension String {
+extension StringProtocol {
     /// The first occurrence of `part`, compared byte by byte.
-    func firstRange(of part: String) -> Range<String.Index>? {
+    package func firstRange(of part: String) -> Range<Index>? {
         var index = startIndex
         while index < endIndex {
             if self[index...].utf8.starts(with: part.utf8) {
@@ -37,7 +37,9 @@ extension String {
         }
         return nil
     }
+}
 
+extension String {
     func replacingCharacters(in range: Range<String.Index>) -> String {
         String(self[..<range.lowerBound] + self[range.upperBound...])
     }

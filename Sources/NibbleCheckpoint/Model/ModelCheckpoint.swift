@@ -69,12 +69,10 @@ public struct ModelCheckpoint: Sendable {
 
     /// Opens a `.gguf` file, a hub folder, a `.safetensors` file or index with `config.json` beside it, or gemma.cpp's `.sbs`.
     public init(path: String) throws(CheckpointError) {
-        if FilePath.isFolder(path) || path.hasSuffix(".safetensors") || path.hasSuffix(".json") {
-            try self.init(hub: path)
-        } else if path.lowercased().hasSuffix(".sbs") {
-            try self.init(sbs: path)
-        } else {
-            try self.init(gguf: path)
+        switch CheckpointForm(path: path) {
+        case .hub: try self.init(hub: path)
+        case .sbs: try self.init(sbs: path)
+        case .gguf: try self.init(gguf: path)
         }
     }
 

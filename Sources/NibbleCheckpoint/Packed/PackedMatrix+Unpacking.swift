@@ -56,7 +56,7 @@ extension PackedMatrix {
     private func value(_ code: UInt8, scale: Float, minimum: Float, row: Int, column: Int) -> Float {
         switch offset {
         case .zero(let zero): scale * Float(Int(code) - zero)
-        case .zeros(let zeros):
+        case .zeros(let zeros, _):
             scale * Float(Int(code) - Int(zeros[row * (columns / group) + column / group]))
         case .minima: scale * Float(code) + minimum
         }

@@ -29,27 +29,28 @@ package final class PackedMatrix: TensorPacking {
     enum Offset: Sendable {
         /// The code of zero, of all groups.
         case zero(Int)
-        /// The code of zero of each group.
-        case zeros([UInt8])
+        /// The code of zero of each group, and where these stand.
+        case zeros([UInt8], FileRange)
         /// A minimum that is added for each group.
         case minima(TensorEntry)
     }
 
     /// The entries of ``scales`` and minima must have an element for each group.
-    ///
-    /// - Parameter zeros: where the codes of zero stand, if each group has its own.
     init(
-        rows: Int, columns: Int, codes: PackedIntegers, scales: TensorEntry, offset: Offset,
-        zeros: FileRange? = nil, group: Int, form: String
+        rows: Int, columns: Int, codes: PackedIntegers, scales: TensorEntry, offset: Offset, group: Int,
+        form: String
     ) {
         precondition(group > 0 && columns.isMultiple(of: group), "groups of \(group) in rows of \(columns)")
         precondition(scales.elementCount == rows * (columns / group), "a scale for each group")
         (self.rows, self.columns, self.codes, self.scales) = (rows, columns, codes, scales)
         (self.offset, self.group, self.form) = (offset, group, form)
-        var parts = [(codes.file, codes.range), (scales.file, scales.range)]
-        if case .minima(let entry) = offset { parts.append((entry.file, entry.range)) }
-        if let zeros { parts.append(zeros) }
-        self.parts = parts
+        let offsets: [FileRange] =
+            switch offset {
+            case .zero: []
+            case .zeros(_, let place): [place]
+            case .minima(let entry): [(entry.file, entry.range)]
+            }
+        parts = [(codes.file, codes.range), (scales.file, scales.range)] + offsets
         type = Self.type(
             scales: scales, offset: offset, bits: codes.bits,
             hasBlocks: group.isMultiple(of: CodeBlocks.size))
@@ -113,7 +114,7 @@ package final class PackedMatrix: TensorPacking {
         let minima: [Float] =
             switch offset {
             case .zero(let zero): own.map { -Float(zero) * $0 }
-            case .zeros(let zeros): own.enumerated().map { -Float(zeros[groups.lowerBound + $0]) * $1 }
+            case .zeros(let zeros, _): own.enumerated().map { -Float(zeros[groups.lowerBound + $0]) * $1 }
             case .minima(let entry): entry.values(of: groups) ?? []
             }
         return (own, minima)

@@ -104,8 +104,8 @@ extension PackedWeights {
         let middle = 1 << (codes.bits - 1)
         let matrix = PackedMatrix(
             rows: rows, columns: columns, codes: codes, scales: scales,
-            offset: zeros.map { .zeros($0.codes) } ?? .zero(middle), zeros: zeros?.place,
-            group: columns / groups, form: Self.form)
+            offset: zeros.map { .zeros($0.codes, $0.place) } ?? .zero(middle), group: columns / groups,
+            form: Self.form)
         add(matrix, as: name, of: parts + [scaleName] + (zeros == nil ? [] : [zeroName]))
     }
 

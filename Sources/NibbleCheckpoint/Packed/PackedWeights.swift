@@ -1,7 +1,7 @@
 internal import NibbleNumerics
 
-/// The tensors of a hub folder, each packed matrix as one: what MLX (``PackedWeights/mlx(_:)``) and compressed-tensors
-/// (``PackedWeights/compressedTensors(_:)``) store as codes, scales and offsets in tensors of their own.
+/// The tensors of a hub folder, each packed matrix as one: what MLX (``addMLX(module:)``) and compressed-tensors
+/// (``addCompressedTensors(_:)``) store as codes, scales and offsets in tensors of their own.
 struct PackedWeights {
     /// All tensors whose elements can be read, packed matrices under the name of a plain one, `....weight`.
     private(set) var tensors: [TensorEntry] = []
@@ -44,8 +44,9 @@ struct PackedWeights {
         for entry in weights.tensors where !parts.contains(entry.name) {
             tensors.append(packed[entry.name] ?? entry)
         }
-        let others = packed.keys.filter { name in !weights.tensors.contains { $0.name == name } }
-        for name in others.sorted() { if let entry = packed[name] { tensors.append(entry) } }
+        // Codes whose words have no GGML type stand among the foreign.
+        let listed = Set(weights.tensors.map(\.name))
+        tensors += packed.filter { !listed.contains($0.key) }.sorted { $0.key < $1.key }.map(\.value)
         for file in weights.files {
             foreign += file.foreign.filter {
                 packed[$0.name] == nil && !parts.contains($0.name)

@@ -2,7 +2,6 @@ internal import NibbleNumerics
 
 /// A model in a file of gemma.cpp.
 struct SBSCheckpoint {
-    let file: SBSFile
     let configuration: ModelConfiguration
     let tensors: [ModelCheckpoint.Tensor]
     /// What a GGUF file would say of model and tokenizer.
@@ -21,12 +20,11 @@ struct SBSCheckpoint {
                 .malformed, path: path, subject: "tensor '\(tensor.name)'",
                 "is in the table of contents twice")
         }
+        let places = SBSPlaces(file, byName, configuration)
         var tensors: [ModelCheckpoint.Tensor] = []
         for role in configuration.roles {
-            let place = try SBSPlaces(file, byName, configuration).place(of: role)
-            tensors.append(.init(role: role, entry: place))
+            tensors.append(.init(role: role, entry: try places.place(of: role)))
         }
-        self.file = file
         self.configuration = configuration
         self.tensors = tensors
         metadata = try Self.metadata(

@@ -152,13 +152,13 @@ struct SBSConfiguration: Equatable {
             guard layers.count == layerCount, windows.count == layerCount, let first = layers.first,
                 layers.allSatisfy({ $0 == first })
             else { throw fields.error("describes \(layers.count) layers, not \(layerCount) that are alike") }
-            // Of a layer: width, -, feed-forward, heads, key and value heads, head, -, biases, -, gating, norm, kind,
-            // activation, positions, norms of queries and keys.
             // Products of these are sizes.
             let extents = [width, vocabularySize, contextLength] + first[2...5]
             guard extents.allSatisfy({ (1...1 << 24).contains($0) }) else {
                 throw fields.error("describes extents of \(extents.map(String.init).joined(separator: ", "))")
             }
+            // Of a layer: width, -, feed-forward, heads, key and value heads, head, -, biases, -, gating, norm, kind,
+            // activation, positions, norms of queries and keys.
             guard first[0] == width, first[7] == 0, Array(first[10...]) == [1, 0, 0, 0, 1], attentionCap == 0,
                 finalCap == 0, !positions
             else { throw fields.error("describes layers of another form than those of Gemma 3") }

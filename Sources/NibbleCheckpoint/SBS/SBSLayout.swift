@@ -86,14 +86,9 @@ extension CheckpointLayout {
             blobs.append(SBSTensor(name: name, type: type, rows: rows, columns: tensor.shape.last ?? 1))
         }
         let weight = blobs.map(\.type).min { ($0.elementBytes ?? 0) < ($1.elementBytes ?? 0) } ?? .bf16
-        // Before the tokenizer, which other models lack.
-        var own = try SBSConfiguration(
-            configuration, weight: weight, hasChatTemplate: false, path: model.path)
         let (tokenizer, hasTemplate) = try sentencePiece(of: model)
-        if hasTemplate {
-            own = try SBSConfiguration(
-                configuration, weight: weight, hasChatTemplate: true, path: model.path)
-        }
+        let own = try SBSConfiguration(
+            configuration, weight: weight, hasChatTemplate: hasTemplate, path: model.path)
         var layout = sbs(path: path, configuration: own.bytes, tokenizer: tokenizer, tensors: blobs)
         let starts = layout.placements
         layout.placements = zip(tensors, places).map { tensor, place in

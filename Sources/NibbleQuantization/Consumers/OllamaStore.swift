@@ -130,14 +130,7 @@ struct OllamaStore {
     /// Puts the finished file under its digest.
     private func move(_ file: String) throws(CheckpointError) -> JSONValue {
         let mapped = try MappedFile(path: file)
-        var hash = SHA256()
-        let step = 1 << 24
-        for start in stride(from: 0, to: mapped.count, by: step) {
-            let range = start..<min(start + step, mapped.count)
-            hash.update(UnsafeRawBufferPointer(rebasing: mapped.bytes[range]))
-            mapped.release(range)
-        }
-        let digest = SHA256.digits(of: hash.finalized())
+        let digest = SHA256.hex(mapped)
         let target = path(digest)
         guard rename(file, target) == 0 else {
             throw CheckpointError(.inputOutput, path: target, "cannot move the finished file into place")

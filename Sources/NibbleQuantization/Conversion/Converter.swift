@@ -49,7 +49,8 @@ public struct Converter: Sendable {
         // Trained and calibrated weights have codes of their own.
         let looks = request.replacements.isEmpty && request.ditherSeed == nil
         let lattices = looks ? resolved.lattices() : [:]
-        plan = Self.keeping(resolved, lattices, of: source, request)
+        plan =
+            looks && request.keepsLattices ? Self.keeping(resolved, lattices, of: source, request) : resolved
         latticeLosses = plan.latticeLosses(lattices)
         jobs = try Self.jobs(plan, model, request)
         var notes = model.notes
@@ -58,19 +59,17 @@ public struct Converter: Sendable {
         self.notes = notes
     }
 
-    /// The plan with what is kept of the source, where that is asked for: lattices, and formats of codes that go from one form
+    /// The plan with what is kept of the source: lattices, and formats of codes that go from one form
     /// to another.
     private static func keeping(
         _ plan: ResolvedPlan, _ lattices: [TensorRole: TensorLattice], of source: ModelCheckpoint,
         _ request: ConversionRequest
     ) -> ResolvedPlan {
-        guard request.keepsLattices else { return plan }
         let (whole, isPure) = (request.plan.type.format, request.plan.isPure)
         let kept = plan.keepingLattices(lattices, whole, isPure: isPure)
         // A GGUF file of a GGUF file has the types that llama-quantize gives it.
         let isFolder = request.exporter.fileEnding == nil || source.hasPackedMatrices
-        guard isFolder, request.replacements.isEmpty, request.ditherSeed == nil else { return kept }
-        return kept.keepingStored(whole, isPure: isPure)
+        return isFolder ? kept.keepingStored(whole, isPure: isPure) : kept
     }
 
     /// The tensors, outside of blocks first, then block by block, by the names that they have in the output.

@@ -5,7 +5,7 @@ internal import NibbleNumerics
 /// elements, packed in words with the first element lowest; scales as the halves that they are.
 struct BlockCodes {
     /// Elements of a block.
-    static let group = 32
+    static let group = CodeBlocks.size
 
     /// Bits of a code.
     let bits: Int
@@ -17,12 +17,10 @@ struct BlockCodes {
 
     /// Nil for types of other blocks.
     init?(_ type: GGMLType) {
-        switch type {
-        case .q4_0: (bits, header, zero) = (4, 2, 8)
-        case .q4_1: (bits, header, zero) = (4, 4, nil)
-        case .q8_0: (bits, header, zero) = (8, 2, 128)
-        default: return nil
-        }
+        // Five bits stand in two places.
+        guard let blocks = CodeBlocks(type), blocks.bits != 5 else { return nil }
+        (bits, zero) = (blocks.bits, blocks.zero)
+        header = zero == nil ? 4 : 2
         blockBytes = type.blockBytes
     }
 

@@ -91,6 +91,21 @@ extension PlannedTensor {
     /// Whether its values are the source's.
     var isStored: Bool { if case .stored = source { true } else { false } }
 
+    /// The format of a quantized matrix in a form that holds some types alone: its own, or `fallback` where a rule chose one
+    /// that is not held.
+    ///
+    /// - Throws: ``CheckpointError`` with `problem` and the type where somebody asked for one that is not held.
+    func format(
+        heldBy holds: (GGMLType) -> Bool, insteadOfRules fallback: WeightFormat, output: String,
+        _ problem: String, advice: String
+    ) throws(CheckpointError) -> WeightFormat {
+        if let type = format.ggmlType, holds(type) { return format }
+        if isByRule, columns.isMultiple(of: BlockCodes.group) { return fallback }
+        throw CheckpointError(
+            .invalidRequest, path: output, subject: "tensor '\(name)'", "\(problem) \(format)", advice: advice
+        )
+    }
+
     /// Whether a rule of the mixture, or its shape, gave it its format, and nobody asked for it.
     var isByRule: Bool {
         switch reason {

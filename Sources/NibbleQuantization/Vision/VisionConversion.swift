@@ -1,7 +1,6 @@
 internal import Dispatch
 public import NibbleCheckpoint
 public import NibbleNumerics
-internal import Synchronization
 
 /// Writes the vision tower of a Gemma 3 as llama.cpp's converter writes it with `--mmproj`.
 ///
@@ -56,15 +55,9 @@ public struct VisionConversion: Sendable {
             },
             splitSize: nil)
         let writer = try CheckpointWriter(layout, replacing: replacing)
-        let state = Mutex((next: 0, error: CheckpointError?.none))
+        let queue = WorkQueue(tower.tensors.count)
         DispatchQueue.concurrentPerform(iterations: min(threads, tower.tensors.count)) { _ in
-            while true {
-                let index = state.withLock { state -> Int? in
-                    guard state.error == nil, state.next < tower.tensors.count else { return nil }
-                    defer { state.next += 1 }
-                    return state.next
-                }
-                guard let index else { return }
+            while let index = queue.next() {
                 do throws(CheckpointError) {
                     if isCancelled() { throw CheckpointError(.cancelled, path: path, "was stopped") }
                     let bytes = try encoded(tower.tensors[index], level)
@@ -73,11 +66,11 @@ public struct VisionConversion: Sendable {
                         try writer.write(bytes, file: place.file, offset: place.offset)
                     }
                 } catch {
-                    state.withLock { if $0.error == nil { $0.error = error } }
+                    return queue.fail(error)
                 }
             }
         }
-        if let error = state.withLock({ $0.error }) {
+        if let error = queue.error {
             writer.abort()
             throw error
         }

@@ -79,14 +79,10 @@ struct CompressedTensorsExporter: CheckpointExporter {
         of planned: PlannedTensor, _ request: ConversionRequest
     ) throws(CheckpointError) -> WeightFormat {
         if case .int4 = planned.format { return planned.format }
-        if let type = planned.format.ggmlType, Self.codes(type) != nil { return planned.format }
-        if planned.isByRule, planned.columns.isMultiple(of: BlockCodes.group) {
-            return request.plan.type.format
-        }
-        throw CheckpointError(
-            .invalidRequest, path: request.output, subject: "tensor '\(planned.name)'",
-            "\(name) cannot hold \(planned.format)",
-            advice: "choose q4_0 or q8_0 for it, as --tensor-type does")
+        return try planned.format(
+            heldBy: { Self.codes($0) != nil }, insteadOfRules: request.plan.type.format,
+            output: request.output,
+            "\(name) cannot hold", advice: "choose q4_0 or q8_0 for it, as --tensor-type does")
     }
 
     /// A tensor that is not quantized here.
@@ -114,33 +110,34 @@ struct CompressedTensorsExporter: CheckpointExporter {
         of tensors: [CheckpointLayout.Tensor], of model: ModelCheckpoint, _ request: ConversionRequest,
         notes: inout [CheckpointNote]
     ) throws(CheckpointError) -> CheckpointLayout {
+        guard case .ggml(let type) = request.plan.type.format else {
+            guard case .int4(let group) = request.plan.type.format else {
+                preconditionFailure("\(request.plan.type) was refused")
+            }
+            let scheme = CompressedTensors.Scheme(bits: 4, group: group)
+            return try HubExporter(
+                quantization: CompressedTensors.configuration([], whole: scheme, others: [])
+            ).layout(of: tensors, of: model, request, notes: &notes)
+        }
+        func scheme(_ bits: Int) -> CompressedTensors.Scheme { .init(bits: bits, group: BlockCodes.group) }
         var modules: [(name: String, scheme: CompressedTensors.Scheme)] = []
         var others: [String] = []
-        let shapes = Dictionary(tensors.map { ($0.name, $0.shape) }) { first, _ in first }
-        var whole = CompressedTensors.Scheme(bits: 4, group: nil)
-        switch request.plan.type.format {
-        case .int4(let group): whole.group = group
-        case .ggml(let type):
-            whole = .init(bits: Self.codes(type)?.bits ?? 4, group: BlockCodes.group)
-            for tensor in tensors where tensor.shape.count == 2 && tensor.name.hasSuffix("_proj.weight") {
-                others.append(tensor.name.droppingSuffix(".weight"))
-            }
-        case .sfp8: preconditionFailure("\(request.plan.type) was refused")
-        }
-        for tensor in tensors where tensor.name.hasSuffix(CompressedTensors.packed) {
+        for tensor in tensors where tensor.shape.count == 2 {
             let name = tensor.name.droppingSuffix(CompressedTensors.packed)
-            guard request.plan.type.isGGUF, let groups = shapes[name + CompressedTensors.scale]?.last else {
-                continue
+            let role = NamingScheme.hub.role(of: name, in: model.configuration.architecture)
+            guard let role, role.isLinear else { continue }
+            let module = name.droppingSuffix(".weight")
+            if name == tensor.name {
+                others.append(module)
+            } else if let columns = model.configuration.shape(of: role)?.last {
+                modules.append((module, scheme(32 * tensor.shape[1] / columns)))
             }
-            let bits = 32 * tensor.shape[1] / (groups * BlockCodes.group)
-            modules.append((name.droppingSuffix(".weight"), .init(bits: bits, group: BlockCodes.group)))
         }
+        let whole = scheme(Self.codes(type)?.bits ?? 4)
         var exporter = HubExporter(
             quantization: CompressedTensors.configuration(modules, whole: whole, others: others))
-        if request.plan.type.isGGUF {
-            let embedding = try HubExporter.place(of: TensorRole(.tokenEmbedding), in: model).name
-            exporter.computedType = tensors.first { $0.name == embedding }?.type
-        }
+        let embedding = try HubExporter.place(of: TensorRole(.tokenEmbedding), in: model).name
+        exporter.computedType = tensors.first { $0.name == embedding }?.type
         return try exporter.layout(of: tensors, of: model, request, notes: &notes)
     }
 }

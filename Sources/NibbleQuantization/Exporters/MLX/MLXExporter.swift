@@ -36,7 +36,10 @@ struct MLXExporter: CheckpointExporter {
                 name: name, shape: planned.shape, format: format, reason: planned.reason,
                 convention: convention)
         }
-        let format = try format(of: planned, output: request.output)
+        let format = try planned.format(
+            heldBy: { MLXAffine($0) != nil }, insteadOfRules: .ggml(.q8_0), output: request.output,
+            "MLX's affine groups do not hold",
+            advice: "choose q4_0, q4_1 or q8_0 for it, as --embedding-type and --tensor-type do")
         guard let type = format.ggmlType, let affine = MLXAffine(type) else {
             preconditionFailure("\(format) was refused")
         }
@@ -94,16 +97,6 @@ struct MLXExporter: CheckpointExporter {
 
     /// What the scales of a module are called.
     private static let scales = "scales"
-
-    /// The format of a quantized matrix: that of the plan, or Q8_0 where a rule chose one that MLX does not hold.
-    private func format(of planned: PlannedTensor, output: String) throws(CheckpointError) -> WeightFormat {
-        if let type = planned.format.ggmlType, MLXAffine(type) != nil { return planned.format }
-        if planned.isByRule, planned.columns.isMultiple(of: MLXAffine.group) { return .ggml(.q8_0) }
-        throw CheckpointError(
-            .invalidRequest, path: output, subject: "tensor '\(planned.name)'",
-            "MLX's affine groups do not hold \(planned.format)",
-            advice: "choose q4_0, q4_1 or q8_0 for it, as --embedding-type and --tensor-type do")
-    }
 
     func layout(
         of tensors: [CheckpointLayout.Tensor], of model: ModelCheckpoint, _ request: ConversionRequest,

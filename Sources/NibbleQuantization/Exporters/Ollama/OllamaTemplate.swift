@@ -63,35 +63,21 @@ struct OllamaTemplate {
     private static func parts(_ text: String, at marks: [String]) -> [String]? {
         var (rest, parts) = (text[...], [String]())
         for mark in marks {
-            guard let place = rest.range(of: mark) else { return nil }
+            guard let place = rest.firstRange(of: mark) else { return nil }
             parts.append(String(rest[..<place.lowerBound]))
             rest = rest[place.upperBound...]
         }
-        guard !marks.contains(where: { rest.range(of: $0) != nil }) else { return nil }
+        guard !marks.contains(where: { rest.firstRange(of: $0) != nil }) else { return nil }
         return parts + [String(rest)]
     }
 
     /// Text as Go's templates write it unchanged.
     private static func quoted(_ text: String) -> String {
         var (result, rest) = ("", text[...])
-        while let place = rest.range(of: "{{") {
+        while let place = rest.firstRange(of: "{{") {
             result += rest[..<place.lowerBound] + "{{ \"{{\" }}"
             rest = rest[place.upperBound...]
         }
         return result + rest
-    }
-}
-
-extension Substring {
-    /// The first occurrence of a text, byte by byte.
-    fileprivate func range(of mark: String) -> Range<Index>? {
-        var index = startIndex
-        while index < endIndex {
-            if self[index...].utf8.starts(with: mark.utf8) {
-                return index..<utf8.index(index, offsetBy: mark.utf8.count)
-            }
-            index = utf8.index(after: index)
-        }
-        return nil
     }
 }

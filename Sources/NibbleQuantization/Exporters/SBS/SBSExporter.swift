@@ -30,14 +30,14 @@ struct SBSExporter: CheckpointExporter {
         }
         if planned.format == .sfp8 { try planned.checkReplacement(request, of: model) }
         let convention = NamingScheme.hub.convention(of: planned.role, in: model.configuration)
-        var (format, shape) = (planned.format, planned.shape)
+        let shape = planned.shape
+        var format = planned.format
         if format != .sfp8 { format = .ggml(.bf16) }
         if shape.count == 1 {
             let isExact = try HubExporter.isExact(
                 planned, convention: convention, of: model, as: .ggml(.bf16))
             if !planned.isStored || !isExact { format = .ggml(.f32) }
         }
-        if planned.role.isVocabulary { shape[0] = model.configuration.vocabularySize }
         // One byte an element, which no type of GGUF is.
         let type = format.ggmlType ?? .i8
         return ExportedTensor(
