@@ -17,10 +17,9 @@ struct NibbleCommand: ParsableCommand {
             """,
         version: NibbleVersion.current,
         subcommands: [
-            ConvertCommand.self, QATCommand.self, PullCommand.self, ImatrixCommand.self, InspectCommand.self,
-            PlanCommand.self,
-            PerplexityCommand.self,
-            CompareCommand.self, CardCommand.self, GenerateCommand.self, TokenizeCommand.self,
+            ConvertCommand.self, QATCommand.self, PullCommand.self, PushCommand.self, ImatrixCommand.self,
+            InspectCommand.self, PlanCommand.self, PerplexityCommand.self, CompareCommand.self,
+            CardCommand.self, GenerateCommand.self, TokenizeCommand.self,
         ]
     )
 

@@ -13,6 +13,7 @@ struct PullCommand: ParsableCommand {
             EXAMPLES
               nibble pull hf:google/gemma-3-270m
               nibble pull hf:ggml-org/gemma-3-270m-GGUF --for gguf --include '*Q8_0*'
+              nibble pull hf:google/gemma-3-270m -o gemma-3-270m
               nibble convert hf:google/gemma-3-270m -o gemma.q4_0.gguf
               nibble perplexity hf:ggml-org/gemma-3-270m-GGUF/gemma-3-270m-Q8_0.gguf --text wiki.txt
 
@@ -46,6 +47,12 @@ struct PullCommand: ParsableCommand {
             "What is wanted: checkpoint (a hub folder), gguf, or all files.", valueName: "kind"))
     var kind: PullKind = .checkpoint
 
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp(
+            "Put the files into a folder, instead of the cache that Python shares.", valueName: "folder"))
+    var output: String?
+
     @Option(help: ArgumentHelp("Files that are brought at the same time.", valueName: "n"))
     var jobs: Int = 4
 
@@ -70,6 +77,7 @@ struct PullCommand: ParsableCommand {
             pull.selection.include = include
             pull.selection.exclude = exclude
             pull.selection.kind = kind.selection
+            pull.folder = output
             pull.parallelism = jobs
             if dryRun {
                 let (commit, files) = try pull.listing(isCancelled: { session.isInterrupted })

@@ -11,7 +11,7 @@ internal import Synchronization
 /// | `models--OWNER--NAME/refs/REVISION` | the commit of a branch or tag |
 /// | `models--OWNER--NAME/snapshots/COMMIT/PATH` | links to blobs |
 /// | `.locks/models--OWNER--NAME/DIGEST.lock` | held by who downloads a blob |
-struct HubCache: Sendable {
+struct HubCache: HubPlace {
     let root: String
     let repository: HubRepository
 
@@ -19,9 +19,14 @@ struct HubCache: Sendable {
     var folder: String { FilePath.join(root, folderName) }
     private var folderName: String { "models--\(repository.owner)--\(repository.name)" }
 
-    func blob(_ digest: RemoteFile.Digest) -> String {
-        FilePath.join(FilePath.join(folder, "blobs"), digest.digits)
+    func path(of file: RemoteFile) -> String {
+        FilePath.join(FilePath.join(folder, "blobs"), file.digest.digits)
     }
+
+    func part(of file: RemoteFile) -> String { path(of: file) + ".incomplete" }
+
+    /// By its size: what has a digest for its name was checked when it came, and is not edited.
+    func holds(_ file: RemoteFile) -> Bool { HubDownload.size(of: path(of: file)) == file.size }
 
     func snapshot(_ commit: String) -> String {
         FilePath.join(FilePath.join(folder, "snapshots"), commit)
@@ -62,8 +67,8 @@ struct HubCache: Sendable {
 
     // MARK: - Files
 
-    /// Puts a blob into a snapshot, under the path that it has in the repository.
-    func link(_ file: RemoteFile, commit: String) throws(HubError) {
+    /// Links a blob into a snapshot, under the path that it has in the repository.
+    func finish(_ file: RemoteFile, commit: String) throws(HubError) {
         let path = FilePath.join(snapshot(commit), file.path)
         try Self.makeFolders(FilePath.folder(of: path))
         // From the folder of the file up to that of the repository.
@@ -89,36 +94,32 @@ struct HubCache: Sendable {
         return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
     }
 
-    /// Waits for the lock of a blob and holds it during `body`.
+    func locked(
+        _ file: RemoteFile, isCancelled: () -> Bool, _ body: () throws(HubError) -> Void
+    ) throws(HubError) {
+        let path = FilePath.join(
+            FilePath.join(FilePath.join(root, ".locks"), folderName), file.digest.digits + ".lock")
+        try Self.locked(path, "\(repository)", isCancelled: isCancelled, body)
+    }
+
+    /// Waits for a lock and holds it during `body`.
     ///
     /// - Parameter isCancelled: asked while another holds it.
-    func locked<Result>(
-        _ digest: RemoteFile.Digest, isCancelled: () -> Bool, _ body: () throws(HubError) -> Result
-    ) throws(HubError) -> Result {
-        let path = FilePath.join(
-            FilePath.join(FilePath.join(root, ".locks"), folderName), digest.digits + ".lock")
-        let descriptor = Self.open(path, O_RDWR | O_CREAT)
-        guard descriptor >= 0 else { throw Self.system("cannot open the lock", path) }
+    static func locked(
+        _ path: String, _ subject: String, isCancelled: () -> Bool, _ body: () throws(HubError) -> Void
+    ) throws(HubError) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
+        guard descriptor >= 0 else { throw system("cannot open the lock", path) }
         defer { close(descriptor) }
         while flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
-            guard errno == EWOULDBLOCK || errno == EINTR else { throw Self.system("cannot lock", path) }
-            if isCancelled() { throw HubError(.cancelled, "\(repository)", "was stopped") }
+            guard errno == EWOULDBLOCK || errno == EINTR else { throw system("cannot lock", path) }
+            if isCancelled() { throw HubError(.cancelled, subject, "was stopped") }
             usleep(50_000)
         }
-        return try body()
+        try body()
     }
 
     // MARK: - System
-
-    static func open(_ path: String, _ flags: Int32) -> Int32 {
-        #if canImport(Darwin)
-            Darwin.open(path, flags | O_CLOEXEC, 0o644)
-        #elseif canImport(Musl)
-            Musl.open(path, flags | O_CLOEXEC, 0o644)
-        #else
-            Glibc.open(path, flags | O_CLOEXEC, 0o644)
-        #endif
-    }
 
     static func system(_ problem: String, _ path: String) -> HubError {
         let number = errno

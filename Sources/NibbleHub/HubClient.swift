@@ -20,31 +20,51 @@ final class HubClient: Sendable {
     func listing(of repository: HubRepository) throws(HubError) -> RemoteListing {
         let revision = HubPath.encoded(repository.revision).replacing("/", with: "%2F")
         let address = "\(settings.endpoint)/api/models/\(repository.id)/revision/\(revision)?blobs=true"
-        return try RemoteListing(try json(address, of: repository), of: repository)
+        return try RemoteListing(try json(HubRequest(address), of: repository), of: repository)
     }
 
-    /// The JSON at an address.
-    func json(_ address: String, of repository: HubRepository) throws(HubError) -> JSONValue {
-        let bytes = try again(repository.description) { () throws(HubError) -> [UInt8] in
-            let body = Mutex<[UInt8]>([])
-            let response = try self.send(
-                address, subject: repository.description, headers: [:], begin: { _ in true },
-                receive: { data in
-                    body.withLock { bytes in
-                        bytes += data
-                        return bytes.count <= Self.longestAnswer
-                    }
-                })
-            guard response.status == 200 else { throw self.refusal(response, of: repository, file: nil) }
-            let whole = body.withLock { $0 }
-            if let length = response.length, length != whole.count {
-                throw HubError(.unreachable, repository.description, "the answer was cut short")
-            }
-            return whole
+    /// The JSON that a request is answered with.
+    func json(_ request: HubRequest, of repository: HubRepository) throws(HubError) -> JSONValue {
+        let (_, bytes) = try again(repository.description) { () throws(HubError) in
+            try self.answer(request, of: repository, file: nil)
         }
+        return try parsed(bytes, from: request, of: repository)
+    }
+
+    /// A whole answer that is no file; one try.
+    ///
+    /// - Parameter file: what the error of a refusal names.
+    func answer(
+        _ request: HubRequest, of repository: HubRepository, file: String?,
+        sent: @escaping @Sendable (Int) -> Void = { _ in }
+    ) throws(HubError) -> (response: HubResponse, body: [UInt8]) {
+        let body = Mutex<[UInt8]>([])
+        let response = try send(
+            request, subject: Self.subject(repository, file), sent: sent, begin: { _ in true },
+            receive: { data in
+                body.withLock { bytes in
+                    bytes += data
+                    return bytes.count <= Self.longestAnswer
+                }
+            })
+        let whole = body.withLock { $0 }
+        guard (200..<300).contains(response.status) else {
+            throw refusal(
+                response, of: repository, file: file, body: whole, isWriting: request.method != "GET")
+        }
+        if let length = response.length, length != whole.count {
+            throw HubError(.unreachable, Self.subject(repository, file), "the answer was cut short")
+        }
+        return (response, whole)
+    }
+
+    /// The JSON of an answer.
+    func parsed(_ bytes: [UInt8], from request: HubRequest, of repository: HubRepository) throws(HubError)
+        -> JSONValue
+    {
         do throws(CheckpointError) {
             return try bytes.span.withUnsafeBytes { bytes throws(CheckpointError) in
-                try JSONParser.parse(bytes, path: address)
+                try JSONParser.parse(bytes, path: request.address)
             }
         } catch {
             throw HubError(
@@ -55,12 +75,12 @@ final class HubClient: Sendable {
 
     /// Sends a request; errors of the connection in words.
     func send(
-        _ address: String, subject: String, headers: [String: String],
+        _ request: HubRequest, subject: String, sent: @escaping @Sendable (Int) -> Void = { _ in },
         begin: @escaping @Sendable (HubResponse) -> Bool, receive: @escaping @Sendable (Data) -> Bool
     ) throws(HubError) -> HubResponse {
         do throws(HubTransportError) {
             return try transport.send(
-                address, headers: headers, isCancelled: isCancelled, begin: begin, receive: receive)
+                request, isCancelled: isCancelled, sent: sent, begin: begin, receive: receive)
         } catch {
             switch error {
             case .cancelled: throw HubError(.cancelled, subject, "was stopped")
@@ -112,8 +132,16 @@ final class HubClient: Sendable {
     // MARK: - Refusals
 
     /// The error that a status means.
-    func refusal(_ response: HubResponse, of repository: HubRepository, file: String?) -> HubError {
-        let subject = file.map { "\(repository), \($0)" } ?? "\(repository)"
+    ///
+    /// - Parameters:
+    ///   - body: the answer's body, where a hub says why.
+    ///   - isWriting: whether something was to be written.
+    func refusal(
+        _ response: HubResponse, of repository: HubRepository, file: String?, body: [UInt8] = [],
+        isWriting: Bool = false
+    ) -> HubError {
+        let subject = Self.subject(repository, file)
+        if isWriting, let error = refusalToWrite(response, subject, body) { return error }
         let code = response.headers["x-error-code"] ?? ""
         let page = "\(settings.endpoint)/\(repository.id)"
         switch (response.status, code) {
@@ -158,11 +186,43 @@ final class HubClient: Sendable {
         }
     }
 
+    /// The error that a status means where something was to be written; nil where it is that of a question.
+    private func refusalToWrite(_ response: HubResponse, _ subject: String, _ body: [UInt8]) -> HubError? {
+        let said = said(response, body).map { " (\($0))" } ?? ""
+        switch response.status {
+        case 401, 403:
+            return HubError(
+                .unauthorized, subject, "may not be written by the owner of this token" + said,
+                advice: "make a token that may write at \(settings.endpoint)/settings/tokens")
+        case 409, 412:
+            return HubError(.conflict, subject, "was written by another in the meantime" + said)
+        case 413:
+            return HubError(.unexpected, subject, "is too large for the hub" + said)
+        case 400..<429 where response.status != 404:
+            return HubError(
+                .unexpected, subject, "the hub refuses it with status \(response.status)" + said)
+        default: return nil
+        }
+    }
+
+    /// The hub's own words for a refusal, a line of them.
+    private func said(_ response: HubResponse, _ body: [UInt8]) -> String? {
+        let parsed = try? body.span.withUnsafeBytes { bytes throws(CheckpointError) in
+            try JSONParser.parse(bytes, path: response.address)
+        }
+        let words = response.headers["x-error-message"] ?? parsed?["error"]?.text ?? parsed?["message"]?.text
+        return words.map { String($0.prefix(300)) }
+    }
+
+    private static func subject(_ repository: HubRepository, _ file: String?) -> String {
+        file.map { "\(repository), \($0)" } ?? "\(repository)"
+    }
+
     /// Names near to one that does not exist, as the hub's search finds them.
     func names(near repository: HubRepository) -> [String] {
         let search = HubPath.encoded(repository.name).replacing("/", with: "%2F")
         let address = "\(settings.endpoint)/api/models?search=\(search)&limit=5"
-        guard let found = try? json(address, of: repository).elements else { return [] }
+        guard let found = try? json(HubRequest(address), of: repository).elements else { return [] }
         return found.compactMap { $0["id"]?.text ?? $0["modelId"]?.text }.filter { $0 != repository.id }
     }
 }

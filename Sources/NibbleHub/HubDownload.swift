@@ -3,53 +3,51 @@ internal import Foundation
 internal import NibbleCheckpoint
 internal import Synchronization
 
-/// Brings one file of a repository into the cache: from where an earlier try stopped, checked by its digest.
+/// Brings one file of a repository to its place: from where an earlier try stopped, checked by its digest.
 struct HubDownload: Sendable {
     let client: HubClient
-    let cache: HubCache
+    let repository: HubRepository
+    let place: any HubPlace
     let commit: String
     /// Takes bytes that came, or went where a server began anew.
     let progress: @Sendable (Int) -> Void
 
     /// - Throws: ``HubError`` where the file cannot be had, or is not what was announced after it was brought twice.
     func bring(_ file: RemoteFile) throws(HubError) {
-        let blob = cache.blob(file.digest)
-        if Self.size(of: blob) == file.size {
+        if try place.holds(file) {
             progress(file.size)
-            return try cache.link(file, commit: commit)
+            return try place.finish(file, commit: commit)
         }
-        try cache.locked(file.digest, isCancelled: client.isCancelled) { () throws(HubError) in
+        try place.locked(file, isCancelled: client.isCancelled) { () throws(HubError) in
             // Another may have brought it in the meantime.
-            if Self.size(of: blob) == file.size {
-                progress(file.size)
-                return
-            }
-            let part = blob + ".incomplete"
+            if try place.holds(file) { return progress(file.size) }
+            let part = place.part(of: file)
             var isSecond = false
             while true {
                 try fetch(file, to: part)
-                if try Self.digest(of: part, like: file.digest, size: file.size) == file.digest { break }
+                if try file.digest.ofSameKind(part) == file.digest { break }
                 unlink(part)
                 progress(-file.size)
                 guard !isSecond else {
                     throw HubError(
-                        .corrupt, "\(cache.repository), \(file.path)",
+                        .corrupt, "\(repository), \(file.path)",
                         "what was sent has not the digest \(file.digest.digits.prefix(12))... that the hub lists, twice",
                         advice: "something between here and \(client.settings.endpoint) changes files")
                 }
                 isSecond = true
             }
-            guard rename(part, blob) == 0 else {
-                throw HubCache.system("cannot move the file into place", blob)
+            let path = place.path(of: file)
+            guard rename(part, path) == 0 else {
+                throw HubCache.system("cannot move the file into place", path)
             }
         }
-        try cache.link(file, commit: commit)
+        try place.finish(file, commit: commit)
     }
 
     // MARK: - Bytes
 
     private func fetch(_ file: RemoteFile, to path: String) throws(HubError) {
-        let descriptor = HubCache.open(path, O_WRONLY | O_CREAT)
+        let descriptor = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o644)
         guard descriptor >= 0 else { throw HubCache.system("cannot create", path) }
         defer { close(descriptor) }
         var start = Self.size(of: path) ?? 0
@@ -68,17 +66,14 @@ struct HubDownload: Sendable {
     private func get(_ file: RemoteFile, _ sink: Sink) throws(HubError) {
         let start = sink.position
         let address =
-            "\(client.settings.endpoint)/\(cache.repository.id)/resolve/\(commit)/\(HubPath.encoded(file.path))"
-        let subject = "\(cache.repository), \(file.path)"
-        let answer = Mutex(HubResponse?.none)
+            "\(client.settings.endpoint)/\(repository.id)/resolve/\(commit)/\(HubPath.encoded(file.path))"
+        let subject = "\(repository), \(file.path)"
         let response: HubResponse
         do throws(HubError) {
             response = try client.send(
-                address, subject: subject, headers: start > 0 ? ["Range": "bytes=\(start)-"] : [:],
-                begin: { response in
-                    answer.withLock { $0 = response }
-                    return sink.begin(response, asked: start)
-                },
+                HubRequest(address, headers: start > 0 ? ["Range": "bytes=\(start)-"] : [:]),
+                subject: subject,
+                begin: { sink.begin($0, asked: start) },
                 receive: { sink.write($0) })
         } catch {
             if let problem = sink.problem { throw problem }
@@ -91,7 +86,7 @@ struct HubDownload: Sendable {
                 sink.restart()
                 throw HubError(.unreachable, subject, "the server has less of the file than is here")
             }
-            throw client.refusal(response, of: cache.repository, file: file.path)
+            throw client.refusal(response, of: repository, file: file.path)
         }
         guard sink.position == file.size else {
             throw HubError(
@@ -153,16 +148,7 @@ struct HubDownload: Sendable {
                 return refuse("sends more than the \(size) bytes that the hub lists")
             }
             let isWritten = data.withUnsafeBytes { bytes in
-                var done = 0
-                while done < bytes.count {
-                    let count = pwrite(
-                        descriptor, bytes.baseAddress.map { $0 + done }, bytes.count - done,
-                        off_t(position + done))
-                    if count < 0, errno == EINTR { continue }
-                    guard count > 0 else { return false }
-                    done += count
-                }
-                return true
+                (try? CheckpointWriter.write(bytes, to: descriptor, offset: position) { path }) != nil
             }
             guard isWritten else {
                 let error = HubCache.system("cannot write", path)
@@ -191,38 +177,10 @@ struct HubDownload: Sendable {
         }
     }
 
-    // MARK: - Digests
+    // MARK: - Files
 
     static func size(of path: String) -> Int? {
         var status = stat()
         return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFREG ? Int(status.st_size) : nil
-    }
-
-    private static func digest(
-        of path: String, like digest: RemoteFile.Digest, size: Int
-    ) throws(HubError) -> RemoteFile.Digest {
-        let file: MappedFile
-        do throws(CheckpointError) { file = try MappedFile(path: path) } catch {
-            throw HubError(.inputOutput, path, error.problem)
-        }
-        switch digest {
-        case .sha256:
-            var hash = SHA256()
-            pieces(of: file) { hash.update($0) }
-            return .sha256(SHA256.digits(of: hash.finalized()))
-        case .git:
-            var hash = SHA1()
-            hash.update(Array("blob \(size)\0".utf8))
-            pieces(of: file) { hash.update($0) }
-            return .git(SHA256.digits(of: hash.finalized()))
-        }
-    }
-
-    private static func pieces(of file: MappedFile, _ body: (UnsafeRawBufferPointer) -> Void) {
-        for start in stride(from: 0, to: file.count, by: 1 << 24) {
-            let range = start..<min(start + 1 << 24, file.count)
-            body(UnsafeRawBufferPointer(rebasing: file.bytes[range]))
-            file.release(range)
-        }
     }
 }

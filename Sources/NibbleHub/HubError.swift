@@ -19,6 +19,8 @@ public struct HubError: Error, Sendable, CustomStringConvertible {
         case notFound
         /// It asks who is asking.
         case unauthorized
+        /// What was to be written is based on what another has changed.
+        case conflict
         /// Its terms have to be agreed to first.
         case gated
         /// It asks to wait, and longer than was waited.

@@ -1,4 +1,3 @@
-internal import Dispatch
 internal import NibbleCheckpoint
 internal import Synchronization
 
@@ -15,19 +14,11 @@ public struct HubPull: Sendable {
     public let repository: HubRepository
     /// Which of its files.
     public var selection = HubSelection()
+    /// A folder of one's own for the files; nil for the cache, which Python shares.
+    public var folder: String?
     /// Files that are brought at the same time, 1 or more.
     public var parallelism = 4
     private let settings: HubSettings
-
-    /// How far a pull is.
-    public struct Progress: Sendable {
-        /// Bytes that are there, and all.
-        public let bytesDone: Int, bytesTotal: Int
-        /// Of these, bytes that were there before.
-        public let bytesBefore: Int
-        /// The file that came last.
-        public let file: String
-    }
 
     /// What a pull has brought.
     public struct Result: Sendable {
@@ -77,13 +68,13 @@ public struct HubPull: Sendable {
     /// - Throws: ``HubError`` where one cannot be had; what came of it stays, and the next pull goes on there.
     @discardableResult
     public func run(
-        progress: @escaping @Sendable (Progress) -> Void = { _ in },
+        progress: @escaping @Sendable (HubProgress) -> Void = { _ in },
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws(HubError) -> Result {
         precondition(parallelism > 0, "parallelism is \(parallelism), expected at least 1")
         if settings.isOffline { return try offline() }
-        let failure = Mutex(HubError?.none)
-        let client = HubClient(settings) { isCancelled() || failure.withLock { $0 != nil } }
+        let tasks = HubTasks()
+        let client = HubClient(settings) { isCancelled() || tasks.hasFailed }
         let listing: RemoteListing
         do throws(HubError) {
             listing = try self.listing(client)
@@ -93,41 +84,27 @@ public struct HubPull: Sendable {
             throw error
         }
         let files = try selection.files(of: listing, in: repository)
-        let cache = cache
-        try cache.prepare()
+        let place: any HubPlace = folder.map { HubFolder(root: $0) } ?? cache
+        try place.prepare()
         let total = files.reduce(0) { $0 + $1.size }
         let before = files.reduce(0) {
-            $0 + (HubDownload.size(of: cache.blob($1.digest)) == $1.size ? $1.size : 0)
+            $0 + (HubDownload.size(of: place.path(of: $1)) == $1.size ? $1.size : 0)
         }
-        let counts = Mutex((done: 0, next: 0))
-        DispatchQueue.concurrentPerform(iterations: min(parallelism, files.count)) { _ in
-            while true {
-                let index = counts.withLock { counts -> Int in
-                    defer { counts.next += 1 }
-                    return counts.next
+        let done = Mutex(0)
+        try tasks.forEach(files.count, parallelism: parallelism) { index throws(HubError) in
+            let file = files[index]
+            let download = HubDownload(
+                client: client, repository: repository, place: place, commit: listing.commit
+            ) { count in
+                let reached = done.withLock { done -> Int in
+                    done += count
+                    return done
                 }
-                guard index < files.count, failure.withLock({ $0 == nil }) else { return }
-                let file = files[index]
-                let download = HubDownload(client: client, cache: cache, commit: listing.commit) { count in
-                    let done = counts.withLock { counts -> Int in
-                        counts.done += count
-                        return counts.done
-                    }
-                    progress(.init(bytesDone: done, bytesTotal: total, bytesBefore: before, file: file.path))
-                }
-                do throws(HubError) {
-                    try download.bring(file)
-                } catch {
-                    failure.withLock { first in
-                        if first == nil || (first?.code == .cancelled && error.code != .cancelled) {
-                            first = error
-                        }
-                    }
-                }
+                progress(.init(bytesDone: reached, bytesTotal: total, bytesBefore: before, file: file.path))
             }
+            try download.bring(file)
         }
-        if let error = failure.withLock({ $0 }) { throw error }
-        try cache.note(listing.commit, of: repository.revision)
+        if folder == nil { try cache.note(listing.commit, of: repository.revision) }
         return Result(
             path: path(listing.commit), commit: listing.commit, files: files, bytes: total,
             bytesReceived: total - before)
@@ -135,6 +112,10 @@ public struct HubPull: Sendable {
 
     /// What is there already.
     private func offline() throws(HubError) -> Result {
+        guard folder == nil else {
+            throw HubError(
+                .offline, "\(repository)", "cannot be brought to a folder offline (HF_HUB_OFFLINE)")
+        }
         let path = cache.commit(of: repository.revision).map { (commit: $0, path: self.path($0)) }
         guard let path, FilePath.exists(path.path) else {
             throw HubError(
@@ -146,7 +127,7 @@ public struct HubPull: Sendable {
     }
 
     private func path(_ commit: String) -> String {
-        let folder = cache.snapshot(commit)
+        let folder = folder ?? cache.snapshot(commit)
         return repository.file.map { FilePath.join(folder, $0) } ?? folder
     }
 }

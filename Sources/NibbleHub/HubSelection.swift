@@ -1,3 +1,5 @@
+internal import NibbleCheckpoint
+
 /// Which files of a repository are brought.
 public struct HubSelection: Sendable {
     /// Patterns of paths, as shells have them: `*` and `?` match within names and across slashes. Empty for what the kind says.
@@ -26,9 +28,9 @@ public struct HubSelection: Sendable {
     public func files(of listing: RemoteListing, in repository: HubRepository) throws(HubError)
         -> [RemoteFile]
     {
-        let wanted: [RemoteFile]
         if let file = repository.file {
-            wanted = listing.files.filter { $0.path == file || Self.isShard($0.path, of: file) }
+            let paths = Set(GGUFCheckpoint.parts(ofFirst: file) ?? [file])
+            let wanted = listing.files.filter { paths.contains($0.path) }
             guard !wanted.isEmpty else {
                 let near = Self.near(file, among: listing.files.map(\.path))
                 throw HubError(
@@ -37,12 +39,7 @@ public struct HubSelection: Sendable {
             }
             return wanted
         }
-        if !include.isEmpty {
-            wanted = listing.files.filter { file in include.contains { Self.matches(file.path, $0) } }
-        } else {
-            wanted = listing.files.filter { kind.contains($0.path) }
-        }
-        let files = wanted.filter { file in !exclude.contains { Self.matches(file.path, $0) } }
+        let files = listing.files.filter { isWanted($0.path) }
         guard !files.isEmpty else {
             let models = listing.files.map(\.path).filter {
                 [".gguf", ".safetensors", ".bin", ".pth", ".sbs"].contains(where: $0.hasSuffix)
@@ -56,11 +53,10 @@ public struct HubSelection: Sendable {
         return files
     }
 
-    /// Whether a path is a part of a split GGUF file that another, its first part, names.
-    private static func isShard(_ path: String, of file: String) -> Bool {
-        guard let place = file.range(of: "-00001-of-", path) else { return false }
-        return path.hasPrefix(place.before) && path.hasSuffix(place.after)
-            && path.utf8.count == file.utf8.count
+    /// Whether patterns, or the kind where there are none, want a path.
+    func isWanted(_ path: String) -> Bool {
+        (include.isEmpty ? kind.contains(path) : include.contains { Self.matches(path, $0) })
+            && !exclude.contains { Self.matches(path, $0) }
     }
 
     /// Whether a path matches a pattern, as Python's `fnmatch` decides without sets.
@@ -107,22 +103,6 @@ extension HubSelection.Kind {
         case .checkpoint:
             Self.checkpointNames.contains(path) || path.hasPrefix("additional_chat_templates/")
                 || (path.hasPrefix("model") && path.hasSuffix(".safetensors") && !path.contains("/"))
-        }
-    }
-}
-
-extension String {
-    /// What stands before and after the number of the part in a name of a first part, where another has the same.
-    fileprivate func range(of mark: String, _ other: String) -> (before: String, after: String)? {
-        guard let place = ranges(of: mark).last else { return nil }
-        let before = String(self[..<place.lowerBound]) + "-"
-        let after = "-of-" + String(self[place.upperBound...])
-        return other.utf8.count == utf8.count ? (before, after) : nil
-    }
-
-    private func ranges(of mark: String) -> [Range<Index>] {
-        indices.compactMap { index in
-            self[index...].hasPrefix(mark) ? index..<self.index(index, offsetBy: mark.count) : nil
         }
     }
 }

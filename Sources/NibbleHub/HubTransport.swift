@@ -56,24 +56,24 @@ final class HubTransport: Sendable {
     /// Sends a request and hands the body on.
     ///
     /// - Parameters:
-    ///   - headers: of the first request and those after redirects.
+    ///   - sent: takes the number of further bytes of the request's body that were sent.
     ///   - begin: sees the last answer before its body; false ends the request.
     ///   - receive: takes a piece of the body; false ends the request.
     func send(
-        _ address: String, method: String = "GET", headers: [String: String] = [:], body: Data? = nil,
+        _ asked: HubRequest,
         isCancelled: @escaping @Sendable () -> Bool,
+        sent: @escaping @Sendable (Int) -> Void = { _ in },
         begin: @escaping @Sendable (HubResponse) -> Bool = { _ in true },
         receive: @escaping @Sendable (Data) -> Bool
     ) throws(HubTransportError) -> HubResponse {
-        var address = address
+        var address = asked.address
         for _ in 0...Self.redirects {
             guard let url = URL(string: address), let host = url.host else {
                 throw .redirect("'\(address)' is no address")
             }
             var request = URLRequest(url: url)
-            request.httpMethod = method
-            request.httpBody = body
-            for (name, value) in headers { request.setValue(value, forHTTPHeaderField: name) }
+            request.httpMethod = asked.method
+            for (name, value) in asked.headers { request.setValue(value, forHTTPHeaderField: name) }
             // As it is stored: lengths and ranges count these bytes.
             request.setValue("identity", forHTTPHeaderField: "Accept-Encoding")
             request.setValue("nibble", forHTTPHeaderField: "User-Agent")
@@ -83,7 +83,8 @@ final class HubTransport: Sendable {
                 request.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization")
             }
             let response = try receiver.run(
-                session.dataTask(with: request), isCancelled: isCancelled, begin: begin, receive: receive)
+                task(request, asked.body), isCancelled: isCancelled, sent: sent, begin: begin,
+                receive: receive)
             guard [301, 302, 303, 307, 308].contains(response.status) else { return response }
             guard let location = response.headers["location"],
                 let next = URL(string: location, relativeTo: url),
@@ -92,9 +93,21 @@ final class HubTransport: Sendable {
             guard scheme == "https" || url.scheme == "http" else {
                 throw .redirect("is sent from https to \(next.absoluteString)")
             }
+            // Others turn what is sent into a question.
+            guard asked.method == "GET" || [307, 308].contains(response.status) else {
+                throw .redirect("is redirected with status \(response.status), which drops what is sent")
+            }
             address = next.absoluteString
         }
         throw .redirect("is redirected more than \(Self.redirects) times")
+    }
+
+    private func task(_ request: URLRequest, _ body: HubRequest.Body) -> URLSessionDataTask {
+        switch body {
+        case .none: session.dataTask(with: request)
+        case .bytes(let bytes): session.uploadTask(with: request, from: Data(bytes))
+        case .file(let path): session.uploadTask(with: request, fromFile: URL(fileURLWithPath: path))
+        }
     }
 }
 
@@ -102,25 +115,27 @@ final class HubTransport: Sendable {
 private final class HubReceiver: NSObject, URLSessionDataDelegate, Sendable {
     /// One request.
     private final class Exchange: Sendable {
+        let sent: @Sendable (Int) -> Void
         let begin: @Sendable (HubResponse) -> Bool
         let receive: @Sendable (Data) -> Bool
         let done = DispatchSemaphore(value: 0)
         let state = Mutex((response: HubResponse?.none, isRefused: false, error: (any Error)?.none))
 
         init(
-            _ begin: @escaping @Sendable (HubResponse) -> Bool, _ receive: @escaping @Sendable (Data) -> Bool
+            _ sent: @escaping @Sendable (Int) -> Void, _ begin: @escaping @Sendable (HubResponse) -> Bool,
+            _ receive: @escaping @Sendable (Data) -> Bool
         ) {
-            (self.begin, self.receive) = (begin, receive)
+            (self.sent, self.begin, self.receive) = (sent, begin, receive)
         }
     }
 
     private let exchanges = Mutex<[Int: Exchange]>([:])
 
     func run(
-        _ task: URLSessionDataTask, isCancelled: () -> Bool,
+        _ task: URLSessionDataTask, isCancelled: () -> Bool, sent: @escaping @Sendable (Int) -> Void,
         begin: @escaping @Sendable (HubResponse) -> Bool, receive: @escaping @Sendable (Data) -> Bool
     ) throws(HubTransportError) -> HubResponse {
-        let exchange = Exchange(begin, receive)
+        let exchange = Exchange(sent, begin, receive)
         let number = task.taskIdentifier
         exchanges.withLock { $0[number] = exchange }
         defer { exchanges.withLock { $0[number] = nil } }
@@ -178,6 +193,13 @@ private final class HubReceiver: NSObject, URLSessionDataDelegate, Sendable {
         if isRedirect || exchange.begin(own) { return completionHandler(.allow) }
         exchange.state.withLock { $0.isRefused = true }
         completionHandler(.cancel)
+    }
+
+    func urlSession(
+        _ session: URLSession, task: URLSessionTask, didSendBodyData bytesSent: Int64, totalBytesSent: Int64,
+        totalBytesExpectedToSend: Int64
+    ) {
+        exchange(task)?.sent(Int(bytesSent))
     }
 
     func urlSession(_ session: URLSession, dataTask: URLSessionDataTask, didReceive data: Data) {

@@ -25,12 +25,41 @@ public struct RemoteFile: Sendable, Equatable {
     }
 }
 
+extension RemoteFile.Digest {
+    /// Whether another is made by the same function.
+    func isOfSameKind(as other: Self) -> Bool {
+        switch (self, other) {
+        case (.sha256, .sha256), (.git, .git): true
+        default: false
+        }
+    }
+
+    /// The digest of a file of this machine, of the kind that this one is.
+    func ofSameKind(_ path: String) throws(HubError) -> Self {
+        let file: MappedFile
+        do throws(CheckpointError) { file = try MappedFile(path: path) } catch {
+            throw HubError(.inputOutput, path, error.problem)
+        }
+        switch self {
+        case .sha256:
+            return .sha256(SHA256.hex(file))
+        case .git:
+            var hash = SHA1()
+            hash.update(Array("blob \(file.count)\0".utf8))
+            file.forEachPiece { hash.update($0) }
+            return .git(SHA256.digits(of: hash.finalized()))
+        }
+    }
+}
+
 /// What a hub says of a repository at a revision.
 public struct RemoteListing: Sendable {
     /// The commit.
     public let commit: String
     /// The files.
     public let files: [RemoteFile]
+    /// Whether only its owner sees it; nil where the hub does not say.
+    public let isPrivate: Bool?
 
     /// Reads the answer of `/api/models/OWNER/NAME/revision/REVISION?blobs=true`.
     ///
@@ -67,7 +96,7 @@ public struct RemoteListing: Sendable {
             }
             files.append(RemoteFile(path: path, size: size, digest: digest))
         }
-        (self.commit, self.files) = (commit, files)
+        (self.commit, self.files, isPrivate) = (commit, files, json["private"]?.flag)
     }
 
     private static func isHexadecimal(_ text: String, _ count: Int) -> Bool {

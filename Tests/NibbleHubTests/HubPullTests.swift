@@ -90,6 +90,35 @@ struct HubPullTests {
         #expect(try third.check(third.pull().run()))
     }
 
+    @Test("brings files to a folder of one's own, and again where they were edited")
+    func ownFolder() throws {
+        var pull = try hub.pull()
+        pull.folder = hub.folder.file("own")
+        let result = try pull.run()
+        #expect(try result.path == hub.folder.file("own") && hub.check(result))
+        #expect(try !hub.paths.contains { $0.hasPrefix("cache") })
+        let config = hub.folder.file("own/config.json")
+        #expect(
+            try FileManager.default.attributesOfItem(atPath: config)[.type] as? FileAttributeType
+                == .typeRegular)
+        let before = hub.server.requests.count
+        try pull.run()
+        #expect(hub.server.requests.count == before + 1)
+        try Data("{\"a\": 2}\n".utf8).write(to: URL(fileURLWithPath: config))
+        #expect(try hub.check(pull.run()) && hub.server.requests.count == before + 3)
+        #expect(try hub.paths.allSatisfy { !$0.hasSuffix(".incomplete") })
+        let metadata = String(
+            decoding: try contents(hub.folder.file("own/.cache/huggingface/download/config.json.metadata")),
+            as: UTF8.self)
+        #expect(metadata.hasPrefix("\(HubFixture.commit)\n"))
+        var one = try hub.pull("hf:me/model/m.Q8_0.gguf")
+        one.folder = hub.folder.file("one")
+        #expect(try contents(one.run().path) == hub.files["m.Q8_0.gguf"])
+        var offline = try hub.pull { $0.isOffline = true }
+        offline.folder = hub.folder.file("own")
+        #expect(failure(offline)?.code == .offline)
+    }
+
     @Test("uses what is there offline, and where the hub cannot be reached")
     func offline() throws {
         let none = try failure(hub.pull { $0.isOffline = true })

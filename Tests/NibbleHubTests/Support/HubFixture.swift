@@ -78,7 +78,7 @@ final class HubFixture: Sendable {
     // MARK: - Answers
 
     /// Files that the hub keeps as large ones.
-    private static func isLarge(_ path: String) -> Bool {
+    static func isLarge(_ path: String) -> Bool {
         path.hasSuffix(".safetensors") || path.hasSuffix(".gguf") || path.hasSuffix(".bin")
     }
 
@@ -89,14 +89,17 @@ final class HubFixture: Sendable {
         return SHA256.digits(of: hash.finalized())
     }
 
-    static func listing(_ files: [String: [UInt8]]) -> String {
+    static func listing(_ files: [String: [UInt8]], commit: String = commit, isPrivate: Bool = false)
+        -> String
+    {
         let siblings = files.sorted { $0.key < $1.key }.map { path, bytes in
             isLarge(path)
                 ? "{\"rfilename\":\"\(path)\",\"size\":\(bytes.count),\"blobId\":\"\(gitDigest([]))\","
                     + "\"lfs\":{\"sha256\":\"\(SHA256.hex(bytes))\",\"size\":\(bytes.count),\"pointerSize\":134}}"
                 : "{\"rfilename\":\"\(path)\",\"size\":\(bytes.count),\"blobId\":\"\(gitDigest(bytes))\"}"
         }
-        return "{\"id\":\"me/model\",\"sha\":\"\(commit)\",\"siblings\":[\(siblings.joined(separator: ","))]}"
+        return
+            "{\"id\":\"me/model\",\"private\":\(isPrivate),\"sha\":\"\(commit)\",\"siblings\":[\(siblings.joined(separator: ","))]}"
     }
 
     private static func answer(_ request: HubServer.Request, _ files: [String: [UInt8]]) -> HubServer.Answer {

@@ -4,7 +4,7 @@ import NibbleCheckpoint
 import NibbleTestSupport
 import Synchronization
 
-/// A hub on this machine that speaks as much of Hugging Face's API as a pull asks for, and fails when it is told to.
+/// A server on this machine that answers what it is told to, and fails when it is told to.
 final class HubServer: Sendable {
     /// A request as it came.
     struct Request: Sendable {
@@ -12,6 +12,10 @@ final class HubServer: Sendable {
         var target: String
         /// Names in lower case.
         var headers: [String: String]
+        var body: [UInt8] = []
+
+        /// The target without its query.
+        var path: String { String(target.prefix { $0 != "?" }) }
 
         /// The first byte that is asked for.
         var rangeStart: Int? {
@@ -91,14 +95,9 @@ final class HubServer: Sendable {
 
     private func serve(_ connection: Int32) {
         defer { close(connection) }
-        var received: [UInt8] = []
-        var buffer = [UInt8](repeating: 0, count: 4096)
-        while !received.suffix(4).elementsEqual([13, 10, 13, 10]) {
-            let count = recv(connection, &buffer, buffer.count, 0)
-            guard count > 0 else { return }
-            received += buffer[..<count]
-        }
-        let lines = String(decoding: received, as: UTF8.self).split(separator: "\r\n").map(String.init)
+        let input = HubConnection(connection)
+        guard let head = input.read(upTo: Array("\r\n\r\n".utf8)) else { return }
+        let lines = String(decoding: head, as: UTF8.self).split(separator: "\r\n").map(String.init)
         let words = (lines.first ?? "").split(separator: " ").map(String.init)
         guard words.count >= 2 else { return }
         var headers: [String: String] = [:]
@@ -107,7 +106,11 @@ final class HubServer: Sendable {
             headers[line[..<colon].lowercased()] = line[line.index(after: colon)...].trimmingCharacters(
                 in: .whitespaces)
         }
-        let request = Request(method: words[0], target: words[1], headers: headers)
+        if headers["expect"] == "100-continue" {
+            _ = CLibraryShim.send(connection, Array("HTTP/1.1 100 Continue\r\n\r\n".utf8))
+        }
+        guard let body = input.body(headers) else { return }
+        let request = Request(method: words[0], target: words[1], headers: headers, body: body)
         log.withLock { $0.append(request) }
         send(handler(request), to: connection)
     }
@@ -120,7 +123,7 @@ final class HubServer: Sendable {
         let bytes = Array((head + "\r\n").utf8) + answer.body.prefix(answer.cut ?? answer.body.count)
         var sent = 0
         while sent < bytes.count {
-            let count = bytes[sent...].withUnsafeBytes { CLibraryShim.send(connection, $0) }
+            let count = CLibraryShim.send(connection, bytes[sent...])
             guard count > 0 else { return }
             sent += count
         }
@@ -134,14 +137,66 @@ final class HubServer: Sendable {
     }
 }
 
+/// What comes over a connection.
+private final class HubConnection {
+    private let descriptor: Int32
+    private var received: [UInt8] = []
+
+    init(_ descriptor: Int32) { self.descriptor = descriptor }
+
+    private func receive() -> Bool {
+        var buffer = [UInt8](repeating: 0, count: 1 << 16)
+        let count = recv(descriptor, &buffer, buffer.count, 0)
+        guard count > 0 else { return false }
+        received += buffer[..<count]
+        return true
+    }
+
+    /// The bytes before a mark, which is taken too.
+    func read(upTo mark: [UInt8]) -> [UInt8]? {
+        while true {
+            if let range = received.firstRange(of: mark) {
+                defer { received.removeSubrange(..<range.upperBound) }
+                return Array(received[..<range.lowerBound])
+            }
+            guard receive() else { return nil }
+        }
+    }
+
+    private func read(_ count: Int) -> [UInt8]? {
+        while received.count < count {
+            guard receive() else { return nil }
+        }
+        defer { received.removeSubrange(..<count) }
+        return Array(received[..<count])
+    }
+
+    /// What a request carries, by its length or in chunks.
+    func body(_ headers: [String: String]) -> [UInt8]? {
+        guard headers["transfer-encoding"] == "chunked" else {
+            return read(headers["content-length"].flatMap { Int($0) } ?? 0)
+        }
+        var body: [UInt8] = []
+        let end = Array("\r\n".utf8)
+        while let line = read(upTo: end), let count = Int(String(decoding: line, as: UTF8.self), radix: 16) {
+            guard let chunk = read(count), read(upTo: end) != nil else { return nil }
+            guard count > 0 else { return body }
+            body += chunk
+        }
+        return nil
+    }
+}
+
 private enum CLibraryShim {
-    static func send(_ connection: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
-        #if canImport(Darwin)
-            Darwin.send(connection, bytes.baseAddress, bytes.count, 0)
-        #elseif canImport(Musl)
-            Musl.send(connection, bytes.baseAddress, bytes.count, 0)
-        #else
-            Glibc.send(connection, bytes.baseAddress, bytes.count, 0)
-        #endif
+    static func send(_ connection: Int32, _ bytes: some Collection<UInt8>) -> Int {
+        Array(bytes).withUnsafeBytes { bytes in
+            #if canImport(Darwin)
+                Darwin.send(connection, bytes.baseAddress, bytes.count, 0)
+            #elseif canImport(Musl)
+                Musl.send(connection, bytes.baseAddress, bytes.count, 0)
+            #else
+                Glibc.send(connection, bytes.baseAddress, bytes.count, 0)
+            #endif
+        }
     }
 }
