@@ -29,7 +29,7 @@ let package = Package(
 
         // Floor 2: files that hold models; activations and what is computed with them (the only importer of
         // OpenBLAS).
-        .target(name: "NibbleCheckpoint", dependencies: ["CLibrary", "NibbleNumerics"]),
+        .target(name: "NibbleCheckpoint", dependencies: ["CKernels", "CLibrary", "NibbleNumerics"]),
         .target(
             name: "NibbleTensor", dependencies: ["CKernels", "CLibrary", "COpenBLAS", "NibbleNumerics"]),
 

@@ -24,6 +24,20 @@ struct SHA256Tests {
         #expect(hash.hex == "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0")
     }
 
+    @Test(
+        "is the same by the processor's instructions",
+        .enabled(if: SHA256.hasInstructions, "this processor has no instructions for SHA-256"))
+    func instructions() {
+        var generator = SeededGenerator(seed: 9)
+        for count in [0, 1, 64, 127, 128, 1000, 100_003] {
+            let bytes = generator.bytes(count)
+            var (fast, plain) = (SHA256(usesInstructions: true), SHA256(usesInstructions: false))
+            fast.update(bytes)
+            plain.update(bytes)
+            #expect(fast.hex == plain.hex)
+        }
+    }
+
     @Test("does not depend on how bytes are cut into pieces", arguments: [0, 1, 55, 56, 63, 64, 65, 200])
     func pieces(count: Int) {
         var generator = SeededGenerator(seed: 7)

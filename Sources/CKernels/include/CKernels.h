@@ -92,6 +92,13 @@ void nibble_scaled_hold(uint32_t type, float *x, const int8_t *codes, const floa
 /// turned around if the extreme of the other sign reaches that code, else made smaller.
 void nibble_scaled_anchor(uint32_t type, const float *x, float *scales, size_t blocks, int32_t level);
 
+/// Whether this machine has instructions for SHA-256.
+int32_t nibble_has_sha256(void);
+
+/// Folds `blocks` blocks of 64 bytes into the eight words of a SHA-256, whose 64 round constants are given. Only where
+/// nibble_has_sha256().
+void nibble_sha256_blocks(uint32_t *state, const uint32_t *constants, const uint8_t *in, size_t blocks);
+
 #ifdef __cplusplus
 }
 #endif

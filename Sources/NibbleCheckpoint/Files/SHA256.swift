@@ -1,3 +1,5 @@
+internal import CKernels
+
 /// SHA-256 (FIPS 180-4) over bytes that arrive in pieces.
 ///
 /// ```swift
@@ -6,15 +8,23 @@
 /// print(hash.hex)
 /// ```
 package struct SHA256: Sendable {
-    private var state = State()
+    private var state: State
     /// Bytes of a block that is not whole yet, fewer than 64.
     private var pending: [UInt8] = []
     private var byteCount: UInt64 = 0
 
     private static let blockSize = 64
 
+    /// Whether the processor has instructions for it, which take a seventh of the time.
+    package static let hasInstructions = nibble_has_sha256() != 0
+
     /// The hash of nothing yet.
-    package init() { pending.reserveCapacity(Self.blockSize) }
+    ///
+    /// - Parameter usesInstructions: false for the plain form, which those instructions are tested against.
+    package init(usesInstructions: Bool = hasInstructions) {
+        state = State(usesInstructions: usesInstructions)
+        pending.reserveCapacity(Self.blockSize)
+    }
 
     /// Takes more bytes in.
     package mutating func update(_ bytes: UnsafeRawBufferPointer) {
@@ -98,6 +108,7 @@ package struct SHA256: Sendable {
 
 /// The eight words that a block is folded into.
 private struct State: Sendable {
+    let usesInstructions: Bool
     private var a: UInt32 = 0x6a09_e667
     private var b: UInt32 = 0xbb67_ae85
     private var c: UInt32 = 0x3c6e_f372
@@ -107,6 +118,8 @@ private struct State: Sendable {
     private var g: UInt32 = 0x1f83_d9ab
     private var h: UInt32 = 0x5be0_cd19
 
+    init(usesInstructions: Bool) { self.usesInstructions = usesInstructions }
+
     /// The words, big-endian.
     var bytes: [UInt8] {
         [a, b, c, d, e, f, g, h].flatMap { word in withUnsafeBytes(of: word.bigEndian) { Array($0) } }
@@ -115,6 +128,7 @@ private struct State: Sendable {
     /// Takes whole blocks in.
     mutating func update(blocks: UnsafeRawBufferPointer) {
         guard !blocks.isEmpty else { return }
+        guard !usesInstructions else { return updateByInstructions(blocks) }
         // Both pointers are valid for the indices below: 64 constants, 64 words.
         SHA256.constants.withUnsafeBufferPointer { constants in
             withUnsafeTemporaryAllocation(of: UInt32.self, capacity: 64) { words in
@@ -128,6 +142,17 @@ private struct State: Sendable {
                 }
             }
         }
+    }
+
+    private mutating func updateByInstructions(_ blocks: UnsafeRawBufferPointer) {
+        var words = [a, b, c, d, e, f, g, h]
+        SHA256.constants.withUnsafeBufferPointer { constants in
+            nibble_sha256_blocks(
+                &words, constants.baseAddress, blocks.assumingMemoryBound(to: UInt8.self).baseAddress,
+                blocks.count / 64)
+        }
+        (a, b, c, d) = (words[0], words[1], words[2], words[3])
+        (e, f, g, h) = (words[4], words[5], words[6], words[7])
     }
 
     /// Takes the block in whose 16 words begin `w`; the other 48 are written.
