@@ -6,15 +6,16 @@ extension LearnedScales {
     /// codes, and weights that keep their codes follow the scales.
     ///
     /// - Parameters:
+    ///   - state: weights and moments of the rows, of `columns` each.
     ///   - gradient: that of the decoded rows.
     ///   - steps: of codes and scales.
     func update(
-        _ rows: Range<Int>, of matrix: TrainedMatrix, gradient: UnsafePointer<Float>, by steps: StudentSteps,
-        compute: Compute
+        _ rows: Range<Int>, _ state: MatrixRows, columns: Int, gradient: UnsafePointer<Float>,
+        by steps: StudentSteps, compute: Compute
     ) {
-        let count = rows.count * matrix.columns
-        let (first, firstScale) = (rows.lowerBound * matrix.columns, rows.lowerBound * perRow)
-        var weights = matrix.weights(rows).mutableSpan
+        let count = rows.count * columns
+        let firstScale = rows.lowerBound * perRow
+        var weights = state.weights.mutableSpan
         let scales = values(rows)
         let before = stored(rows)
         var codes = [Int8](repeating: 0, count: count)
@@ -28,10 +29,9 @@ extension LearnedScales {
         before.withUnsafeBufferPointer { units in
             sums.withUnsafeBufferPointer { sums in
                 guard let units = units.baseAddress, let sums = sums.baseAddress else { return }
-                if matrix.trainsWeights {
+                if let moments = state.moments, let values = state.weights.baseAddress {
                     steps.codes.apply(
-                        to: matrix.masters.floats + first, gradient: gradient,
-                        m: matrix.firstMoments.floats + first, v: matrix.secondMoments.floats + first,
+                        to: values, gradient: gradient, m: moments.first, v: moments.second,
                         units: units, width: ScaledBlocks.blockSize, count: count, compute: compute)
                 }
                 steps.scales.apply(

@@ -17,25 +17,25 @@ extension TrainedMatrix {
         isQuantized: Bool, compute: Compute
     ) throws(CheckpointError) {
         let (start, count) = (range.lowerBound * columns, range.count * columns)
-        if let scales, isQuantized {
-            scales.update(
-                range, of: self, gradient: gradient + start, by: steps, compute: compute)
-        } else {
+        try change(range, step: steps.matrices.step, level: compute.level) { rows in
+            if let scales, isQuantized {
+                return scales.update(
+                    range, rows, columns: columns, gradient: gradient + start, by: steps, compute: compute)
+            }
             if isQuantized {
                 var span = UnsafeMutableBufferPointer(start: gradient + start, count: count).mutableSpan
                 quantizer.maskGradient(
-                    &span, of: weights(range).span, blocks: RawSpan(_unsafeBytes: blocks(range)),
+                    &span, of: rows.weights.span, blocks: RawSpan(_unsafeBytes: blocks(range)),
                     level: compute.level)
             }
-            if trainsWeights {
+            if let moments = rows.moments, let weights = rows.weights.baseAddress {
                 let step = steps.isRelative ? steps.matrices.scaled(relativeMagnitude) : steps.matrices
                 step.apply(
-                    to: masters.floats + start, gradient: gradient + start, m: firstMoments.floats + start,
-                    v: secondMoments.floats + start, count: count, compute: compute)
+                    to: weights, gradient: gradient + start, m: moments.first, v: moments.second,
+                    count: count, compute: compute)
             }
-            scales?.choose(range, for: weights(range).span)
+            scales?.choose(range, for: rows.weights.span)
         }
-        try encode(range, level: compute.level)
     }
 
     /// Puts all weights in the middle of the cells of their codes, from where each way to another is half a step.
@@ -43,12 +43,16 @@ extension TrainedMatrix {
     /// - Precondition: scales are learned.
     func holdCodes(_ range: Range<Int>, level: KernelLevel) throws(CheckpointError) {
         guard let scales else { preconditionFailure("'\(name)' learns no scales") }
-        let own = scales.stored(range)
-        for index in 0..<range.count * columns {
-            let place = range.lowerBound * columns + index
-            let scale = own[index / ScaledBlocks.blockSize]
-            masters.floats[place] = Float(scales.codec.code(of: masters.floats[place], scale: scale)) * scale
+        switch state {
+        case .compact(let compact): compact.weights.center(range)
+        case .float(let floats):
+            let values = floats.weights.floats(range, of: columns)
+            let own = scales.stored(range)
+            for index in values.indices {
+                let scale = own[index / ScaledBlocks.blockSize]
+                values[index] = Float(scales.codec.code(of: values[index], scale: scale)) * scale
+            }
+            try encode(range, values, level: level)
         }
-        try encode(range, level: level)
     }
 }

@@ -78,6 +78,10 @@ extension Recipe {
     private static let optimizerFields: [RecipeField] = [
         RecipeField("optimizer", "kind", \.optimizer.kind, .word, "The method."),
         RecipeField(
+            "optimizer", "state", \.optimizer.state, .word,
+            "In what weights and their moments are kept between steps: 32 bits, or 8 (moments by block; of a weight whose"
+                + " code is held its way to another code, of others BF16; rounded stochastically)."),
+        RecipeField(
             "optimizer", "learning_rate", \.optimizer.learningRate, .number(above: 0, to: 1),
             "The peak learning rate of weights whose scales are recomputed."),
         RecipeField(

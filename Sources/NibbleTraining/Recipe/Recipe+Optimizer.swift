@@ -3,6 +3,8 @@ extension Recipe {
     public struct Optimizer: Sendable, Equatable {
         /// The method.
         public var kind = Kind.adamW
+        /// In what weights and moments are kept from step to step.
+        public var state = State.f32
         /// The peak learning rate of weights whose scales are recomputed.
         public var learningRate: Float = 2e-5
         /// The peak learning rate of weights whose scales are learned, in steps between two codes.
@@ -31,6 +33,15 @@ extension Recipe {
 }
 
 extension Recipe.Optimizer {
+    /// In what weights and moments are kept from step to step.
+    public enum State: String, CaseIterable, Sendable {
+        /// All in F32: 12 bytes a weight beside its blocks.
+        case f32
+        /// Moments in 8 bits by block (Dettmers et al. 2021); of weights whose codes are held their way within the cell,
+        /// in 8 bits, of others BF16, both rounded stochastically: 3 and 4 bytes a weight beside its blocks.
+        case int8
+    }
+
     /// A method of optimization.
     public enum Kind: String, CaseIterable, Sendable {
         /// Adam with decoupled weight decay (Loshchilov and Hutter 2019).

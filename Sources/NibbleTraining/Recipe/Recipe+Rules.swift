@@ -89,6 +89,17 @@ extension Recipe {
             }
         },
         RecipeRule(
+            fields: ["optimizer.state", "quantization.start_step"],
+            statement: "`quantization.start_step` is 0 where `optimizer.state` is int8."
+        ) { recipe in
+            guard recipe.optimizer.state == .int8, recipe.quantization.startStep > 0 else { return nil }
+            return (
+                "optimizer.state is int8, but quantization.start_step \(recipe.quantization.startStep) trains weights"
+                    + " before they have codes",
+                "set optimizer.state to f32, or quantization.start_step to 0"
+            )
+        },
+        RecipeRule(
             fields: ["teacher.kind", "train.steps"],
             statement: "`train.steps` is above 0 where `teacher.kind` is cached."
         ) { recipe in

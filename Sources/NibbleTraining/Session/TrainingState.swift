@@ -59,7 +59,7 @@ struct TrainingState {
         for piece in student.statePieces {
             tensors.append(
                 SavedTensor(
-                    name: piece.name, shape: piece.shape, element: .f32,
+                    name: piece.name, shape: piece.shape, element: piece.element,
                     bytes: UnsafeRawBufferPointer(piece.memory.bytes)))
         }
         try folder.save(step: step, tensors: tensors, metadata: metadata)
@@ -68,7 +68,8 @@ struct TrainingState {
     /// Restores this and the student from a checkpoint.
     init(_ checkpoint: SavedCheckpoint, into student: Student) throws(CheckpointError) {
         for piece in student.statePieces {
-            try checkpoint.copy(piece.name, shape: piece.shape, element: .f32, into: piece.memory.bytes)
+            try checkpoint.copy(
+                piece.name, shape: piece.shape, element: piece.element, into: piece.memory.bytes)
         }
         try student.prepare()
         step = checkpoint.step
@@ -125,39 +126,5 @@ struct TrainingState {
         return HeldOutScore(
             step: step, perplexity: perplexity, perplexityError: error ?? .nan, teacherPerplexity: teacher,
             divergence: divergence)
-    }
-}
-
-extension Student {
-    /// A part of the state that is saved as a tensor.
-    struct StatePiece {
-        var name: String
-        var shape: [Int]
-        var memory: Memory
-    }
-
-    /// Masters and moments, in the order of the file. Weights that are not trained have no moments.
-    var statePieces: [StatePiece] {
-        matrices.flatMap { matrix in
-            var parts = [("", matrix.masters)]
-            if matrix.trainsWeights { parts += [(".m", matrix.firstMoments), (".v", matrix.secondMoments)] }
-            let pieces = parts.map {
-                StatePiece(name: matrix.name + $0.0, shape: [matrix.rows, matrix.columns], memory: $0.1)
-            }
-            guard let scales = matrix.scales else { return pieces }
-            return pieces
-                + [
-                    (".scales", scales.masters), (".scales.m", scales.firstMoments),
-                    (".scales.v", scales.secondMoments),
-                ].map {
-                    StatePiece(
-                        name: matrix.name + $0.0, shape: [matrix.rows, scales.perRow], memory: $0.1)
-                }
-        }
-            + vectors.flatMap { vector in
-                [("", vector.masters), (".m", vector.firstMoments), (".v", vector.secondMoments)].map {
-                    StatePiece(name: vector.name + $0.0, shape: [vector.count], memory: $0.1)
-                }
-            }
     }
 }

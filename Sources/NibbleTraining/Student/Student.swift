@@ -6,9 +6,8 @@ public import NibbleTensor
 
 /// A model that is trained while its weights are rounded as they will be in the file.
 ///
-/// Every trained matrix has F32 masters; ``prepare()`` and each optimizer step encode them by the plan's codec, and the
-/// forward pass runs on these blocks, as it would on those of the exported file. Gradients pass the rounding straight
-/// through to the masters.
+/// Each optimizer step encodes the weights of every trained matrix by the plan's codec, and the forward pass runs on these
+/// blocks, as it would on those of the exported file. Gradients pass the rounding straight through to the weights.
 public final class Student: Sendable {
     /// The unquantized checkpoint.
     public let checkpoint: ModelCheckpoint
@@ -16,10 +15,13 @@ public final class Student: Sendable {
     let scope: TrainingScope
     /// The model on rounded weights.
     public let quantized: LanguageModel
-    /// The model on the masters themselves: what is trained before fake quantization starts.
-    public let unquantized: LanguageModel
+    /// The model on the weights themselves: what is trained before fake quantization starts. Nil where they are not kept in
+    /// F32 (`optimizer.state`).
+    public let unquantized: LanguageModel?
     /// Trained matrices in the order of the file.
     public let matrices: [TrainedMatrix]
+    /// The weights that trained matrices begin with, drawn within the teacher's cells where they lie on a grid.
+    let beginnings: [TensorRole: BeginningWeights]
     /// Trained norms and biases in the order of the file.
     public let vectors: [TrainedVector]
     /// What every tensor becomes in the file.
@@ -41,17 +43,21 @@ public final class Student: Sendable {
         self.compute = compute
         plan = try recipe.quantization.plan().resolve(checkpoint)
         scope = TrainingScope(recipe, plan)
-        var builder = StudentBuilder(checkpoint, scope, recipe.train, compute: compute)
+        var builder = StudentBuilder(
+            checkpoint, scope, recipe.train, state: recipe.optimizer.state, compute: compute)
         for tensor in plan.tensors {
             if case .stored(let entry) = tensor.source { try builder.add(tensor, entry) }
         }
         matrices = builder.matrices
         vectors = builder.vectors
         teacherGrid = builder.grid
+        beginnings = builder.beginnings
         quantized = try LanguageModel(
-            checkpoint, compute: compute, replacements: builder.replacements(isQuantized: true))
-        unquantized = try LanguageModel(
-            checkpoint, compute: compute, replacements: builder.replacements(isQuantized: false))
+            checkpoint, compute: compute, replacements: builder.replacements { $0.roundedMatrix })
+        unquantized =
+            recipe.optimizer.state == .f32
+            ? try LanguageModel(
+                checkpoint, compute: compute, replacements: builder.replacements { $0.masterMatrix }) : nil
         measureMagnitudes()
         try prepare()
     }
@@ -76,11 +82,12 @@ public final class Student: Sendable {
             + vectors.reduce(0) { $0 + $1.count }
     }
 
-    /// Encodes all masters, with the scales that they have where scales are learned.
+    /// Encodes all weights, with the scales that they have where scales are learned. Where blocks are part of what is kept
+    /// between steps, they stay.
     public func prepare() throws(CheckpointError) {
         for matrix in matrices {
             try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-                try matrix.encode(rows, level: compute.level)
+                try matrix.encodeWeights(rows, level: compute.level)
             }
         }
     }

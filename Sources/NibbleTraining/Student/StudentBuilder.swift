@@ -9,19 +9,26 @@ internal import NibbleTensor
 struct StudentBuilder {
     private(set) var matrices: [TrainedMatrix] = []
     private(set) var vectors: [TrainedVector] = []
+    /// What each of these begins with.
+    private(set) var beginnings: [TensorRole: BeginningWeights] = [:]
     private(set) var grid = TeacherGrid()
     private var frozen = WeightReplacements()
     private let checkpoint: ModelCheckpoint
     private let scope: TrainingScope
     private let train: Recipe.Training
+    private let state: Recipe.Optimizer.State
     private let compute: Compute
     /// The teacher's weights as they are.
     private let stored: StoredWeights
 
-    init(_ checkpoint: ModelCheckpoint, _ scope: TrainingScope, _ train: Recipe.Training, compute: Compute) {
+    init(
+        _ checkpoint: ModelCheckpoint, _ scope: TrainingScope, _ train: Recipe.Training,
+        state: Recipe.Optimizer.State, compute: Compute
+    ) {
         self.checkpoint = checkpoint
         self.scope = scope
         self.train = train
+        self.state = state
         self.compute = compute
         stored = StoredWeights(level: compute.level)
     }
@@ -55,35 +62,36 @@ struct StudentBuilder {
             role: role, name: tensor.name, source: (entry.file.path, entry.name), rows: rows,
             columns: entry.columns,
             quantizer: FakeQuantizer(tensor.format, columns: entry.columns, config: scope.config),
-            trainsWeights: scope.trainsWeights(of: role))
-        try load(matrix, tensor, entry)
+            trainsWeights: scope.trainsWeights(of: role), state: state)
+        let beginning = try beginning(matrix.quantizer, rows: rows, tensor, entry)
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-            matrix.scales?.choose(rows, for: matrix.weights(rows).span)
+            try matrix.begin(rows, level: compute.level) { values throws(CheckpointError) in
+                try beginning.load(rows, into: values)
+            }
         }
         matrices.append(matrix)
+        beginnings[role] = beginning
     }
 
     /// What the model takes instead of the checkpoint's weights.
-    func replacements(isQuantized: Bool) -> WeightReplacements {
+    ///
+    /// - Parameter form: of a trained matrix.
+    func replacements(_ form: (TrainedMatrix) -> Matrix?) -> WeightReplacements {
         var result = frozen
-        for matrix in matrices {
-            result.matrices[matrix.role] = matrix.matrix(isQuantized: isQuantized)
-        }
+        for matrix in matrices { result.matrices[matrix.role] = form(matrix) }
         for vector in vectors { result.vectors[vector.role] = vector.vector }
         return result
     }
 
     // MARK: - Tensors
 
-    /// The masters' start: the teacher's weights, drawn within their cells where they lie on a grid.
-    private mutating func load(
-        _ matrix: TrainedMatrix, _ tensor: PlannedTensor, _ entry: TensorEntry
-    ) throws(CheckpointError) {
-        try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-            try stored.load(rows, of: tensor, into: matrix.weights(rows))
-        }
+    /// What a matrix begins with; looks whether the teacher's weights lie on a grid.
+    private mutating func beginning(
+        _ quantizer: FakeQuantizer, rows: Int, _ tensor: PlannedTensor, _ entry: TensorEntry
+    ) throws(CheckpointError) -> BeginningWeights {
+        var beginning = BeginningWeights(tensor: tensor, entry: entry, level: compute.level)
         var found = TeacherGrid()
-        try TieDetection.sample(matrix, into: &found)
+        try TieDetection.sample(beginning, quantizer, rows: rows, into: &found)
         grid.sampled += found.sampled
         grid.ties += found.ties
         let dithers =
@@ -92,18 +100,9 @@ struct StudentBuilder {
             case .never: false
             case .automatic: found.hasTies
             }
-        guard dithers else { return }
+        guard dithers else { return beginning }
         grid.isDithered = true
-        let dither = Dither(seed: train.ditherSeed)
-        let drawn = StoredWeights(level: compute.level, dither: dither)
-        try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-            guard !entry.type.hasCells else {
-                return try drawn.load(rows, of: tensor, into: matrix.weights(rows))
-            }
-            var span = matrix.weights(rows).mutableSpan
-            dither.spread(
-                &span, firstElement: UInt64(rows.lowerBound * matrix.columns),
-                stream: Dither.stream(of: entry.name))
-        }
+        beginning.dither = Dither(seed: train.ditherSeed)
+        return beginning
     }
 }

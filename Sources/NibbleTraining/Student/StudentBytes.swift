@@ -12,8 +12,10 @@ struct StudentBytes: Equatable {
     private(set) var gradients = 0
     /// The teacher's weights.
     private(set) var teacher = 0
+    private let state: Recipe.Optimizer.State
 
-    init(_ plan: ResolvedPlan, _ scope: TrainingScope) {
+    init(_ plan: ResolvedPlan, _ scope: TrainingScope, _ state: Recipe.Optimizer.State) {
+        self.state = state
         for tensor in plan.tensors {
             if case .computed = tensor.source { continue }
             teacher += tensor.source.byteCount
@@ -40,8 +42,10 @@ struct StudentBytes: Equatable {
         }
         let quantizer = FakeQuantizer(tensor.format, columns: tensor.columns, config: scope.config)
         trained +=
-            (scope.trainsWeights(of: tensor.role) ? 12 : 4) * count + 12 * rows * quantizer.scalesPerRow
-            + rows * quantizer.rowBytes
+            WeightState.byteCount(
+                state, rows: rows, columns: tensor.columns,
+                trainsWeights: scope.trainsWeights(of: tensor.role), holdsCodes: quantizer.scaledBlocks != nil
+            ) + 12 * rows * quantizer.scalesPerRow + rows * quantizer.rowBytes
         gradients += 4 * count
     }
 }

@@ -4,13 +4,16 @@ internal import NibbleNumerics
 internal import NibbleQuantization
 internal import NibbleTensor
 
-/// The weights that a student begins with: the masters of what is trained, drawn within the teacher's cells where they lie
-/// on a grid, and the teacher's of all else.
+/// The weights that a student begins with: those of what is trained, drawn within the teacher's cells where they lie on a
+/// grid, and the teacher's of all else.
 struct StudentWeights: WeightSource {
     private let masters: [TensorRole: TrainedMatrix]
+    /// Where matrices hold no more than blocks.
+    private let beginnings: [TensorRole: BeginningWeights]
     private let stored: StoredWeights
 
     init(_ student: Student) {
+        beginnings = student.beginnings
         masters = Dictionary(uniqueKeysWithValues: student.matrices.map { ($0.role, $0) })
         stored = StoredWeights(level: student.compute.level)
     }
@@ -21,7 +24,15 @@ struct StudentWeights: WeightSource {
         guard let matrix = masters[tensor.role] else {
             return try stored.load(rows, of: tensor, into: values)
         }
-        _ = values.update(fromContentsOf: matrix.weights(rows))
+        switch matrix.state {
+        case .float(let floats):
+            _ = values.update(fromContentsOf: floats.weights.floats(rows, of: matrix.columns))
+        case .compact:
+            guard let beginning = beginnings[tensor.role] else {
+                preconditionFailure("'\(matrix.name)' began")
+            }
+            try beginning.load(rows, into: values)
+        }
     }
 }
 

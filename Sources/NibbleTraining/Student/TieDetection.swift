@@ -17,15 +17,17 @@ enum TieDetection {
     /// Weights that share a scale in all formats, or most of them.
     private static let window = 32
 
-    /// Adds a sample of a matrix.
-    static func sample(_ matrix: TrainedMatrix, into grid: inout TeacherGrid) throws(CheckpointError) {
-        guard scaleSize(matrix.quantizer) > 1 else { return }
-        for index in 0..<min(rows, matrix.rows) {
-            let row = index * matrix.rows / min(rows, matrix.rows)
-            let values = Array(matrix.weights(row..<row + 1))
+    /// Adds a sample of a matrix of `count` rows.
+    static func sample(
+        _ weights: BeginningWeights, _ quantizer: FakeQuantizer, rows count: Int, into grid: inout TeacherGrid
+    ) throws(CheckpointError) {
+        guard scaleSize(quantizer) > 1 else { return }
+        for index in 0..<min(rows, count) {
+            let row = index * count / min(rows, count)
+            let values = try weights.row(row)
             guard values.allSatisfy(\.isFinite) else { continue }
             grid.sampled += values.count
-            grid.ties += count(values, matrix.quantizer)
+            grid.ties += Self.count(values, quantizer)
         }
     }
 

@@ -4,8 +4,8 @@ public import NibbleQuantization
 public import NibbleTensor
 
 // @unchecked: passes read it, and the step between them, which owns disjoint rows on its threads, changes it.
-/// A matrix that is trained: F32 master weights, their moments, and the encoded blocks that the model computes with;
-/// where scales are learned, these with their moments.
+/// A matrix that is trained: its weights, their moments, and the encoded blocks that the model computes with; where scales
+/// are learned, these with their moments.
 public final class TrainedMatrix: @unchecked Sendable {
     /// What it is for.
     public let role: TensorRole
@@ -27,18 +27,15 @@ public final class TrainedMatrix: @unchecked Sendable {
     public let trainsWeights: Bool
     /// The scales of the blocks, where they are learned.
     let scales: LearnedScales?
-    /// `[rows, columns]`
-    let masters: Memory
-    /// Moments of AdamW, `[rows, columns]` each; empty where weights are not trained.
-    let firstMoments: Memory
-    let secondMoments: Memory
+    /// Weights and moments between steps.
+    let state: WeightState
     /// Encoded rows.
     let encoded: Memory
     private let advice: String
 
     init(
         role: TensorRole, name: String, source: (path: String, tensor: String), rows: Int, columns: Int,
-        quantizer: FakeQuantizer, trainsWeights: Bool
+        quantizer: FakeQuantizer, trainsWeights: Bool, state kind: Recipe.Optimizer.State
     ) {
         self.role = role
         self.name = name
@@ -48,9 +45,9 @@ public final class TrainedMatrix: @unchecked Sendable {
         self.quantizer = quantizer
         self.trainsWeights = trainsWeights
         parameter = Parameter(name: name, count: rows * columns)
-        masters = Memory(byteCount: rows * columns * 4)
-        firstMoments = Memory(byteCount: trainsWeights ? rows * columns * 4 : 0)
-        secondMoments = Memory(byteCount: trainsWeights ? rows * columns * 4 : 0)
+        state = WeightState(
+            kind, rows: rows, columns: columns, name: name, trainsWeights: trainsWeights,
+            holdsCodes: quantizer.scaledBlocks != nil)
         scales = quantizer.scaledBlocks.map {
             LearnedScales($0, rows: rows, perRow: quantizer.scalesPerRow)
         }
@@ -58,12 +55,22 @@ public final class TrainedMatrix: @unchecked Sendable {
         advice = "give the tensor another type with quantization.tensor_types, as '\(name)=bf16'"
     }
 
-    /// The weights as they are rounded, or as they are trained.
-    func matrix(isQuantized: Bool) -> Matrix? {
-        let memory = isQuantized ? encoded : masters
+    /// Weights and moments in F32, where they are kept so.
+    var floats: WeightState.Floats? { if case .float(let floats) = state { floats } else { nil } }
+
+    /// The weights as they are rounded.
+    var roundedMatrix: Matrix? {
+        Matrix(
+            rows: rows, columns: columns, format: quantizer.format,
+            bytes: UnsafeRawBufferPointer(encoded.bytes), owner: encoded, parameter: parameter)
+    }
+
+    /// The weights as they are trained; nil where there are no masters in F32.
+    var masterMatrix: Matrix? {
+        guard let floats else { return nil }
         return Matrix(
-            rows: rows, columns: columns, format: isQuantized ? quantizer.format : .ggml(.f32),
-            bytes: UnsafeRawBufferPointer(memory.bytes), owner: memory, parameter: parameter)
+            rows: rows, columns: columns, format: .ggml(.f32),
+            bytes: UnsafeRawBufferPointer(floats.weights.bytes), owner: floats.weights, parameter: parameter)
     }
 
     /// The mean of the weights' magnitudes.
@@ -71,7 +78,7 @@ public final class TrainedMatrix: @unchecked Sendable {
         var sum = 0.0
         for row in 0..<rows {
             var part: Float = 0
-            for column in 0..<columns { part += abs(masters.floats[row * columns + column]) }
+            withWeights(row..<row + 1) { for value in $0 { part += abs(value) } }
             sum += Double(part)
         }
         return sum / Double(rows * columns)
@@ -80,19 +87,14 @@ public final class TrainedMatrix: @unchecked Sendable {
     /// The encoded rows: what is exported.
     public var blocks: UnsafeRawBufferPointer { UnsafeRawBufferPointer(encoded.bytes) }
 
-    /// The masters, `[rows, columns]`.
-    package var values: UnsafeBufferPointer<Float> { UnsafeBufferPointer(weights(0..<rows)) }
+    /// The weights as they are trained, `[rows, columns]`.
+    package var values: [Float] { withWeights(0..<rows) { Array($0) } }
 
     /// The learned scales as the blocks hold them, `[rows, columns / 32]`; nil where they are recomputed.
     public var learnedScales: [Float]? { scales.map { $0.stored(0..<rows) } }
 
     /// Scales that are learned.
     var scaleCount: Int { rows * quantizer.scalesPerRow }
-
-    /// The masters of some rows.
-    func weights(_ range: Range<Int>) -> UnsafeMutableBufferPointer<Float> {
-        masters.floats(range, of: columns)
-    }
 
     /// The encoded rows of a range.
     func blocks(_ range: Range<Int>) -> UnsafeRawBufferPointer {
@@ -101,9 +103,12 @@ public final class TrainedMatrix: @unchecked Sendable {
             encoded.slice(range.lowerBound * width..<range.upperBound * width))
     }
 
-    /// Encodes some rows of the masters.
-    func encode(_ range: Range<Int>, level: KernelLevel) throws(CheckpointError) {
-        let values = weights(range)
+    /// Encodes some rows.
+    ///
+    /// - Parameter values: their weights.
+    func encode(
+        _ range: Range<Int>, _ values: UnsafeMutableBufferPointer<Float>, level: KernelLevel
+    ) throws(CheckpointError) {
         let width = quantizer.rowBytes
         var blocks = encoded.slice(range.lowerBound * width..<range.upperBound * width).mutableBytes
         do throws(CodecError) {
@@ -113,7 +118,7 @@ public final class TrainedMatrix: @unchecked Sendable {
             try scales.codec.encode(
                 values.span, scales: scales.stored(range).span, into: &blocks, level: level)
         } catch {
-            throw fault(error, in: range)
+            throw fault(error, in: range, values)
         }
     }
 
@@ -127,9 +132,14 @@ public final class TrainedMatrix: @unchecked Sendable {
         encoded.bytes.copyMemory(from: bytes)
         compute.forEachRows(of: rows) { range in
             let blocks = RawSpan(_unsafeBytes: self.blocks(range))
-            if !keepsMasters {
-                var values = weights(range).mutableSpan
+            switch state {
+            case .float(let floats):
+                guard !keepsMasters else { break }
+                var values = floats.weights.floats(range, of: columns).mutableSpan
                 quantizer.codec.decode(blocks, columns: columns, into: &values, level: compute.level)
+            case .compact(let compact):
+                // Where a weight lay in its cell is not asked of the first step.
+                compact.weights.center(range)
             }
             if let scales {
                 var span = scales.values(range).mutableSpan
@@ -139,9 +149,11 @@ public final class TrainedMatrix: @unchecked Sendable {
     }
 
     /// The error for rows that cannot be encoded, by the name that they have in the checkpoint.
-    func fault(_ error: CodecError, in range: Range<Int>) -> CheckpointError {
+    func fault(
+        _ error: CodecError, in range: Range<Int>, _ values: UnsafeMutableBufferPointer<Float>
+    ) -> CheckpointError {
         WeightFault(
-            error, values: UnsafeBufferPointer(weights(range)), columns: columns, firstRow: range.lowerBound,
+            error, values: UnsafeBufferPointer(values), columns: columns, firstRow: range.lowerBound,
             codec: quantizer.codec, advice: advice
         ).error(path: source.path, tensor: source.tensor)
     }

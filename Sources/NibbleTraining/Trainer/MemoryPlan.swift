@@ -13,7 +13,7 @@ internal import NibbleTensor
 public struct MemoryPlan: Sendable, Equatable {
     /// The teacher's weights, mapped from their file: they can be read again where memory runs short.
     public var teacher: Int
-    /// Masters, moments, learned scales and encoded blocks of what is trained.
+    /// Weights, moments, learned scales and encoded blocks of what is trained.
     public var student: Int
     /// Weights that are quantized once and not trained.
     public var frozen: Int
@@ -77,7 +77,7 @@ public struct MemoryPlan: Sendable, Equatable {
     init(_ subject: Subject, recomputes: Bool, sequences: Int?, limit: Int) {
         let (recipe, shape, compute) = (subject.recipe, subject.shape, subject.compute)
         let (tokens, length) = (subject.tokens, recipe.train.sequenceLength)
-        let weights = StudentBytes(subject.plan, subject.scope)
+        let weights = StudentBytes(subject.plan, subject.scope, recipe.optimizer.state)
         teacher = weights.teacher
         student = weights.trained
         frozen = weights.frozen

@@ -192,8 +192,11 @@ public final class TrainingRun {
         let step = session.state.step
         gradients.reset()
         if step == recipe.quantization.startStep, student.scope.learnsScales { try student.holdCodes() }
+        guard let model = isQuantized ? student.quantized : student.unquantized else {
+            preconditionFailure("weights are kept in F32 until they are quantized: a rule of recipes")
+        }
         let pass = DistillationPass(
-            teacher: teacher, student: isQuantized ? student.quantized : student.unquantized,
+            teacher: teacher, student: model,
             loss: recipe.loss, recomputes: memory.recomputes)
         let figures: TrainingStep.Figures
         do {

@@ -69,10 +69,11 @@ enum CalibrationSample {
         let own = CalibratedMatrix(
             role: matrix.role, name: matrix.name, source: matrix.source, rows: matrix.rows,
             grid: try #require(WeightGrid(.ggml(scales.codec.type), columns: matrix.columns)), advice: "")
-        own.weights.bytes.copyMemory(from: UnsafeRawBufferPointer(matrix.masters.bytes))
+        let masters = try #require(matrix.floats).weights
+        own.weights.bytes.copyMemory(from: UnsafeRawBufferPointer(masters.bytes))
         own.records.bytes.copyMemory(from: UnsafeRawBufferPointer(scales.masters.bytes))
         try body(own)
-        matrix.masters.bytes.copyMemory(from: UnsafeRawBufferPointer(own.weights.bytes))
+        masters.bytes.copyMemory(from: UnsafeRawBufferPointer(own.weights.bytes))
         scales.masters.bytes.copyMemory(from: UnsafeRawBufferPointer(own.records.bytes))
     }
 

@@ -74,6 +74,7 @@ struct RecipeTests {
                   dither_seed: 1
                 optimizer:
                   kind: adamw
+                  state: f32
                   learning_rate: 2e-05
                   code_learning_rate: 0.02
                   scale_learning_rate: 0.001

@@ -75,8 +75,8 @@ struct LearnedScalesTests {
         }
         let scales = learned.matrices.reduce(0) { $0 + $1.parameter.count / 32 }
         #expect(learned.trainedCount == recomputed.trainedCount + scales)
-        let with = StudentBytes(learned.plan, learned.scope)
-        let without = StudentBytes(recomputed.plan, recomputed.scope)
+        let with = StudentBytes(learned.plan, learned.scope, .f32)
+        let without = StudentBytes(recomputed.plan, recomputed.scope, .f32)
         #expect(with.trained == without.trained + 12 * scales && with.gradients == without.gradients)
     }
 
@@ -126,7 +126,8 @@ struct LearnedScalesTests {
     func zeros() throws {
         let student = try Self.student(.q4_0, [.linear, .scales])
         let matrix = try #require(student.matrices.first)
-        for index in 0..<32 { matrix.masters.floats[index] = 0 }
+        let masters = try #require(matrix.floats).weights.floats
+        for index in 0..<32 { masters[index] = 0 }
         matrix.scales?.masters.floats[0] = 0
         try student.prepare()
         try student.update(Self.gradients(student), by: Self.steps(weights: 0.1, scales: 0.1))
@@ -183,12 +184,12 @@ struct LearnedScalesTests {
         arguments: [FakeQuantizeConfig.Gradient.identity, .masked])
     func masked(gradient: FakeQuantizeConfig.Gradient) throws {
         let student = try Self.student(.q4_0, [.linear], scales: .recomputed, gradient: gradient)
-        let before = student.matrices.map { Array($0.weights(0..<$0.rows)) }
+        let before = student.matrices.map { $0.values }
         let blocks = student.matrices.map { Array($0.blocks) }
         try student.update(Self.gradients(student), by: Self.steps(weights: 1e-3))
         var stayed = 0
         for (matrix, (before, blocks)) in zip(student.matrices, zip(before, blocks)) {
-            for (index, (old, new)) in zip(before, matrix.weights(0..<matrix.rows)).enumerated() {
+            for (index, (old, new)) in zip(before, matrix.values).enumerated() {
                 let block = index / 32 * 18
                 let d = Float(Float16(bitPattern: UInt16(blocks[block]) | UInt16(blocks[block + 1]) << 8))
                 let position = old / d

@@ -15,20 +15,28 @@ struct StudentBytesTests {
         ([.linear, .embedding, .norms, .scales], .learned), ([.linear, .norms], .recomputed),
     ]
 
-    @Test("are what the student holds", arguments: ["hub/gemma3-text", "hub/qwen2"], cases)
+    @Test("are what the student holds", arguments: Recipe.Optimizer.State.allCases, cases)
     func held(
-        name: String, with: (parameters: Set<Recipe.Training.Parameters>, scales: Recipe.Quantization.Scales)
+        state: Recipe.Optimizer.State,
+        with: (parameters: Set<Recipe.Training.Parameters>, scales: Recipe.Quantization.Scales)
     ) throws {
-        let recipe = Recipe.student(
+        for name in ["hub/gemma3-text", "hub/qwen2"] { try check(name, state, with) }
+    }
+
+    private func check(
+        _ name: String, _ state: Recipe.Optimizer.State,
+        _ with: (parameters: Set<Recipe.Training.Parameters>, scales: Recipe.Quantization.Scales)
+    ) throws {
+        var recipe = Recipe.student(
             .q4_0, isPure: true, with.parameters, scales: with.scales, dither: .never)
+        recipe.optimizer.state = state
         let checkpoint = try ModelCheckpoint(path: Fixtures.path(name))
         let student = try Student(
             checkpoint, recipe: recipe, compute: Compute(threads: 1, precision: .f32))
-        let bytes = StudentBytes(student.plan, student.scope)
+        let bytes = StudentBytes(student.plan, student.scope, state)
         let matrices = student.matrices.reduce(0) { sum, matrix in
-            let moments = matrix.trainsWeights ? 2 * matrix.masters.bytes.count : 0
             let scales = matrix.scales.map { 3 * $0.masters.bytes.count } ?? 0
-            return sum + matrix.masters.bytes.count + moments + scales + matrix.encoded.bytes.count
+            return sum + Self.count(matrix.state) + scales + matrix.encoded.bytes.count
         }
         let vectors = student.vectors.reduce(0) { $0 + 3 * $1.masters.bytes.count }
         #expect(bytes.trained == matrices + vectors)
@@ -37,6 +45,20 @@ struct StudentBytesTests {
         // What is quantized and not trained: with --pure the embedding, unless that is trained.
         let isEmbeddingTrained = with.parameters.contains(.embedding)
         #expect((bytes.frozen == 0) == isEmbeddingTrained)
+    }
+
+    /// Bytes of weights and moments. Memory without content has one.
+    private static func count(_ state: WeightState) -> Int {
+        let memory: [Memory] =
+            switch state {
+            case .float(let floats): [floats.weights, floats.firstMoments, floats.secondMoments]
+            case .compact(let compact):
+                [compact.weights.memory]
+                    + [compact.firstMoments, compact.secondMoments].compactMap { $0 }.flatMap {
+                        [$0.codes, $0.magnitudes]
+                    }
+            }
+        return memory.map(\.bytes.count).filter { $0 > 1 }.reduce(0, +)
     }
 
     @Test("of a model that is known by name are planned without a checkpoint")

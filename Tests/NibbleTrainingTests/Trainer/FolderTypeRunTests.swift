@@ -116,10 +116,11 @@ struct FolderTypeRunTests {
         let student = trainer.student
         var masters = student.replacements
         for matrix in student.matrices {
+            let floats = try #require(matrix.floats).weights
             masters[matrix.role] = .encoded(
                 EncodedTensor(
                     rows: matrix.rows, columns: matrix.columns, type: .f32,
-                    bytes: UnsafeRawBufferPointer(matrix.values), owner: matrix))
+                    bytes: UnsafeRawBufferPointer(floats.bytes), owner: matrix))
         }
         var request = ConversionRequest(
             input: Fixtures.path(teacher), output: folder.file("masters"), plan: QuantizationPlan(.f32),

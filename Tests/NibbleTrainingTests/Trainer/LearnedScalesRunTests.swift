@@ -33,15 +33,21 @@ struct LearnedScalesRunTests {
         "end in the same bits when they were interrupted, and export them",
         arguments: [
             ([.linear, .norms, .scales], .never), ([.scales], .never), ([.scales], .always),
-        ] as [(Set<Recipe.Training.Parameters>, Recipe.Training.Dithering)])
-    func resume(parameters: Set<Recipe.Training.Parameters>, dither: Recipe.Training.Dithering) throws {
+        ] as [(Set<Recipe.Training.Parameters>, Recipe.Training.Dithering)],
+        Recipe.Optimizer.State.allCases)
+    func resume(
+        with: (parameters: Set<Recipe.Training.Parameters>, dither: Recipe.Training.Dithering),
+        state: Recipe.Optimizer.State
+    ) throws {
         let folder = try TemporaryFolder()
-        let whole = try Trainer(
-            Self.request(folder.file("whole"), parameters: parameters, dither: dither)
-        ).prepare()
+        var request = Self.request(
+            folder.file("whole"), parameters: with.parameters, dither: with.dither)
+        request.recipe.optimizer.state = state
+        let whole = try Trainer(request).prepare()
         #expect(try whole.train().ending == .finished)
-
-        var request = Self.request(folder.file("run"), parameters: parameters, dither: dither)
+        // On another number of threads, too.
+        request.output = folder.file("run")
+        request.threads = 1
         do {
             let trainer = try Trainer(request).prepare()
             var steps = 0

@@ -6,8 +6,12 @@ struct SavedTensor {
     enum Element: String, Sendable, CaseIterable {
         /// 32-bit floating point: weights, moments.
         case f32 = "F32"
+        /// The upper half of 32-bit floating point: weights.
+        case bf16 = "BF16"
         /// Signed 32-bit integers: tokens, counters.
         case i32 = "I32"
+        /// Signed bytes: positions within cells.
+        case i8 = "I8"
         /// Bytes: codes, flags.
         case u8 = "U8"
         /// Unsigned 64-bit integers: states of random generators.
@@ -19,7 +23,9 @@ struct SavedTensor {
         var safetensors: SafetensorsType {
             switch self {
             case .f32: .f32
+            case .bf16: .bf16
             case .i32: .i32
+            case .i8: .i8
             case .u8: .u8
             case .u64: .u64
             }
