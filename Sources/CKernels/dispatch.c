@@ -134,3 +134,7 @@ void nibble_scaled_hold(uint32_t type, float *x, const int8_t *codes, const floa
 void nibble_scaled_anchor(uint32_t type, const float *x, float *scales, size_t blocks, int32_t level) {
     table(level)->scaled_anchor(type, x, scales, blocks);
 }
+
+void nibble_dynamic_codes(const float *x, uint8_t *out, size_t count, float largest, int32_t is_signed, int32_t level) {
+    table(level)->dynamic_codes(x, out, count, largest, is_signed);
+}

@@ -23,6 +23,7 @@ struct nibble_level {
     void (*scaled_hold)(uint32_t type, float *x, const int8_t *codes, const float *before, const float *after,
                         size_t blocks);
     void (*scaled_anchor)(uint32_t type, const float *x, float *scales, size_t blocks);
+    void (*dynamic_codes)(const float *x, uint8_t *out, size_t count, float largest, int32_t is_signed);
 };
 
 extern const struct nibble_level nibble_level_scalar;

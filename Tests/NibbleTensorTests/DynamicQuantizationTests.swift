@@ -1,3 +1,5 @@
+import Foundation
+import NibbleNumerics
 import NibbleTestSupport
 import Testing
 
@@ -52,6 +54,26 @@ struct DynamicQuantizationTests {
                     #expect(abs(values[index]) < largest || found[index] == values[index])
                 }
             }
+        }
+    }
+
+    @Test("has one form at all levels", arguments: KernelLevel.available)
+    func kernels(level: KernelLevel) {
+        var random = SeededGenerator(seed: 6)
+        for quantization in [DynamicQuantization.signed, .unsigned] {
+            let values = (0..<5003).map { index -> Float in
+                let value = random.normal() * exp2(Float.random(in: -30...0, using: &random))
+                return index.isMultiple(of: 50)
+                    ? 0 : quantization.shares.contains { $0 < 0 } ? value : abs(value)
+            }
+            let blocks = DynamicQuantization.blocks(values.count)
+            var (plain, fast) = (
+                [UInt8](repeating: 0, count: values.count), [UInt8](repeating: 0, count: values.count)
+            )
+            var (left, right) = ([Float](repeating: 0, count: blocks), [Float](repeating: 0, count: blocks))
+            quantization.encode(values, count: values.count, into: &plain, magnitudes: &left, level: nil)
+            quantization.encode(values, count: values.count, into: &fast, magnitudes: &right, level: level)
+            #expect(plain == fast && left == right)
         }
     }
 

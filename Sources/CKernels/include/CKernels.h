@@ -92,6 +92,11 @@ void nibble_scaled_hold(uint32_t type, float *x, const int8_t *codes, const floa
 /// turned around if the extreme of the other sign reaches that code, else made smaller.
 void nibble_scaled_anchor(uint32_t type, const float *x, float *scales, size_t blocks, int32_t level);
 
+/// Codes of block-wise dynamic quantization for a block of finite numbers, the largest magnitude of which is given and not
+/// 0. With a sign: the level of the magnitude in 7 bits, the sign above; without: the level in 8 bits, 1 or more where the
+/// number is not 0. Of a decade d from 0, 10^(d - 7) to 10^(d - 6) of the largest, there are 2^d levels, or twice as many.
+void nibble_dynamic_codes(const float *x, uint8_t *out, size_t count, float largest, int32_t is_signed, int32_t level);
+
 /// Whether this machine has instructions for SHA-256.
 int32_t nibble_has_sha256(void);
 

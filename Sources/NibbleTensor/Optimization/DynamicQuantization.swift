@@ -1,3 +1,6 @@
+internal import CKernels
+package import NibbleNumerics
+
 /// Numbers in 8 bits for the moments of an optimizer: block-wise dynamic quantization (Dettmers et al. 2021,
 /// arXiv 2110.02861, section 2).
 ///
@@ -16,6 +19,10 @@ package struct DynamicQuantization: Sendable {
     /// The share that each code stands for.
     package let shares: [Float]
     private static let decades = 7
+    /// Where each decade but the lowest begins, and what brings the shares below it to its end.
+    private static let limits: [(Float, Float)] = [
+        (1e-1, 1e1), (1e-2, 1e2), (1e-3, 1e3), (1e-4, 1e4), (1e-5, 1e5), (1e-6, 1e6),
+    ]
 
     private init(isSigned: Bool) {
         self.isSigned = isSigned
@@ -61,9 +68,11 @@ package struct DynamicQuantization: Sendable {
     }
 
     /// The nearest codes of numbers. Of a block that holds NaN or infinity the magnitude is NaN, and so is what comes back.
+    ///
+    /// - Parameter level: nil for the plain form, which that of every level is tested against.
     package func encode(
         _ values: UnsafePointer<Float>, count: Int, into codes: UnsafeMutablePointer<UInt8>,
-        magnitudes: UnsafeMutablePointer<Float>
+        magnitudes: UnsafeMutablePointer<Float>, level kernels: KernelLevel? = .best
     ) {
         for block in 0..<Self.blocks(count) {
             let range = block * Self.blockSize..<min((block + 1) * Self.blockSize, count)
@@ -75,6 +84,13 @@ package struct DynamicQuantization: Sendable {
             magnitudes[block] = check == 0 ? largest : .nan
             guard check == 0, largest > 0 else {
                 for index in range { codes[index] = 0 }
+                continue
+            }
+            if let kernels {
+                nibble_dynamic_codes(
+                    values + range.lowerBound, codes + range.lowerBound, range.count, largest,
+                    isSigned ? 1 : 0,
+                    kernels.number)
                 continue
             }
             for index in range {
@@ -91,9 +107,9 @@ package struct DynamicQuantization: Sendable {
     @inline(__always)
     private func level(_ share: Float) -> UInt8 {
         var (decade, scaled) = (Self.decades - 1, share)
-        while scaled < 0.1, decade > 0 {
-            scaled *= 10
+        for (limit, power) in Self.limits where share < limit {
             decade -= 1
+            scaled = share * power
         }
         let count = Self.levels(decade, isSigned: isSigned)
         // Levels of the decades below, zero among them; their last is where this decade begins.

@@ -1,3 +1,4 @@
+internal import NibbleNumerics
 internal import NibbleTensor
 
 // @unchecked: as TrainedMatrix.
@@ -39,11 +40,11 @@ final class BlockwiseMoments: @unchecked Sendable {
     }
 
     /// Keeps them.
-    func store(_ rows: Range<Int>, _ values: UnsafePointer<Float>) {
+    func store(_ rows: Range<Int>, _ values: UnsafePointer<Float>, level: KernelLevel) {
         for row in rows {
             quantization.encode(
                 values + (row - rows.lowerBound) * columns, count: columns, into: codes(ofRow: row),
-                magnitudes: magnitudes.floats + row * blocksPerRow)
+                magnitudes: magnitudes.floats + row * blocksPerRow, level: level)
         }
     }
 }

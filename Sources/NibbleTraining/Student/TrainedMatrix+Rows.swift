@@ -67,8 +67,8 @@ extension TrainedMatrix {
             body(MatrixRows(weights: values.values, moments: trainsWeights ? (m, v) : nil))
             compact.weights.settle(range, step: step, weights)
             try encode(range, values.values, level: level)
-            compact.firstMoments?.store(range, m)
-            compact.secondMoments?.store(range, v)
+            compact.firstMoments?.store(range, m, level: level)
+            compact.secondMoments?.store(range, v, level: level)
             guard let scales, compact.weights.kind == .positions else { return }
             // Moments have been kept: their place serves for what the blocks hold now.
             decodeBlocks(range, into: first.values, level: level)
