@@ -35,13 +35,18 @@ struct MakingReport {
                         scratchBytes: space.scratchBytes, notes: space.restrictions))
             }
             if trains {
-                var recipe = Recipe()
-                recipe.quantization.type = type
-                let plan = try MemoryPlan(subject, recipe, threads: threads, limit: limit)
-                rows.append(
-                    Row(
-                        command: "nibble qat", type: type, memoryBytes: plan.resident, scratchBytes: nil,
-                        notes: plan.recomputes ? ["blocks are computed again on the way back"] : []))
+                for state in Recipe.Optimizer.State.allCases {
+                    var recipe = Recipe()
+                    recipe.quantization.type = type
+                    recipe.optimizer.state = state
+                    let plan = try MemoryPlan(subject, recipe, threads: threads, limit: limit)
+                    rows.append(
+                        Row(
+                            command: state == .f32
+                                ? "nibble qat" : "nibble qat --set optimizer.state=\(state.rawValue)",
+                            type: type, memoryBytes: plan.resident, scratchBytes: nil,
+                            notes: plan.recomputes ? ["blocks are computed again on the way back"] : []))
+                }
             }
         }
     }

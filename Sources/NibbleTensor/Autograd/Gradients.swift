@@ -17,6 +17,12 @@ public final class Gradients {
     /// Sees what flows back to the outputs of matrices that are parameters, whose own gradients are then left out.
     let observeOutputs: OutputObservation?
 
+    /// Called when the gradient of a matrix is whole that a pass takes once; true where it is of no more use: its memory then
+    /// serves the next.
+    package var takeWhole: ((Parameter) -> Bool)?
+    /// What was taken since ``reset()``.
+    private var taken: Set<Parameter> = []
+
     /// No gradients yet.
     public init(compute: Compute) {
         self.compute = compute
@@ -31,6 +37,7 @@ public final class Gradients {
 
     /// Forgets the gradients; their memory is used again.
     public func reset() {
+        taken = []
         for parameter in entries.keys { entries[parameter]?.isFilled = false }
     }
 
@@ -43,6 +50,7 @@ public final class Gradients {
     /// Where to add to a parameter's gradient. The memory is arbitrary where `accumulates` is false: then all values
     /// have to be set.
     package func target(_ parameter: Parameter) -> (values: UnsafeMutablePointer<Float>, accumulates: Bool) {
+        precondition(!taken.contains(parameter), "the gradient of '\(parameter.name)' was not whole")
         if let entry = entries[parameter] {
             entries[parameter]?.isFilled = true
             return (entry.buffer.bound(to: Float.self), entry.isFilled)
@@ -50,6 +58,13 @@ public final class Gradients {
         let buffer = compute.pool.take(bytes: parameter.count * 4)
         entries[parameter] = Entry(buffer: buffer, isFilled: true)
         return (buffer.bound(to: Float.self), false)
+    }
+
+    /// Says that the gradient of a parameter is whole, as far as this pass goes.
+    func finish(_ parameter: Parameter) {
+        guard let takeWhole, takeWhole(parameter) else { return }
+        entries[parameter] = nil
+        taken.insert(parameter)
     }
 
     /// Adds values in their order.

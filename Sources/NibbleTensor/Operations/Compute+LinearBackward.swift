@@ -22,6 +22,7 @@ extension Compute {
             if let observe = gradients.observeOutputs { return observe(parameter, dy) }
             let (target, accumulates) = gradients.target(parameter)
             addWeightGradient(TokenRows(dy, compute: self), x, to: target, accumulates: accumulates)
+            gradients.finish(parameter)
         }
     }
 

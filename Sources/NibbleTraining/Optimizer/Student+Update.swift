@@ -2,7 +2,7 @@ public import NibbleCheckpoint
 public import NibbleTensor
 
 extension Student {
-    /// Changes all masters by a step of AdamW, and encodes them anew.
+    /// Changes all weights by a step of AdamW, and encodes them anew.
     ///
     /// - Parameters:
     ///   - gradients: those of the decoded weights; where values were clipped they are set to 0, if the recipe says so.
@@ -13,20 +13,28 @@ extension Student {
     public func update(
         _ gradients: Gradients, by steps: StudentSteps, isQuantized: Bool = true
     ) throws(CheckpointError) {
-        for matrix in matrices {
-            guard let gradient = gradients[matrix.parameter]?.baseAddress else { continue }
-            try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-                try matrix.update(
-                    rows, gradient: gradient, by: steps, isQuantized: isQuantized, compute: compute)
-            }
+        for matrix in matrices { try update(matrix, gradients, by: steps, isQuantized: isQuantized) }
+        for vector in vectors { update(vector, gradients, by: steps) }
+    }
+
+    /// The same for one matrix.
+    func update(
+        _ matrix: TrainedMatrix, _ gradients: Gradients, by steps: StudentSteps, isQuantized: Bool = true
+    ) throws(CheckpointError) {
+        guard let gradient = gradients[matrix.parameter]?.baseAddress else { return }
+        try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
+            try matrix.update(
+                rows, gradient: gradient, by: steps, isQuantized: isQuantized, compute: compute)
         }
-        for vector in vectors {
-            guard let gradient = gradients[vector.parameter]?.baseAddress else { continue }
-            steps.vectors.apply(
-                to: vector.masters.floats, gradient: gradient, m: vector.firstMoments.floats,
-                v: vector.secondMoments.floats, count: vector.count, compute: compute)
-            vector.settle()
-        }
+    }
+
+    /// The same for one norm or bias.
+    func update(_ vector: TrainedVector, _ gradients: Gradients, by steps: StudentSteps) {
+        guard let gradient = gradients[vector.parameter]?.baseAddress else { return }
+        steps.vectors.apply(
+            to: vector.masters.floats, gradient: gradient, m: vector.firstMoments.floats,
+            v: vector.secondMoments.floats, count: vector.count, compute: compute)
+        vector.settle()
     }
 
     /// Puts the weights of matrices whose scales are learned in the middle of the cells of their codes: what training on

@@ -112,7 +112,8 @@ extension Recipe {
             "Share of a weight that is taken off it in a step, times the learning rate."),
         RecipeField(
             "optimizer", "clip_norm", \.optimizer.clipNorm, .optional(.number(above: 0)),
-            "The norm that all gradients together are scaled down to."),
+            "Gradient clipping: the bound of the global gradient norm; with optimizer.state int8, which updates matrices one by one,"
+                + " each is clipped to its share of it (the root of its share of the weights)."),
     ]
 
     private static let scheduleFields: [RecipeField] = [

@@ -24,7 +24,8 @@ extension Recipe {
         public var epsilon: Float = 1e-8
         /// The share of a weight that is taken off it in a step, times the learning rate.
         public var weightDecay: Float = 0
-        /// The norm that all gradients together are scaled down to; nil: no clipping.
+        /// Gradient clipping: the bound of the global gradient norm, or, where matrices are updated on the way back, of each its
+        /// share (`FusedUpdate`); nil: none.
         public var clipNorm: Float?
 
         /// The defaults.

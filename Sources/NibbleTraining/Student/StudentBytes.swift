@@ -13,6 +13,7 @@ struct StudentBytes: Equatable {
     /// The teacher's weights.
     private(set) var teacher = 0
     private let state: Recipe.Optimizer.State
+    private var sizes: Set<Int> = []
 
     init(_ plan: ResolvedPlan, _ scope: TrainingScope, _ state: Recipe.Optimizer.State) {
         self.state = state
@@ -46,6 +47,8 @@ struct StudentBytes: Equatable {
                 state, rows: rows, columns: tensor.columns,
                 trainsWeights: scope.trainsWeights(of: tensor.role), holdsCodes: quantizer.scaledBlocks != nil
             ) + 12 * rows * quantizer.scalesPerRow + rows * quantizer.rowBytes
+        // On the way back one is held at a time, but memory serves gradients of its own size alone.
+        guard state == .f32 || tensor.role.isVocabulary || sizes.insert(count).inserted else { return }
         gradients += 4 * count
     }
 }

@@ -17,7 +17,7 @@ public struct MemoryPlan: Sendable, Equatable {
     public var student: Int
     /// Weights that are quantized once and not trained.
     public var frozen: Int
-    /// Gradients of parameters.
+    /// Gradients of parameters; where matrices are updated on the way back, as many as there are sizes.
     public var gradients: Int
     /// Activations that wait for their gradient.
     public var activations: Int
@@ -55,10 +55,7 @@ public struct MemoryPlan: Sendable, Equatable {
 
         /// Tokens of a pass through the models.
         var tokens: Int {
-            let train = recipe.train
-            return min(
-                max(Calibrator.tokensAtATime, train.sequenceLength),
-                train.sequenceLength * train.sequencesPerStep)
+            recipe.train.sequenceLength * min(recipe.sequencesAtATime, recipe.train.sequencesPerStep)
         }
 
         /// What calibration rounds before the first step.
@@ -158,7 +155,9 @@ public struct MemoryPlan: Sendable, Equatable {
                 advice: memory.calibration > memory.steps
                     ? "set calibration.token_weights to equal or calibration.method to nearest"
                     : memory.recomputes
-                        ? "shorten train.sequence_length, or train fewer parameters"
+                        ? subject.recipe.optimizer.state == .f32
+                            ? "set optimizer.state to int8, shorten train.sequence_length, or train fewer parameters"
+                            : "lower train.sequences_per_step, shorten train.sequence_length, or train fewer parameters"
                         : "set train.recompute to blocks, or shorten train.sequence_length")
         }
         return memory

@@ -162,11 +162,18 @@ public final class TrainingRun {
     /// One training step; returns its figures.
     private func step(_ gradients: Gradients, _ meter: inout SpeedMeter) throws -> TrainingProgress {
         let began = ContinuousClock.now
-        let (figures, norm) = try accumulate(gradients)
         let isQuantized = isQuantized
-        let steps = StudentSteps(recipe, step: session.state.step, norm: norm)
+        let fused =
+            recipe.optimizer.state == .int8
+            ? FusedUpdate(student, recipe, step: session.state.step, gradients) : nil
+        let (figures, norm) = try accumulate(gradients, fused)
+        let steps = fused?.steps ?? StudentSteps(recipe, step: session.state.step, norm: norm)
         do throws(CheckpointError) {
-            try student.update(gradients, by: steps, isQuantized: isQuantized)
+            if let fused {
+                try fused.finish()
+            } else {
+                try student.update(gradients, by: steps, isQuantized: isQuantized)
+            }
         } catch {
             throw diverged(error, step: session.state.step + 1)
         }
@@ -188,7 +195,11 @@ public final class TrainingRun {
     private var isQuantized: Bool { session.state.step >= recipe.quantization.startStep }
 
     /// The gradients of the next step's batch, with their norm.
-    private func accumulate(_ gradients: Gradients) throws -> (TrainingStep.Figures, norm: Double) {
+    ///
+    /// - Parameter fused: updates matrices on the way back.
+    private func accumulate(
+        _ gradients: Gradients, _ fused: FusedUpdate?
+    ) throws -> (TrainingStep.Figures, norm: Double) {
         let step = session.state.step
         gradients.reset()
         if step == recipe.quantization.startStep, student.scope.learnsScales { try student.holdCodes() }
@@ -201,14 +212,15 @@ public final class TrainingRun {
         let figures: TrainingStep.Figures
         do {
             figures = try TrainingStep(
-                pass: pass, atATime: Calibrator.sequencesAtATime(length: recipe.train.sequenceLength)
+                pass: pass, atATime: recipe.sequencesAtATime
             ).run(
                 batches.indices(step: step), sequence: batches.text.sequence, cached: cachedTeacher,
                 into: gradients)
         } catch let error as ModelError {
             throw failure(error, step: step + 1)
         }
-        let norm = gradients.sumOfSquares(student.parameters).squareRoot()
+        let norm =
+            (gradients.sumOfSquares(student.parameters) + (fused?.sumOfSquares ?? 0)).squareRoot()
         let problem = session.state.convergence.problem(
             loss: figures.loss, norm: norm, age: step - recipe.quantization.startStep,
             divergence: session.state.rounded?.divergence ?? 0)

@@ -1,5 +1,17 @@
+internal import NibbleCalibration
 internal import NibbleModel
 internal import NibbleTensor
+
+extension Recipe {
+    /// Sequences that pass through the models together. Where matrices are updated on the way back, all of a step: of a part
+    /// of them no gradient is whole.
+    var sequencesAtATime: Int {
+        switch optimizer.state {
+        case .f32: Calibrator.sequencesAtATime(length: train.sequenceLength)
+        case .int8: train.sequencesPerStep
+        }
+    }
+}
 
 /// One step without its update: a batch through teacher and student, gradients and figures out.
 struct TrainingStep {

@@ -134,6 +134,13 @@ struct QATSettingsTests {
             // Where nothing comes before the first step; where more does than steps take.
             (name: "llama3", wide: 11264, steps: 2, settings: ["train.sequences_per_step=4"]),
             (
+                name: "smollm2", wide: 40960, steps: 2,
+                settings: [
+                    "train.sequences_per_step=4", "optimizer.state=int8", "quantization.scales=learned",
+                    "calibration.method=nearest", "calibration.scales=codec",
+                ]
+            ),
+            (
                 name: "smollm2", wide: 5120, steps: 1,
                 settings: ["quantization.scales=learned", "evaluation.every=1"]
             ),

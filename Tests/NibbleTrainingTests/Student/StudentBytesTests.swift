@@ -40,7 +40,10 @@ struct StudentBytesTests {
         }
         let vectors = student.vectors.reduce(0) { $0 + 3 * $1.masters.bytes.count }
         #expect(bytes.trained == matrices + vectors)
-        #expect(bytes.gradients == student.parameters.reduce(0) { $0 + 4 * $1.count })
+        let all = student.parameters.reduce(0) { $0 + 4 * $1.count }
+        #expect(
+            state == .f32
+                ? bytes.gradients == all : bytes.gradients < all / 2 || with.parameters.contains(.embedding))
         #expect(bytes.teacher == checkpoint.tensors.reduce(0) { $0 + $1.entry.range.count })
         // What is quantized and not trained: with --pure the embedding, unless that is trained.
         let isEmbeddingTrained = with.parameters.contains(.embedding)
