@@ -58,7 +58,9 @@ extension Recipe {
         RecipeField(
             "train", "sequences_per_step", \.train.sequencesPerStep, .integer(1...4096),
             "Sequences whose gradients make one update."),
-        RecipeField("train", "seed", \.train.seed, .integer(0 ... .max), "Where the random numbers start."),
+        RecipeField(
+            "train", "seed", \.train.seed, .integer(0 ... .max),
+            "The seed of the order of sequences, and of text that the teacher writes."),
         RecipeField(
             "train", "precision", \.train.precision, .word,
             "In which numbers products are computed; auto: the fastest that the machine has."),
@@ -72,7 +74,7 @@ extension Recipe {
                 + " auto: where the teacher lies on one."),
         RecipeField(
             "train", "dither_seed", \.train.ditherSeed, .integer(0 ... .max), former: "start.dither_seed",
-            "What distinguishes one draw from another."),
+            "The seed of these draws."),
     ]
 
     private static let optimizerFields: [RecipeField] = [
@@ -159,8 +161,9 @@ extension Recipe {
         RecipeField(
             "calibration", "method", \.calibration.method, .word(former: ["teacher": .nearest]),
             former: "start.weights",
-            "How weights are rounded before the first step: each to the nearest code, or by what the training text says"
-                + " of inputs and gradients (GPTQ, YAQA, coordinate descent); auto: the latter where scales are learned from the first step on."
+            "How weights are rounded before the first step: nearest: each to the nearest code; gptq: so that the outputs on"
+                + " the training text change least (GPTQ, YAQA, coordinate descent); auto: gptq where scales are learned"
+                + " from the first step on."
         ),
         RecipeField(
             "calibration", "scales", \.calibration.scales, .word, former: "start.scales",

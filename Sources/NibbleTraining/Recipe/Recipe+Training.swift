@@ -11,7 +11,7 @@ extension Recipe {
         public var sequenceLength = 512
         /// Sequences whose gradients are summed up in a step.
         public var sequencesPerStep = 4
-        /// Where the random numbers start.
+        /// The seed of the order of sequences, and of text that the teacher writes.
         public var seed: UInt64 = 1
         /// In which numbers products are computed.
         public var precision = Precision.automatic
