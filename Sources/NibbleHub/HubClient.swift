@@ -18,7 +18,7 @@ final class HubClient: Sendable {
 
     /// The repository at its revision.
     func listing(of repository: HubRepository) throws(HubError) -> RemoteListing {
-        let revision = HubPath.encoded(repository.revision).replacing("/", with: "%2F")
+        let revision = HubPath.encodedPart(repository.revision)
         let address = "\(settings.endpoint)/api/models/\(repository.id)/revision/\(revision)?blobs=true"
         return try RemoteListing(try json(HubRequest(address), of: repository), of: repository)
     }
@@ -98,9 +98,12 @@ final class HubClient: Sendable {
 
     /// Does something that may fail by chance, until it does not, or has failed too often without a byte more.
     ///
-    /// - Parameter progress: a number that grows where a try came further than those before it.
+    /// - Parameters:
+    ///   - progress: a number that grows where a try came further than those before it.
+    ///   - passing: which of the errors that pass are tried again here.
     func again<Result>(
-        _ subject: String, progress: () -> Int = { 0 }, _ attempt: () throws(HubError) -> Result
+        _ subject: String, progress: () -> Int = { 0 }, passing: (HubError) -> Bool = { _ in true },
+        _ attempt: () throws(HubError) -> Result
     ) throws(HubError) -> Result {
         var (failures, reached) = (0, progress())
         var waited = 0.0
@@ -108,7 +111,7 @@ final class HubClient: Sendable {
             do throws(HubError) {
                 return try attempt()
             } catch {
-                guard error.isPassing else { throw error }
+                guard error.isPassing, passing(error) else { throw error }
                 let now = progress()
                 if now > reached { (failures, reached) = (0, now) }
                 failures += 1
@@ -174,12 +177,12 @@ final class HubClient: Sendable {
             var error = HubError(
                 .rateLimited, subject, "the hub asks to wait before more is asked of it",
                 advice: settings.token == nil ? "a token in HF_TOKEN raises the limit" : "try later")
-            error.delay = response.headers["retry-after"].flatMap { Double($0) }
+            error.delay = Self.delay(response)
             return error
         case (500..., _):
             var error = HubError(
                 .unreachable, subject, "the hub fails with status \(response.status)", advice: "try later")
-            error.delay = response.headers["retry-after"].flatMap { Double($0) }
+            error.delay = Self.delay(response)
             return error
         default:
             return HubError(.unexpected, subject, "the hub answers with status \(response.status)")
@@ -211,7 +214,12 @@ final class HubClient: Sendable {
             try JSONParser.parse(bytes, path: response.address)
         }
         let words = response.headers["x-error-message"] ?? parsed?["error"]?.text ?? parsed?["message"]?.text
-        return words.map { String($0.prefix(300)) }
+        return words.map { String(HubPath.withoutControls($0).prefix(300)) }
+    }
+
+    /// Seconds that a server asks to wait.
+    private static func delay(_ response: HubResponse) -> Double? {
+        response.headers["retry-after"].flatMap { Double($0) }.flatMap { $0 >= 0 ? $0 : nil }
     }
 
     private static func subject(_ repository: HubRepository, _ file: String?) -> String {
@@ -220,7 +228,7 @@ final class HubClient: Sendable {
 
     /// Names near to one that does not exist, as the hub's search finds them.
     func names(near repository: HubRepository) -> [String] {
-        let search = HubPath.encoded(repository.name).replacing("/", with: "%2F")
+        let search = HubPath.encodedPart(repository.name)
         let address = "\(settings.endpoint)/api/models?search=\(search)&limit=5"
         guard let found = try? json(HubRequest(address), of: repository).elements else { return [] }
         return found.compactMap { $0["id"]?.text ?? $0["modelId"]?.text }.filter { $0 != repository.id }
@@ -231,7 +239,7 @@ extension HubError {
     /// Whether trying again may help.
     fileprivate var isPassing: Bool {
         switch code {
-        case .unreachable, .rateLimited: true
+        case .unreachable, .rateLimited, .expired: true
         default: false
         }
     }

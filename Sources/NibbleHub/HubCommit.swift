@@ -25,7 +25,7 @@ struct HubCommit: Sendable {
         let pullRequest: String?
     }
 
-    private var revision: String { HubPath.encoded(repository.revision).replacing("/", with: "%2F") }
+    private var revision: String { HubPath.encodedPart(repository.revision) }
     private var address: String { "\(client.settings.endpoint)/api/models/\(repository.id)" }
 
     /// How the hub wants to keep files.
@@ -78,6 +78,7 @@ struct HubCommit: Sendable {
             case .ignored: continue
             case .regular:
                 let contents = Data(try file.contents()).base64EncodedString()
+                try file.checkUnchanged()
                 lines.append(
                     .members([
                         "key": .string("file"),

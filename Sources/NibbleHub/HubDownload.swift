@@ -11,6 +11,8 @@ struct HubDownload: Sendable {
     let commit: String
     /// Takes bytes that came, or went where a server began anew.
     let progress: @Sendable (Int) -> Void
+    /// Takes bytes that came over the network.
+    let received: @Sendable (Int) -> Void
 
     /// - Throws: ``HubError`` where the file cannot be had, or is not what was announced after it was brought twice.
     func bring(_ file: RemoteFile) throws(HubError) {
@@ -56,7 +58,7 @@ struct HubDownload: Sendable {
             start = 0
         }
         progress(start)
-        let sink = Sink(descriptor, path, from: start, size: file.size, progress)
+        let sink = Sink(descriptor, path, from: start, size: file.size, progress, received)
         try client.again("\(file.path)", progress: { sink.position }) { () throws(HubError) in
             guard sink.position < file.size || file.size == 0 else { return }
             try get(file, sink)
@@ -101,13 +103,15 @@ struct HubDownload: Sendable {
         private let path: String
         private let size: Int
         private let progress: @Sendable (Int) -> Void
+        private let received: @Sendable (Int) -> Void
         private let state: Mutex<(position: Int, isBody: Bool, problem: HubError?)>
 
         init(
             _ descriptor: Int32, _ path: String, from start: Int, size: Int,
-            _ progress: @escaping @Sendable (Int) -> Void
+            _ progress: @escaping @Sendable (Int) -> Void, _ received: @escaping @Sendable (Int) -> Void
         ) {
-            (self.descriptor, self.path, self.size, self.progress) = (descriptor, path, size, progress)
+            (self.descriptor, self.path, self.size) = (descriptor, path, size)
+            (self.progress, self.received) = (progress, received)
             state = Mutex((start, false, nil))
         }
 
@@ -156,6 +160,7 @@ struct HubDownload: Sendable {
                 return false
             }
             state.withLock { $0.position += data.count }
+            received(data.count)
             progress(data.count)
             return true
         }

@@ -29,6 +29,8 @@ public struct HubError: Error, Sendable, CustomStringConvertible {
         case unreachable
         /// What it sent is not what it announced.
         case corrupt
+        /// An address that it named is no longer taken.
+        case expired
         /// It answered as no hub does.
         case unexpected
         /// A file or folder of this machine.

@@ -44,12 +44,22 @@ struct HubFolder: HubPlace {
 
     func finish(_ file: RemoteFile, commit: String) throws(HubError) {
         let path = note(file, ".metadata")
-        guard !FilePath.exists(path) || Self.commit(path) != commit else { return }
+        guard Self.commit(path) != commit || Self.isOlder(path, than: self.path(of: file)) else { return }
         try HubCache.makeFolders(FilePath.folder(of: path))
         // A time not before that of the file says that nobody has edited it since.
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         try Self.write("\(commit)\n\(file.digest.digits)\n\(now.tv_sec + 1)\n", to: path)
+    }
+
+    private static func isOlder(_ path: String, than other: String) -> Bool {
+        var (own, theirs) = (stat(), stat())
+        guard stat(path, &own) == 0, stat(other, &theirs) == 0 else { return true }
+        #if canImport(Darwin)
+            return own.st_mtimespec.tv_sec < theirs.st_mtimespec.tv_sec
+        #else
+            return own.st_mtim.tv_sec < theirs.st_mtim.tv_sec
+        #endif
     }
 
     private static func commit(_ path: String) -> String? {

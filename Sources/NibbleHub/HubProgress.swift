@@ -2,8 +2,8 @@
 public struct HubProgress: Sendable {
     /// Bytes that are where they belong, and all.
     public let bytesDone: Int, bytesTotal: Int
-    /// Of these, bytes that were there before.
-    public let bytesBefore: Int
+    /// Bytes that were moved now, again where a part was damaged.
+    public let bytesMoved: Int
     /// The file that came last.
     public let file: String
 }

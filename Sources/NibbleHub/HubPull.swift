@@ -22,7 +22,7 @@ public struct HubPull: Sendable {
 
     /// What a pull has brought.
     public struct Result: Sendable {
-        /// The folder of the snapshot; where one file was asked for, that file.
+        /// The folder of the snapshot, or one's own; where one file was asked for, that file.
         public let path: String
         /// The commit.
         public let commit: String
@@ -72,6 +72,9 @@ public struct HubPull: Sendable {
         isCancelled: @escaping @Sendable () -> Bool = { false }
     ) throws(HubError) -> Result {
         precondition(parallelism > 0, "parallelism is \(parallelism), expected at least 1")
+        guard folder?.isEmpty != true else {
+            throw HubError(.invalidName, "\(repository)", "is to be brought to a folder without a name")
+        }
         if settings.isOffline { return try offline() }
         let tasks = HubTasks()
         let client = HubClient(settings) { isCancelled() || tasks.hasFailed }
@@ -87,27 +90,25 @@ public struct HubPull: Sendable {
         let place: any HubPlace = folder.map { HubFolder(root: $0) } ?? cache
         try place.prepare()
         let total = files.reduce(0) { $0 + $1.size }
-        let before = files.reduce(0) {
-            $0 + (HubDownload.size(of: place.path(of: $1)) == $1.size ? $1.size : 0)
-        }
-        let done = Mutex(0)
+        let state = Mutex((done: 0, received: 0))
         try tasks.forEach(files.count, parallelism: parallelism) { index throws(HubError) in
             let file = files[index]
             let download = HubDownload(
-                client: client, repository: repository, place: place, commit: listing.commit
-            ) { count in
-                let reached = done.withLock { done -> Int in
-                    done += count
-                    return done
-                }
-                progress(.init(bytesDone: reached, bytesTotal: total, bytesBefore: before, file: file.path))
-            }
+                client: client, repository: repository, place: place, commit: listing.commit,
+                progress: { count in
+                    let (done, received) = state.withLock { state in
+                        state.done += count
+                        return state
+                    }
+                    progress(
+                        .init(bytesDone: done, bytesTotal: total, bytesMoved: received, file: file.path))
+                }, received: { count in state.withLock { $0.received += count } })
             try download.bring(file)
         }
         if folder == nil { try cache.note(listing.commit, of: repository.revision) }
         return Result(
             path: path(listing.commit), commit: listing.commit, files: files, bytes: total,
-            bytesReceived: total - before)
+            bytesReceived: state.withLock { $0.received })
     }
 
     /// What is there already.

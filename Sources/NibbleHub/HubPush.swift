@@ -154,6 +154,9 @@ public struct HubPush: Sendable {
         }
         let modes = try commit.modes(of: new.map { compared[$0].file }, opensPullRequest: opensPullRequest)
         for (index, mode) in zip(new, modes) where mode == .ignored { compared[index].state = .ignored }
+        guard modes.contains(where: { $0 != .ignored }) else {
+            return Result(files: compared.map { .init($0) }, commit: before.commit, address: nil)
+        }
         let sent = try send(
             zip(new, modes).map { (compared[$0], $1) }, client, tasks,
             before: compared.reduce(0) { $0 + ($1.state == .same ? $1.file.size : 0) }, progress)
@@ -194,7 +197,7 @@ public struct HubPush: Sendable {
                     return state.done
                 }
                 progress(
-                    .init(bytesDone: done, bytesTotal: total, bytesBefore: before, file: file.path))
+                    .init(bytesDone: done, bytesTotal: total, bytesMoved: done - before, file: file.path))
             }
             let kind: RemoteFile.Digest = mode == .large ? .sha256("") : .git("")
             var digest = taken[index].compared.digest
@@ -219,24 +222,20 @@ public struct HubPush: Sendable {
         _ commit: HubCommit, _ files: [(file: LocalFile, mode: HubCommit.Mode, digest: String)],
         on before: RemoteListing, _ client: HubClient
     ) throws(HubError) -> HubCommit.Made {
-        guard !files.isEmpty else {
-            return .init(commit: before.commit, address: nil, pullRequest: nil)
-        }
         let names = files.count == 1 ? files[0].file.path : "\(files.count) files"
         var tries = 0
         return try client.again("\(repository)") { () throws(HubError) in
             tries += 1
-            if tries > 1, !opensPullRequest {
-                let now = try client.listing(of: repository)
-                if now.commit != before.commit, holds(now, files) {
-                    return .init(commit: now.commit, address: nil, pullRequest: nil)
-                }
-            }
+            if tries > 1, !opensPullRequest, let made = try made(files, on: before, client) { return made }
             do throws(HubError) {
                 return try commit.make(
                     files, on: before.commit, message: message ?? "Upload \(names) with nibble",
                     opensPullRequest: opensPullRequest)
             } catch {
+                // The first try may have come through after the listing was asked for.
+                if error.code == .conflict, tries > 1, let made = try made(files, on: before, client) {
+                    return made
+                }
                 // A second pull request would be one too many.
                 guard opensPullRequest, error.code == .unreachable else { throw error }
                 throw HubError(
@@ -246,11 +245,17 @@ public struct HubPush: Sendable {
         }
     }
 
-    private func holds(
-        _ listing: RemoteListing, _ files: [(file: LocalFile, mode: HubCommit.Mode, digest: String)]
-    ) -> Bool {
-        let there = Dictionary(listing.files.map { ($0.path, $0.digest.digits) }) { first, _ in first }
-        return files.allSatisfy { there[$0.file.path] == $0.digest }
+    /// The commit that the repository is at, if it is another than before and has the files.
+    private func made(
+        _ files: [(file: LocalFile, mode: HubCommit.Mode, digest: String)], on before: RemoteListing,
+        _ client: HubClient
+    ) throws(HubError) -> HubCommit.Made? {
+        let now = try client.listing(of: repository)
+        let there = Dictionary(now.files.map { ($0.path, $0.digest.digits) }) { first, _ in first }
+        guard now.commit != before.commit, files.allSatisfy({ there[$0.file.path] == $0.digest }) else {
+            return nil
+        }
+        return .init(commit: now.commit, address: nil, pullRequest: nil)
     }
 }
 

@@ -74,13 +74,25 @@ public struct HubRepository: Sendable, Equatable, CustomStringConvertible {
 enum HubPath {
     /// Whether a path stays in the folder that it is relative to, on every file system.
     static func isSafe(_ path: String) -> Bool {
-        guard !path.isEmpty, path.utf8.count <= 1024, !path.utf8.contains(0), !path.contains("\\") else {
-            return false
-        }
+        guard !path.isEmpty, path.utf8.count <= 1024, !path.contains("\\"),
+            !path.unicodeScalars.contains(where: isControl)
+        else { return false }
         return path.split(separator: "/", omittingEmptySubsequences: false).allSatisfy {
             !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count <= 255
         }
     }
+
+    /// A text without what terminals take for commands, line breaks among them.
+    static func withoutControls(_ text: String) -> String {
+        String(String.UnicodeScalarView(text.unicodeScalars.filter { !isControl($0) }))
+    }
+
+    private static func isControl(_ scalar: Unicode.Scalar) -> Bool {
+        scalar.properties.generalCategory == .control
+    }
+
+    /// A text in an address between two slashes, percent-encoded.
+    static func encodedPart(_ text: String) -> String { encoded(text).replacing("/", with: "%2F") }
 
     /// A path in an address, percent-encoded but for slashes.
     static func encoded(_ path: String) -> String {

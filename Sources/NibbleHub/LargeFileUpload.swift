@@ -15,6 +15,8 @@ struct LargeFileUpload: Sendable {
     }
 
     private static let type = "application/vnd.git-lfs+json"
+    /// Bytes of a part, which is held in memory. Hubs ask for some 16 MB.
+    private static let largestPart = 1 << 30
 
     /// Sends a file, unless its contents are there.
     ///
@@ -109,9 +111,8 @@ struct LargeFileUpload: Sendable {
             return Action(
                 address: try address(upload, item), headers: headers, parts: nil, verification: verification)
         }
-        guard let size = size.integer ?? size.text.flatMap({ Int($0) }), size > 0 else {
-            throw unexpected(item, "the hub states no size of its parts")
-        }
+        guard let size = size.integer ?? size.text.flatMap({ Int($0) }), (1...Self.largestPart).contains(size)
+        else { throw unexpected(item, "the hub states no size of its parts that could be sent") }
         let numbered = header.compactMap { member in Int(member.name).map { ($0, member.value.text) } }
             .sorted { $0.0 < $1.0 }
         let addresses = numbered.compactMap(\.1)
@@ -155,7 +156,9 @@ struct LargeFileUpload: Sendable {
         for (number, address) in parts.addresses.enumerated() {
             let start = number * parts.size
             let bytes = try item.file.bytes(start..<min(start + parts.size, item.file.size))
-            let response = try client.again(item.file.path) { () throws(HubError) in
+            // Of a store that refuses an address, another is asked for, which begins at the first part.
+            let response = try client.again(item.file.path, passing: { $0.code != .expired }) {
+                () throws(HubError) in
                 try store(HubRequest(put: address, .bytes(bytes)), item, count)
             }
             guard let tag = response.headers["etag"], !tag.isEmpty else {
@@ -183,7 +186,7 @@ struct LargeFileUpload: Sendable {
             // The address may have ended: another is asked for.
             guard error.code == .unauthorized else { throw error }
             throw HubError(
-                .unreachable, error.subject, "the store refuses what the hub sends to it", advice: "try again"
+                .expired, error.subject, "the store refuses what the hub sends to it", advice: "try again"
             )
         }
     }

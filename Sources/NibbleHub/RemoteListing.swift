@@ -74,6 +74,7 @@ public struct RemoteListing: Sendable {
         guard let siblings = json["siblings"]?.elements else { throw unexpected("the hub lists no files") }
         var files: [RemoteFile] = []
         var seen: Set<String> = []
+        var total = 0
         for sibling in siblings {
             guard let path = sibling["rfilename"]?.text, HubPath.isSafe(path) else {
                 throw HubError(
@@ -83,9 +84,10 @@ public struct RemoteListing: Sendable {
             }
             guard seen.insert(path).inserted else { throw unexpected("the hub lists '\(path)' twice") }
             let large = sibling["lfs"]
-            guard let size = large?["size"]?.integer ?? sibling["size"]?.integer, size >= 0 else {
-                throw unexpected("the hub states no size of '\(path)'")
-            }
+            guard let size = large?["size"]?.integer ?? sibling["size"]?.integer,
+                (0...Self.largest - total).contains(size)
+            else { throw unexpected("the hub states no size of '\(path)' that it could have") }
+            total += size
             let digest: RemoteFile.Digest
             if let digits = large?["sha256"]?.text ?? large?["oid"]?.text, Self.isHexadecimal(digits, 64) {
                 digest = .sha256(digits)
@@ -98,6 +100,9 @@ public struct RemoteListing: Sendable {
         }
         (self.commit, self.files, isPrivate) = (commit, files, json["private"]?.flag)
     }
+
+    /// Bytes that no repository has.
+    private static let largest = 1 << 53
 
     private static func isHexadecimal(_ text: String, _ count: Int) -> Bool {
         text.utf8.count == count

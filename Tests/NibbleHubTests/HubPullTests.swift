@@ -105,7 +105,10 @@ struct HubPullTests {
         try pull.run()
         #expect(hub.server.requests.count == before + 1)
         try Data("{\"a\": 2}\n".utf8).write(to: URL(fileURLWithPath: config))
-        #expect(try hub.check(pull.run()) && hub.server.requests.count == before + 3)
+        // Of the same size: what came is told by bytes, not by sizes.
+        let edited = try pull.run()
+        #expect(try hub.check(edited) && hub.server.requests.count == before + 3)
+        #expect(edited.bytesReceived == hub.files["config.json"]?.count)
         #expect(try hub.paths.allSatisfy { !$0.hasSuffix(".incomplete") })
         let metadata = String(
             decoding: try contents(hub.folder.file("own/.cache/huggingface/download/config.json.metadata")),
@@ -117,6 +120,8 @@ struct HubPullTests {
         var offline = try hub.pull { $0.isOffline = true }
         offline.folder = hub.folder.file("own")
         #expect(failure(offline)?.code == .offline)
+        offline.folder = ""
+        #expect(failure(offline)?.code == .invalidName)
     }
 
     @Test("uses what is there offline, and where the hub cannot be reached")
@@ -206,12 +211,14 @@ struct HubPullTests {
     @Test("refuses paths that leave the folder, and listings that contradict themselves")
     func badListings() throws {
         let good = HubFixture.listing(hub.files)
-        for path in ["../x", "/etc/x", "a/../../x", "a//b", "", ".", "a\\b", "a/./b"] {
+        for path in ["../x", "/etc/x", "a/../../x", "a//b", "", ".", "a\\b", "a/./b", "a\u{1B}[2J"] {
             hub.change { _, _ in
                 .json(
                     good.replacingOccurrences(
                         of: "\"config.json\"",
-                        with: "\"\(path.replacingOccurrences(of: "\\", with: "\\\\"))\""))
+                        with:
+                            "\"\(path.replacingOccurrences(of: "\\", with: "\\\\").replacingOccurrences(of: "\u{1B}", with: "\\u001b"))\""
+                    ))
             }
             let error = try #require(try failure(hub.pull()))
             #expect(error.code == .corrupt && error.problem.contains("leave its folder"), "\(error)")
@@ -220,6 +227,7 @@ struct HubPullTests {
             ("\"tokenizer.json\"", "\"config.json\""), ("\"size\":", "\"siz\":"),
             ("\"blobId\":\"", "\"blobId\":\"../"),
             (HubFixture.commit, "../../x"), ("\"sha256\":\"", "\"sha256\":\"x"),
+            ("\"size\":9,", "\"size\":4611686018427387904,"),
         ] {
             hub.change { _, _ in .json(good.replacingOccurrences(of: old, with: new)) }
             // A large file without a digest of its own is one with its blob's, whose contents then differ.
@@ -243,6 +251,12 @@ struct HubPullTests {
             return isLeft ? .init(status: 429, headers: [("Retry-After", "0")]) : nil
         }
         #expect(try hub.check(hub.pull().run()))
+        // A time that cannot be waited.
+        hub.change { request, _ in
+            request.target.contains("/revision/")
+                ? .init(status: 429, headers: [("Retry-After", "-1e30")]) : nil
+        }
+        #expect(try failure(hub.pull { $0.retries = 2 })?.code == .rateLimited)
         let other = try HubFixture()
         other.change { request, _ in request.target.contains("/resolve/") ? .init(status: 503) : nil }
         let unavailable = try failure(other.pull { $0.retries = 2 })

@@ -178,6 +178,80 @@ struct HubPushTests {
         #expect(stored == ["config.json": [7]])
     }
 
+    @Test("takes no part sizes that cannot be sent")
+    func partSizes() throws {
+        for size in ["9223372036854775807", "0", "-1", "x", "2147483648"] {
+            hub.fail { request, answer in
+                guard request.path.hasSuffix("/batch") else { return nil }
+                let text = String(decoding: answer.body, as: UTF8.self)
+                return .json(text.replacingOccurrences(of: "\"40000\"", with: "\"\(size)\""))
+            }
+            let error = try #require(try failure(hub.push("model/large.gguf")))
+            #expect(error.code == .unexpected && error.problem.contains("parts"), "\(size): \(error)")
+        }
+    }
+
+    @Test("asks for other addresses where the store takes the first no longer")
+    func expired() throws {
+        let isFirst = Mutex(true)
+        hub.fail { request, _ in
+            guard request.path.hasSuffix("/2"), isFirst.withLock({ $0 }) else { return nil }
+            isFirst.withLock { $0 = false }
+            return .init(status: 403)
+        }
+        try hub.push().run()
+        #expect(stored == files)
+        #expect(hub.hub.requests.count { $0.path.hasSuffix("/batch") } == 3)
+    }
+
+    @Test("finds the commit that came through while it asked")
+    func slowCommit() throws {
+        // The first answer is lost before the commit is there; the second try is refused as it then is.
+        let count = Mutex(0)
+        let before = hub.state
+        hub.fail { [hub] request, answer in
+            guard request.path.contains("/commit/") else { return nil }
+            let number = count.withLock { count -> Int in
+                count += 1
+                return count
+            }
+            let made = hub.state
+            guard number == 1 else {
+                return .init(status: 412, body: Array("{\"error\":\"A commit has happened since.\"}".utf8))
+            }
+            hub.change { $0 = before }
+            hub.change { $0.objects = made.objects }
+            let thread = Thread {
+                Thread.sleep(forTimeInterval: 0.001)
+                while count.withLock({ $0 }) < 2 { Thread.sleep(forTimeInterval: 0.001) }
+                hub.change { $0 = made }
+            }
+            thread.start()
+            var cut = answer
+            cut.cut = 3
+            return cut
+        }
+        do {
+            let result = try hub.push().run()
+            #expect(stored == files && result.commit == HubStore.commit(1))
+        } catch let error as HubError where error.code == .conflict {
+            // The thread came later than the question.
+            #expect(stored == files || stored.isEmpty)
+        }
+    }
+
+    @Test("says where the hub takes nothing, and strips what terminals take for commands")
+    func nothing() throws {
+        try write([1], "train.log")
+        let result = try hub.push("model/train.log").run()
+        #expect(result.files.map(\.state) == [.ignored] && result.address == nil && hub.state.commits == 0)
+        hub.fail { request, _ in
+            request.path.contains("/commit/")
+                ? .init(status: 422, body: Array("{\"error\":\"a\\u001b[2J\\nb\"}".utf8)) : nil
+        }
+        #expect(try failure(hub.push())?.problem.hasSuffix("(a[2Jb)") == true)
+    }
+
     @Test("makes one commit where the answer to it is lost")
     func lostAnswer() throws {
         let isFirst = Mutex(true)

@@ -21,8 +21,7 @@ struct HubProgressLine: Sendable {
     func note(_ text: String) { line.note(text) }
 
     private static func text(_ progress: HubProgress, _ seconds: Double) -> String {
-        let moved = progress.bytesDone - progress.bytesBefore
-        let rate = seconds > 0 ? Double(max(moved, 0)) / seconds : 0
+        let rate = seconds > 0 ? Double(max(progress.bytesMoved, 0)) / seconds : 0
         let left = rate > 0 ? Double(progress.bytesTotal - progress.bytesDone) / rate : 0
         let share = 100 * progress.bytesDone / max(progress.bytesTotal, 1)
         return "\(share) %  \(Text.bytes(progress.bytesDone)) of \(Text.bytes(progress.bytesTotal))  "
