@@ -1,5 +1,5 @@
 package import NibbleCheckpoint
-internal import NibbleNumerics
+package import NibbleNumerics
 package import NibbleQuantization
 package import NibbleTensor
 
@@ -19,6 +19,11 @@ extension PlannedTensor {
         return (entry.file.path, entry.name)
     }
 
+    /// How ``roundedToNearest(_:advice:compute:)`` holds its values.
+    package func roundedFormat(_ compute: Compute) -> WeightFormat {
+        role.isVocabulary ? .ggml(compute.hasBF16 ? .bf16 : .f32) : format
+    }
+
     /// A matrix with each weight rounded to the nearest code. The vocabulary's is held decoded, in the form in which
     /// products take it: it is used for every token in both directions.
     ///
@@ -29,7 +34,7 @@ extension PlannedTensor {
         let (rows, columns) = (rows, columns)
         let quantizer = FakeQuantizer(self.format, columns: columns)
         let isDecoded = role.isVocabulary
-        let format = isDecoded ? .ggml(compute.hasBF16 ? .bf16 : .f32) : self.format
+        let format = roundedFormat(compute)
         guard let codec = format.codec, let width = format.byteCount(columns: columns) else {
             preconditionFailure("\(format) does not encode rows of \(columns)")
         }

@@ -41,7 +41,8 @@ extension Compute {
             let slice = DistillationSlice(
                 student: part(student, panels: panels, tokens: tokens.count), head: head,
                 teacher: part(teacher, panels: panels, tokens: tokens), softcap: softcap,
-                targets: Array(targets[tokens]), loss: loss, keepsLogits: bytes != nil, compute: self)
+                targets: Array(targets[tokens]), loss: loss,
+                keptPanels: bytes.map { _ in min(step, student.layout.panels) }, compute: self)
             guard
                 slice.run(
                     share: 1 / Double(targets.count), weight: weight, into: &result,

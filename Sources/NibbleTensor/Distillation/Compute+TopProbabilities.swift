@@ -26,7 +26,8 @@ extension Compute {
             let panels = first..<min(first + step, states.layout.panels)
             let count = min(panels.upperBound * width, states.layout.length) - panels.lowerBound * width
             let part = part(states, panels: panels, tokens: count)
-            let store = LogitStore(layout: part.layout, vocabularySize: head.rows, pool: pool)
+            let store = LogitStore(
+                layout: part.layout, vocabularySize: head.rows, panels: part.layout.panels, pool: pool)
             let source = DividedLogits(
                 source: VocabularyHead(part, weight: head, softcap: softcap, compute: self),
                 temperature: temperature, store: store)

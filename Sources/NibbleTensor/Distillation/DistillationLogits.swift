@@ -9,13 +9,15 @@ struct DistillationLogits {
     private let store: LogitStore?
     private let compute: Compute
 
-    init(_ head: VocabularyHead, temperature: Float, isKept: Bool, compute: Compute) {
+    /// - Parameter keptPanels: they are kept, in memory for so many panels; nil: they are computed again.
+    init(_ head: VocabularyHead, temperature: Float, keptPanels: Int?, compute: Compute) {
         self.head = head
         self.temperature = temperature
         self.compute = compute
-        store =
-            isKept
-            ? LogitStore(layout: head.layout, vocabularySize: head.vocabularySize, pool: compute.pool) : nil
+        store = keptPanels.map {
+            LogitStore(
+                layout: head.layout, vocabularySize: head.vocabularySize, panels: $0, pool: compute.pool)
+        }
     }
 
     /// What is walked over first, and kept on the way.

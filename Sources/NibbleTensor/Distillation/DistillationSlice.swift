@@ -8,15 +8,16 @@ struct DistillationSlice {
     private let softcap: Float?
     private let targets: [Int32]
     private let loss: DistillationLoss
-    private let keepsLogits: Bool
+    /// Panels that logits are kept for; nil where they are computed again.
+    private let keptPanels: Int?
     private let compute: Compute
     private var layout: PanelLayout { student.layout }
 
     init(
         student: Tensor, head: Matrix, teacher: DistillationTarget, softcap: Float?, targets: [Int32],
-        loss: DistillationLoss, keepsLogits: Bool, compute: Compute
+        loss: DistillationLoss, keptPanels: Int?, compute: Compute
     ) {
-        self.keepsLogits = keepsLogits
+        self.keptPanels = keptPanels
         self.student = student
         self.head = head
         self.teacher = teacher
@@ -137,7 +138,7 @@ struct DistillationSlice {
     private func logits(_ states: Tensor, _ head: Matrix) -> DistillationLogits {
         DistillationLogits(
             VocabularyHead(states, weight: head, softcap: softcap, compute: compute),
-            temperature: loss.temperature, isKept: keepsLogits, compute: compute)
+            temperature: loss.temperature, keptPanels: keptPanels, compute: compute)
     }
 
     // MARK: - Gradient

@@ -5,10 +5,12 @@ final class LogitStore: @unchecked Sendable {
     let vocabularySize: Int
     private let values: Buffer
 
-    init(layout: PanelLayout, vocabularySize: Int, pool: BufferPool) {
+    /// - Parameter panels: memory is taken for so many, so that the last slice of a batch, which may be smaller, is served by
+    ///   that of the others.
+    init(layout: PanelLayout, vocabularySize: Int, panels: Int, pool: BufferPool) {
         self.layout = layout
         self.vocabularySize = vocabularySize
-        values = pool.take(bytes: Self.bytes(layout.panels * layout.width, vocabularySize))
+        values = pool.take(bytes: Self.bytes(max(panels, layout.panels) * layout.width, vocabularySize))
     }
 
     /// Bytes for the logits of some tokens.

@@ -1,6 +1,8 @@
+internal import NibbleCalibration
 internal import NibbleCheckpoint
 internal import NibbleNumerics
 internal import NibbleQuantization
+internal import NibbleTensor
 
 /// What the weights of a student take, in bytes, known from shapes.
 struct StudentBytes: Equatable {
@@ -15,16 +17,17 @@ struct StudentBytes: Equatable {
     private let state: Recipe.Optimizer.State
     private var sizes: Set<Int> = []
 
-    init(_ plan: ResolvedPlan, _ scope: TrainingScope, _ state: Recipe.Optimizer.State) {
+    /// - Parameter compute: in whose numbers the vocabulary is held where it is not trained.
+    init(_ plan: ResolvedPlan, _ scope: TrainingScope, _ state: Recipe.Optimizer.State, _ compute: Compute) {
         self.state = state
         for tensor in plan.tensors {
             if case .computed = tensor.source { continue }
             teacher += tensor.source.byteCount
-            add(tensor, scope)
+            add(tensor, scope, compute)
         }
     }
 
-    private mutating func add(_ tensor: PlannedTensor, _ scope: TrainingScope) {
+    private mutating func add(_ tensor: PlannedTensor, _ scope: TrainingScope, _ compute: Compute) {
         let count = tensor.shape.reduce(1, *)
         let isTrained = scope.trains(tensor.role)
         guard tensor.shape.count == 2, tensor.role.part == .weight else {
@@ -37,7 +40,7 @@ struct StudentBytes: Equatable {
         guard isTrained else {
             // What stays as it is needs no copy.
             if tensor.format != tensor.source.format {
-                frozen += rows * (tensor.format.byteCount(columns: tensor.columns) ?? 0)
+                frozen += rows * (tensor.roundedFormat(compute).byteCount(columns: tensor.columns) ?? 0)
             }
             return
         }

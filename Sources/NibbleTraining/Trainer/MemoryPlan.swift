@@ -74,7 +74,7 @@ public struct MemoryPlan: Sendable, Equatable {
     init(_ subject: Subject, recomputes: Bool, sequences: Int?, limit: Int) {
         let (recipe, shape, compute) = (subject.recipe, subject.shape, subject.compute)
         let (tokens, length) = (subject.tokens, recipe.train.sequenceLength)
-        let weights = StudentBytes(subject.plan, subject.scope, recipe.optimizer.state)
+        let weights = StudentBytes(subject.plan, subject.scope, recipe.optimizer.state, compute)
         teacher = weights.teacher
         student = weights.trained
         frozen = weights.frozen

@@ -135,7 +135,7 @@ struct CompactStateTests {
         let weights = student.matrices.reduce(0) { $0 + $1.parameter.count }
         var recipe = Recipe.student(.q4_0, isPure: true, [.linear], scales: .learned)
         recipe.optimizer.state = .int8
-        let bytes = StudentBytes(student.plan, TrainingScope(recipe, student.plan), .int8)
+        let bytes = StudentBytes(student.plan, TrainingScope(recipe, student.plan), .int8, student.compute)
         // Blocks 0.5625, positions 1, moments 2, scales with moments 0.375; rows of this model are short.
         #expect(Double(bytes.trained) / Double(weights) < 4.2)
     }

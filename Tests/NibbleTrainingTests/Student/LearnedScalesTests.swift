@@ -75,8 +75,8 @@ struct LearnedScalesTests {
         }
         let scales = learned.matrices.reduce(0) { $0 + $1.parameter.count / 32 }
         #expect(learned.trainedCount == recomputed.trainedCount + scales)
-        let with = StudentBytes(learned.plan, learned.scope, .f32)
-        let without = StudentBytes(recomputed.plan, recomputed.scope, .f32)
+        let with = StudentBytes(learned.plan, learned.scope, .f32, learned.compute)
+        let without = StudentBytes(recomputed.plan, recomputed.scope, .f32, recomputed.compute)
         #expect(with.trained == without.trained + 12 * scales && with.gradients == without.gradients)
     }
 

@@ -1,5 +1,6 @@
 import NibbleCheckpoint
 import NibbleEvaluation
+import NibbleModel
 import NibbleQuantization
 import NibbleTensor
 import NibbleTestSupport
@@ -33,7 +34,7 @@ struct StudentBytesTests {
         let checkpoint = try ModelCheckpoint(path: Fixtures.path(name))
         let student = try Student(
             checkpoint, recipe: recipe, compute: Compute(threads: 1, precision: .f32))
-        let bytes = StudentBytes(student.plan, student.scope, state)
+        let bytes = StudentBytes(student.plan, student.scope, state, student.compute)
         let matrices = student.matrices.reduce(0) { sum, matrix in
             let scales = matrix.scales.map { 3 * $0.masters.bytes.count } ?? 0
             return sum + Self.count(matrix.state) + scales + matrix.encoded.bytes.count
@@ -48,6 +49,9 @@ struct StudentBytesTests {
         // What is quantized and not trained: with --pure the embedding, unless that is trained.
         let isEmbeddingTrained = with.parameters.contains(.embedding)
         #expect((bytes.frozen == 0) == isEmbeddingTrained)
+        // It is held as products take it.
+        let held = isEmbeddingTrained ? nil : student.quantized.vocabularyMatrix
+        #expect(bytes.frozen == (held.map { $0.rows * $0.columns * 4 } ?? 0))
     }
 
     /// Bytes of weights and moments. Memory without content has one.
