@@ -15,7 +15,9 @@ extension Recipe {
     private static let quantizationFields: [RecipeField] = [
         RecipeField(
             "quantization", "type", \.quantization.type, .word,
-            "The type that is trained for: of a GGUF file, or, from int4 on, of a hub folder."),
+            "The type that is trained for. int4 and sfp8 are written as a hub folder, int4 with one"
+                + " scale for a row, int4_32, int4_64 and int4_128 with one for so many weights; all others"
+                + " are types of a GGUF file."),
         RecipeField(
             "quantization", "pure", \.quantization.pure, .flag,
             "Every tensor gets the default type, the rules of llama-quantize's mixture left out."),
@@ -30,15 +32,18 @@ extension Recipe {
             "Types by GGUF tensor name; the first pattern that is found in the name wins."),
         RecipeField(
             "quantization", "scales", \.quantization.scales, .word,
-            "Whether the scale of each block is chosen anew from its weights in each step, or trained and written"
-                + " to the file as learned."),
+            "recomputed: the scale of each block follows from its weights in each step; learned:"
+                + " scales are trained by their own gradient and written to the file; auto: learned where"
+                + " all trained matrices are Q4_0, Q5_0 or Q8_0."),
         RecipeField(
             "quantization", "gradient", \.quantization.gradient, .word,
-            "The straight-through estimator: 1 for all values, or 0 for those that were clipped, as it always is with"
-                + " learned scales."),
+            "The straight-through estimator. identity: the gradient of a rounded weight is that of the"
+                + " weight; masked: 0 where the weight was clipped. Learned scales have a rule of their own"
+                + " for clipped weights."),
         RecipeField(
             "quantization", "activations", \.quantization.activations, .word,
-            "Fake quantization of activations in training."),
+            "int8: the inputs of quantized matrices are rounded to int8 in blocks of 32 in training,"
+                + " as llama.cpp does when it computes with such files."),
         RecipeField(
             "quantization", "start_step", \.quantization.startStep, .integer(0...1_000_000),
             "Steps before fake quantization begins."),
@@ -47,11 +52,13 @@ extension Recipe {
     private static let trainingFields: [RecipeField] = [
         RecipeField(
             "train", "parameters", \.train.parameters, .set(),
-            "The weights that change: matrices of attention and feed-forward layers, norms, the token embedding,"
-                + " learned scales."),
+            "What is trained: linear: matrices of attention and feed-forward layers; norms: norms and"
+                + " biases; embedding: the token embedding and the vocabulary head; scales: scales of"
+                + " blocks, which are trained along wherever quantization.scales is learned, and alone where"
+                + " nothing else is named."),
         RecipeField(
             "train", "steps", \.train.steps, .integer(0...1_000_000),
-            "Updates of the weights; 0: they are rounded as training would begin, no more."),
+            "Updates of the weights; 0: weights are calibrated and written, and not trained."),
         RecipeField(
             "train", "sequence_length", \.train.sequenceLength, .integer(32...131_072, multipleOf: 32),
             "Tokens of a sequence."),
@@ -70,8 +77,9 @@ extension Recipe {
                 + " where memory would not suffice."),
         RecipeField(
             "train", "dither", \.train.dither, .word, former: "start.dither",
-            "Whether the student starts from weights drawn within the cells of the teacher's quantization grid;"
-                + " auto: where the teacher lies on one."),
+            "Whether the student begins with weights that are drawn at random within their cells of"
+                + " the teacher's own quantization; auto: where the teacher's weights lie on a lattice. The"
+                + " teacher keeps its weights."),
         RecipeField(
             "train", "dither_seed", \.train.ditherSeed, .integer(0 ... .max), former: "start.dither_seed",
             "The seed of these draws."),
@@ -81,15 +89,17 @@ extension Recipe {
         RecipeField("optimizer", "kind", \.optimizer.kind, .word, "The method."),
         RecipeField(
             "optimizer", "state", \.optimizer.state, .word,
-            "In what weights and their moments are kept between steps: 32 bits, or 8 (moments by block; of a weight whose"
-                + " code is held its way to another code, of others BF16; rounded stochastically)."),
+            "In what weights and their moments are kept between steps. f32: 32 bits. int8: moments in"
+                + " 8 bits, in blocks with a scale; a weight whose code is held as its code and its way to"
+                + " the next one, in 8 bits, other weights in BF16; both rounded stochastically."),
         RecipeField(
             "optimizer", "learning_rate", \.optimizer.learningRate, .number(above: 0, to: 1),
-            "The peak learning rate of weights whose scales are recomputed."),
+            "The peak learning rate of matrices whose scales are recomputed; others have"
+                + " code_learning_rate."),
         RecipeField(
             "optimizer", "code_learning_rate", \.optimizer.codeLearningRate, .number(above: 0, to: 1),
-            "The peak learning rate of weights whose scales are learned, in steps between two codes: a weight changes"
-                + " its code when it has moved by half of one."),
+            "The peak learning rate of matrices whose scales are learned, in units of the distance of"
+                + " two codes: a weight changes its code when it has moved by half of that."),
         RecipeField(
             "optimizer", "scale_learning_rate", \.optimizer.scaleLearningRate, .number(above: 0, below: 1),
             "The peak learning rate of learned scales, as a share of the scale."),
@@ -98,8 +108,8 @@ extension Recipe {
             "The peak learning rate of norms and biases."),
         RecipeField(
             "optimizer", "relative_rates", \.optimizer.relativeRates, .flag,
-            "`learning_rate` of a matrix is multiplied by the mean magnitude of its weights, as a multiple of that of"
-                + " all matrices."),
+            "The rate of a matrix is learning_rate times the mean magnitude of its weights, divided by"
+                + " the mean magnitude of all trained weights."),
         RecipeField(
             "optimizer", "beta1", \.optimizer.beta1, .number(from: 0, below: 1),
             "Decay of the mean of gradients."),
@@ -114,8 +124,8 @@ extension Recipe {
             "Share of a weight that is taken off it in a step, times the learning rate."),
         RecipeField(
             "optimizer", "clip_norm", \.optimizer.clipNorm, .optional(.number(above: 0)),
-            "Gradient clipping: the bound of the global gradient norm; with optimizer.state int8, which updates matrices one by one,"
-                + " each is clipped to its share of it (the root of its share of the weights)."),
+            "Gradient clipping: the bound of the global gradient norm. With optimizer.state int8 a"
+                + " matrix of n of all N weights is clipped alone, to the bound times the root of n / N."),
     ]
 
     private static let scheduleFields: [RecipeField] = [
@@ -141,10 +151,12 @@ extension Recipe {
             "Weight of KL(student ‖ teacher) within the divergence, KL(teacher ‖ student) having the rest."),
         RecipeField(
             "loss", "hidden", \.loss.hidden, .number(from: 0),
-            "Weight of the distance between hidden states after each block."),
+            "Weight of the squared distance of student and teacher after each block of the model, as a"
+                + " share of the teacher's mean square."),
         RecipeField(
             "loss", "token_clip", \.loss.tokenClip, .optional(.number(above: 0)),
-            "What a token contributes at most, in nats; its gradient is scaled down to that."),
+            "A token whose divergence exceeds this bound, in nats, has its gradient multiplied by the"
+                + " bound divided by the divergence."),
     ]
 
     private static let teacherFields: [RecipeField] = [
@@ -154,7 +166,8 @@ extension Recipe {
         ),
         RecipeField(
             "teacher", "top_k", \.teacher.topK, .integer(1...65536), former: "teacher.top",
-            "Probabilities that are kept of a token, where they are cached."),
+            "Where the teacher is cached: how many of the largest probabilities of each token are"
+                + " kept; all others count as one outcome."),
     ]
 
     private static let calibrationFields: [RecipeField] = [
@@ -167,23 +180,26 @@ extension Recipe {
         ),
         RecipeField(
             "calibration", "scales", \.calibration.scales, .word, former: "start.scales",
-            "Where learned scales begin: at those that weigh the error of each column by the mean square of its input,"
-                + " as an importance matrix does, or at those that the codec chooses."),
+            "Where learned scales begin. importance: at those with the least squared error of the"
+                + " weights, each column weighed by the mean square of its input; codec: at those of plain"
+                + " rounding."),
         RecipeField(
             "calibration", "token_weights", \.calibration.tokenWeights, .word, former: "start.tokens",
-            "How tokens weigh in the Hessians of gptq: by the size of the loss' gradient by the outputs of each matrix"
-                + " (GuidedQuant), or equal; with equal weights YAQA is left out."),
+            "How tokens weigh in the Hessians of gptq. gradient: by the norm of the gradient of the"
+                + " loss by the outputs of the matrix (GuidedQuant); equal: all alike, and YAQA is left out."),
         RecipeField(
             "calibration", "gptaq", \.calibration.gptaq, .number(from: 0, to: 1),
             former: "start.compensation",
-            "The share of GPTAQ's correction for what was lost before a matrix, with gptq; 0: none."),
+            "With gptq: the share of GPTAQ's correction of a matrix for the errors that rounding"
+                + " earlier matrices made in its inputs; 0: none."),
         RecipeField(
             "calibration", "yaqa", \.calibration.yaqa, .flag,
-            "Whether errors are fed back from output to output (YAQA), with gptq and token weights of the gradient."
-        ),
+            "With gptq and token weights of the gradient: whether the error of an output is also made"
+                + " up for by outputs that are not rounded yet (YAQA)."),
         RecipeField(
             "calibration", "coordinate_descent", \.calibration.coordinateDescent, .flag,
-            "Whether codes and scales take turns after gptq (coordinate descent)."),
+            "Whether codes and scales are improved in turn after gptq, each while the others stay"
+                + " (coordinate descent)."),
         RecipeField(
             "calibration", "sequences", \.calibration.sequences, .integer(1...1_000_000),
             former: "start.importance_sequences",
@@ -195,10 +211,12 @@ extension Recipe {
             "evaluation", "every", \.evaluation.every, .integer(0...1_000_000),
             "Steps between two evaluations on held-out text; 0: none."),
         RecipeField(
-            "evaluation", "chunks", \.evaluation.chunks, .integer(1...1_000_000), "Held-out sequences."),
+            "evaluation", "chunks", \.evaluation.chunks, .integer(1...1_000_000),
+            "Sequences of the held-out text that are evaluated, of train.sequence_length tokens each."),
         RecipeField(
             "evaluation", "patience", \.evaluation.patience, .optional(.integer(1...1_000_000)),
-            "Evaluations without progress before the run stops; none: it goes to its end."),
+            "The run stops after so many evaluations without a smaller divergence on held-out text;"
+                + " none: it goes to its end."),
     ]
 
     private static let checkpointFields: [RecipeField] = [
@@ -207,6 +225,6 @@ extension Recipe {
             "Steps between two saved states."),
         RecipeField(
             "checkpoints", "keep", \.checkpoints.keep, .integer(1...1_000_000),
-            "Saved states that are kept, the latest ones."),
+            "Saved states that are kept: the latest ones, and the best one besides."),
     ]
 }

@@ -68,7 +68,7 @@ final class CompactWeights: @unchecked Sendable {
         case .bfloat16:
             let halves = halves + start
             for index in 0..<rows.count * columns {
-                values[index] = Float(bitPattern: UInt32(halves[index]) << 16)
+                values[index] = Half.float(bf16: halves[index])
             }
         }
     }
@@ -82,15 +82,13 @@ final class CompactWeights: @unchecked Sendable {
         let halves = halves + start
         var draws = Draws(stream, step: step ?? 0, from: start)
         for index in 0..<rows.count * columns {
-            let bits = values[index].bitPattern
-            guard bits & 0x7F80_0000 != 0x7F80_0000 else {
-                // NaN and infinity are found when rows are encoded.
-                halves[index] = UInt16(bits >> 16) | (values[index].isNaN ? 1 : 0)
-                continue
-            }
-            let addend = step == nil ? 0x7FFF + bits >> 16 & 1 : UInt32(draws.next())
-            halves[index] = UInt16(truncatingIfNeeded: (bits &+ addend) >> 16)
-            values[index] = Float(bitPattern: UInt32(halves[index]) << 16)
+            let draw = UInt32(draws.next())
+            // NaN and infinity are found when rows are encoded.
+            halves[index] =
+                step == nil || !values[index].isFinite
+                ? Half.bf16(values[index])
+                : UInt16(truncatingIfNeeded: (values[index].bitPattern &+ draw) >> 16)
+            values[index] = Half.float(bf16: halves[index])
         }
     }
 

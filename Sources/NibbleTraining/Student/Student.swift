@@ -33,7 +33,7 @@ public final class Student: Sendable {
 
     /// Takes the weights of `checkpoint`, and prepares them.
     ///
-    /// - Parameter recipe: what counts are `quantization`, `train` and `calibration`.
+    /// - Parameter recipe: what counts are `quantization`, `train`, `calibration` and `optimizer.state`.
     /// - Precondition: where scales are learned, all matrices concerned are of `ScaledBlocks.types`. `Trainer` throws a
     ///   `TrainingError` where a recipe asks for anything else.
     /// - Throws: `CheckpointError` where a tensor cannot be read or encoded; `TrainingError` where a field of

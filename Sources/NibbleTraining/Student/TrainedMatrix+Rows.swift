@@ -32,6 +32,7 @@ extension TrainedMatrix {
             scales?.choose(range, for: values.span)
         case .compact(let compact):
             let scratch = Scratch(range.count * columns)
+            defer { withExtendedLifetime(scratch) {} }
             try load(scratch.values)
             scales?.choose(range, for: scratch.values.span)
             if let start = scratch.values.baseAddress { compact.weights.settle(range, step: nil, start) }
@@ -58,6 +59,7 @@ extension TrainedMatrix {
             try encode(range, values, level: level)
         case .compact(let compact):
             let (values, first, second) = (Scratch(count), Scratch(count), Scratch(count))
+            defer { withExtendedLifetime((values, first, second)) {} }
             guard let weights = values.values.baseAddress, let m = first.values.baseAddress,
                 let v = second.values.baseAddress
             else { return }
@@ -83,6 +85,7 @@ extension TrainedMatrix {
         case .compact(let compact):
             guard compact.weights.kind == .bfloat16 else { return }
             let scratch = Scratch(range.count * columns)
+            defer { withExtendedLifetime(scratch) {} }
             load(range, compact.weights, into: scratch.values)
             try encode(range, scratch.values, level: level)
         }
