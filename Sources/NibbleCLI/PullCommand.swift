@@ -34,12 +34,7 @@ struct PullCommand: ParsableCommand {
     @Option(help: ArgumentHelp("A branch, tag or commit.", valueName: "revision"))
     var revision: String?
 
-    @Option(
-        help: ArgumentHelp("Only files whose path matches; may be repeated: '*.gguf'.", valueName: "pattern"))
-    var include: [String] = []
-
-    @Option(help: ArgumentHelp("Leave out files whose path matches; may be repeated.", valueName: "pattern"))
-    var exclude: [String] = []
+    @OptionGroup var transfer: HubTransferOptions
 
     @Option(
         name: .customLong("for"),
@@ -53,9 +48,6 @@ struct PullCommand: ParsableCommand {
             "Put the files into a folder, instead of the cache that Python shares.", valueName: "folder"))
     var output: String?
 
-    @Option(help: ArgumentHelp("Files that are brought at the same time.", valueName: "n"))
-    var jobs: Int = 4
-
     @Flag(help: "Show which files would be brought, and bring none.")
     var dryRun = false
 
@@ -65,20 +57,15 @@ struct PullCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.")
     var json = false
 
-    func validate() throws {
-        guard (1...64).contains(jobs) else { throw ValidationError("--jobs is \(jobs), expected 1 to 64") }
-    }
-
     func run() throws {
         try Session.run { session in
             var name = try HubRepository(repository)
             if let revision { name = try HubRepository(HubRepository.prefix + name.path + "@" + revision) }
             var pull = HubPull(name, try HubSettings(environment: Session.environment))
-            pull.selection.include = include
-            pull.selection.exclude = exclude
+            (pull.selection.include, pull.selection.exclude) = (transfer.include, transfer.exclude)
             pull.selection.kind = kind.selection
             pull.folder = output
-            pull.parallelism = jobs
+            pull.parallelism = transfer.jobs
             if dryRun {
                 let (commit, files) = try pull.listing(isCancelled: { session.isInterrupted })
                 return try show(commit, files)

@@ -46,15 +46,7 @@ struct PushCommand: ParsableCommand {
     @Flag(help: "Open a pull request instead of writing to the branch.")
     var pullRequest = false
 
-    @Option(
-        help: ArgumentHelp("Only files whose path matches; may be repeated: '*.gguf'.", valueName: "pattern"))
-    var include: [String] = []
-
-    @Option(help: ArgumentHelp("Leave out files whose path matches; may be repeated.", valueName: "pattern"))
-    var exclude: [String] = []
-
-    @Option(help: ArgumentHelp("Files that are sent at the same time.", valueName: "n"))
-    var jobs: Int = 4
+    @OptionGroup var transfer: HubTransferOptions
 
     @Flag(help: "Show what would be sent, and send nothing.")
     var dryRun = false
@@ -65,20 +57,15 @@ struct PushCommand: ParsableCommand {
     @Flag(help: "Print the result as JSON.")
     var json = false
 
-    func validate() throws {
-        guard (1...64).contains(jobs) else { throw ValidationError("--jobs is \(jobs), expected 1 to 64") }
-    }
-
     func run() throws {
         try Session.run { session in
             var push = HubPush(
                 path, to: try HubRepository(repository), try HubSettings(environment: Session.environment))
-            push.selection.include = include
-            push.selection.exclude = exclude
+            (push.selection.include, push.selection.exclude) = (transfer.include, transfer.exclude)
             push.creation = create?.visibility
             push.message = message
             push.opensPullRequest = pullRequest
-            push.parallelism = jobs
+            push.parallelism = transfer.jobs
             if dryRun {
                 return try show(push.files(isCancelled: { session.isInterrupted }))
             }

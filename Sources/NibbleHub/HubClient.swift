@@ -16,10 +16,15 @@ final class HubClient: Sendable {
         transport = HubTransport(settings)
     }
 
+    /// Where the hub answers what is asked of a repository.
+    func address(of repository: HubRepository) -> String {
+        "\(settings.endpoint)/api/models/\(repository.id)"
+    }
+
     /// The repository at its revision.
     func listing(of repository: HubRepository) throws(HubError) -> RemoteListing {
         let revision = HubPath.encodedPart(repository.revision)
-        let address = "\(settings.endpoint)/api/models/\(repository.id)/revision/\(revision)?blobs=true"
+        let address = "\(address(of: repository))/revision/\(revision)?blobs=true"
         return try RemoteListing(try json(HubRequest(address), of: repository), of: repository)
     }
 

@@ -18,6 +18,15 @@ struct HubCommit: Sendable {
         case ignored
     }
 
+    /// A file that a commit brings.
+    struct Entry: Sendable {
+        let file: LocalFile
+        /// Whether the hub keeps it by its digest, apart from the commit.
+        let isLarge: Bool
+        /// SHA-256 of a large file, git's SHA-1 of another; hexadecimal digits.
+        let digest: String
+    }
+
     /// What a commit made.
     struct Made: Sendable {
         let commit: String
@@ -26,7 +35,7 @@ struct HubCommit: Sendable {
     }
 
     private var revision: String { HubPath.encodedPart(repository.revision) }
-    private var address: String { "\(client.settings.endpoint)/api/models/\(repository.id)" }
+    private var address: String { client.address(of: repository) }
 
     /// How the hub wants to keep files.
     func modes(of files: [LocalFile], opensPullRequest: Bool) throws(HubError) -> [Mode] {
@@ -62,8 +71,7 @@ struct HubCommit: Sendable {
 
     /// Makes the commit on top of `parent`; one try.
     func make(
-        _ files: [(file: LocalFile, mode: Mode, digest: String)], on parent: String, message: String,
-        opensPullRequest: Bool
+        _ entries: [Entry], on parent: String, message: String, opensPullRequest: Bool
     ) throws(HubError) -> Made {
         var lines = [
             JSONValue.members([
@@ -73,30 +81,28 @@ struct HubCommit: Sendable {
                 ]),
             ])
         ]
-        for (file, mode, digest) in files {
-            switch mode {
-            case .ignored: continue
-            case .regular:
-                let contents = Data(try file.contents()).base64EncodedString()
-                try file.checkUnchanged()
-                lines.append(
-                    .members([
-                        "key": .string("file"),
-                        "value": .members([
-                            "content": .string(contents), "path": .string(file.path),
-                            "encoding": .string("base64"),
-                        ]),
-                    ]))
-            case .large:
+        for entry in entries {
+            let path = JSONValue.string(entry.file.path)
+            guard !entry.isLarge else {
                 lines.append(
                     .members([
                         "key": .string("lfsFile"),
                         "value": .members([
-                            "path": .string(file.path), "algo": .string("sha256"), "oid": .string(digest),
-                            "size": .integer(file.size),
+                            "path": path, "algo": .string("sha256"), "oid": .string(entry.digest),
+                            "size": .integer(entry.file.size),
                         ]),
                     ]))
+                continue
             }
+            let contents = Data(try entry.file.contents()).base64EncodedString()
+            try entry.file.checkUnchanged()
+            lines.append(
+                .members([
+                    "key": .string("file"),
+                    "value": .members([
+                        "content": .string(contents), "path": path, "encoding": .string("base64"),
+                    ]),
+                ]))
         }
         let text = lines.map { $0.serialized(pretty: false) + "\n" }.joined()
         let request = HubRequest(

@@ -53,13 +53,8 @@ struct HubFolder: HubPlace {
     }
 
     private static func isOlder(_ path: String, than other: String) -> Bool {
-        var (own, theirs) = (stat(), stat())
-        guard stat(path, &own) == 0, stat(other, &theirs) == 0 else { return true }
-        #if canImport(Darwin)
-            return own.st_mtimespec.tv_sec < theirs.st_mtimespec.tv_sec
-        #else
-            return own.st_mtim.tv_sec < theirs.st_mtim.tv_sec
-        #endif
+        guard let own = FileTime(path: path), let theirs = FileTime(path: other) else { return true }
+        return own < theirs
     }
 
     private static func commit(_ path: String) -> String? {

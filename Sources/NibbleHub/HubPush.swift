@@ -184,13 +184,13 @@ public struct HubPush: Sendable {
     private func send(
         _ files: [(compared: Compared, mode: HubCommit.Mode)], _ client: HubClient, _ tasks: HubTasks,
         before: Int, _ progress: @escaping @Sendable (HubProgress) -> Void
-    ) throws(HubError) -> [(file: LocalFile, mode: HubCommit.Mode, digest: String)] {
+    ) throws(HubError) -> [HubCommit.Entry] {
         let taken = files.filter { $0.mode != .ignored }
         let total = taken.reduce(before) { $0 + $1.compared.file.size }
-        let state = Mutex((done: before, digests: [String](repeating: "", count: taken.count)))
+        let state = Mutex((done: before, entries: [HubCommit.Entry?](repeating: nil, count: taken.count)))
         let upload = LargeFileUpload(client: client, repository: repository)
         try tasks.forEach(taken.count, parallelism: parallelism) { index throws(HubError) in
-            let (file, mode) = (taken[index].compared.file, taken[index].mode)
+            let (file, isLarge) = (taken[index].compared.file, taken[index].mode == .large)
             let count: @Sendable (Int) -> Void = { bytes in
                 let done = state.withLock { state -> Int in
                     state.done += bytes
@@ -199,28 +199,24 @@ public struct HubPush: Sendable {
                 progress(
                     .init(bytesDone: done, bytesTotal: total, bytesMoved: done - before, file: file.path))
             }
-            let kind: RemoteFile.Digest = mode == .large ? .sha256("") : .git("")
-            var digest = taken[index].compared.digest
-            if digest.map({ !$0.isOfSameKind(as: kind) }) ?? true {
-                digest = try kind.ofSameKind(file.source)
-            }
+            let kind: RemoteFile.Digest = isLarge ? .sha256("") : .git("")
+            let known = taken[index].compared.digest.flatMap { $0.isOfSameKind(as: kind) ? $0 : nil }
+            let digest = if let known { known } else { try kind.ofSameKind(file.source) }
             try file.checkUnchanged()
-            let digits = digest?.digits ?? ""
-            state.withLock { $0.digests[index] = digits }
-            if mode == .large {
-                try upload.send(.init(file: file, digest: digits), progress: count)
+            let entry = HubCommit.Entry(file: file, isLarge: isLarge, digest: digest.digits)
+            state.withLock { $0.entries[index] = entry }
+            if isLarge {
+                try upload.send(entry, progress: count)
             } else {
                 count(file.size)
             }
         }
-        let digests = state.withLock { $0.digests }
-        return taken.indices.map { (taken[$0].compared.file, taken[$0].mode, digests[$0]) }
+        return state.withLock { $0.entries.compactMap { $0 } }
     }
 
     /// Makes the commit. Where the answer is lost, the repository tells whether it was made.
     private func make(
-        _ commit: HubCommit, _ files: [(file: LocalFile, mode: HubCommit.Mode, digest: String)],
-        on before: RemoteListing, _ client: HubClient
+        _ commit: HubCommit, _ files: [HubCommit.Entry], on before: RemoteListing, _ client: HubClient
     ) throws(HubError) -> HubCommit.Made {
         let names = files.count == 1 ? files[0].file.path : "\(files.count) files"
         var tries = 0
@@ -247,8 +243,7 @@ public struct HubPush: Sendable {
 
     /// The commit that the repository is at, if it is another than before and has the files.
     private func made(
-        _ files: [(file: LocalFile, mode: HubCommit.Mode, digest: String)], on before: RemoteListing,
-        _ client: HubClient
+        _ files: [HubCommit.Entry], on before: RemoteListing, _ client: HubClient
     ) throws(HubError) -> HubCommit.Made? {
         let now = try client.listing(of: repository)
         let there = Dictionary(now.files.map { ($0.path, $0.digest.digits) }) { first, _ in first }

@@ -8,12 +8,6 @@ struct LargeFileUpload: Sendable {
     let client: HubClient
     let repository: HubRepository
 
-    /// A file and the SHA-256 by which it is stored.
-    struct Item: Sendable {
-        let file: LocalFile
-        let digest: String
-    }
-
     private static let type = "application/vnd.git-lfs+json"
     /// Bytes of a part, which is held in memory. Hubs ask for some 16 MB.
     private static let largestPart = 1 << 30
@@ -23,7 +17,7 @@ struct LargeFileUpload: Sendable {
     /// Addresses to send to end after a while, so each try asks for them anew.
     ///
     /// - Parameter progress: takes bytes that arrived; of a try that failed they are taken back.
-    func send(_ item: Item, progress: @escaping @Sendable (Int) -> Void) throws(HubError) {
+    func send(_ item: HubCommit.Entry, progress: @escaping @Sendable (Int) -> Void) throws(HubError) {
         try client.again(item.file.path) { () throws(HubError) in
             guard let action = try action(item) else {
                 progress(item.file.size)
@@ -80,7 +74,7 @@ struct LargeFileUpload: Sendable {
     }
 
     /// Nil where the contents are there.
-    private func action(_ item: Item) throws(HubError) -> Action? {
+    private func action(_ item: HubCommit.Entry) throws(HubError) -> Action? {
         let answer = try client.json(
             HubRequest(
                 post: "\(client.settings.endpoint)/\(repository.id).git/info/lfs/objects/batch",
@@ -126,11 +120,11 @@ struct LargeFileUpload: Sendable {
             verification: verification)
     }
 
-    private func object(_ item: Item) -> JSONValue {
+    private func object(_ item: HubCommit.Entry) -> JSONValue {
         .members(["oid": .string(item.digest), "size": .integer(item.file.size)])
     }
 
-    private func address(_ action: JSONValue, _ item: Item) throws(HubError) -> String {
+    private func address(_ action: JSONValue, _ item: HubCommit.Entry) throws(HubError) -> String {
         guard let address = action["href"]?.text, isAllowed(address) else {
             throw unexpected(item, "the hub names no address to send it to")
         }
@@ -150,7 +144,7 @@ struct LargeFileUpload: Sendable {
 
     // MARK: - Sending
 
-    private func send(_ item: Item, _ parts: Parts, _ count: @escaping @Sendable (Int) -> Void)
+    private func send(_ item: HubCommit.Entry, _ parts: Parts, _ count: @escaping @Sendable (Int) -> Void)
         throws(HubError)
     {
         for (number, address) in parts.addresses.enumerated() {
@@ -170,7 +164,7 @@ struct LargeFileUpload: Sendable {
 
     /// Puts bytes where the hub said; of a failure they are not counted.
     private func store(
-        _ request: HubRequest, _ item: Item, _ count: @escaping @Sendable (Int) -> Void
+        _ request: HubRequest, _ item: HubCommit.Entry, _ count: @escaping @Sendable (Int) -> Void
     ) throws(HubError) -> HubResponse {
         let sent = Mutex(0)
         do throws(HubError) {
@@ -191,7 +185,7 @@ struct LargeFileUpload: Sendable {
         }
     }
 
-    private func finish(_ item: Item, _ action: Action, _ parts: Parts) throws(HubError) {
+    private func finish(_ item: HubCommit.Entry, _ action: Action, _ parts: Parts) throws(HubError) {
         let tags = parts.tags.withLock { $0 }
         let list = tags.enumerated().map { number, tag in
             JSONValue.members(["partNumber": .integer(number + 1), "etag": .string(tag)])
@@ -203,12 +197,12 @@ struct LargeFileUpload: Sendable {
             of: repository, file: item.file.path)
     }
 
-    private func verify(_ item: Item, _ address: String) throws(HubError) {
+    private func verify(_ item: HubCommit.Entry, _ address: String) throws(HubError) {
         _ = try client.answer(
             HubRequest(post: address, object(item)), of: repository, file: item.file.path)
     }
 
-    private func unexpected(_ item: Item, _ problem: String) -> HubError {
+    private func unexpected(_ item: HubCommit.Entry, _ problem: String) -> HubError {
         HubError(
             .unexpected, "\(repository), \(item.file.path)", problem, advice: "is HF_ENDPOINT a hub?")
     }

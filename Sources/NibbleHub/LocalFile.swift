@@ -9,12 +9,7 @@ struct LocalFile: Sendable {
     let source: String
     /// Bytes.
     let size: Int
-    private let changed: Time
-
-    /// When a file was last written.
-    private struct Time: Equatable {
-        let seconds: Int, nanoseconds: Int
-    }
+    private let changed: FileTime
 
     init(path: String, source: String) throws(HubError) {
         guard HubPath.isSafe(path) else {
@@ -52,18 +47,13 @@ struct LocalFile: Sendable {
         }
     }
 
-    private static func status(_ path: String) throws(HubError) -> (size: Int, changed: Time) {
+    private static func status(_ path: String) throws(HubError) -> (size: Int, changed: FileTime) {
         var status = stat()
         guard stat(path, &status) == 0 else { throw HubCache.system("cannot be read", path) }
         guard status.st_mode & S_IFMT == S_IFREG else {
             throw HubError(.inputOutput, path, "is no regular file")
         }
-        #if canImport(Darwin)
-            let time = status.st_mtimespec
-        #else
-            let time = status.st_mtim
-        #endif
-        return (Int(status.st_size), Time(seconds: Int(time.tv_sec), nanoseconds: Int(time.tv_nsec)))
+        return (Int(status.st_size), FileTime(status))
     }
 
     // MARK: - Folders
