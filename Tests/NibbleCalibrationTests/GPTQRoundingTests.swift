@@ -225,7 +225,7 @@ struct GPTQRoundingTests {
                 0..<matrix.rows, of: $0, CalibrationOptions(methods: "gptq+coordinate_descent"),
                 level: .best)
         }
-        try matrix.encodeWeights(0..<matrix.rows, level: .best)
+        try matrix.encodeWeights(0..<matrix.rows, compute: Self.compute)
         #expect(error() < 0.2 * nearest, "\(error()), \(nearest)")
     }
 }

@@ -12,11 +12,14 @@ package final class Memory: @unchecked Sendable {
         if let start = bytes.baseAddress { SystemMemory.giveBack(start, bytes: bytes.count) }
     }
 
-    /// The start, as floats.
-    package var floats: UnsafeMutablePointer<Float> {
+    /// The start, as elements of a type.
+    package func bound<Element>(to type: Element.Type) -> UnsafeMutablePointer<Element> {
         guard let start = bytes.baseAddress else { preconditionFailure("memory without an address") }
-        return start.assumingMemoryBound(to: Float.self)
+        return start.assumingMemoryBound(to: type)
     }
+
+    /// The start, as floats.
+    package var floats: UnsafeMutablePointer<Float> { bound(to: Float.self) }
 
     /// The floats of some rows of `width`.
     package func floats(_ rows: Range<Int>, of width: Int) -> UnsafeMutableBufferPointer<Float> {

@@ -26,8 +26,7 @@ final class BlockwiseMoments: @unchecked Sendable {
     }
 
     private func codes(ofRow row: Int) -> UnsafeMutablePointer<UInt8> {
-        guard let start = codes.bytes.baseAddress else { preconditionFailure("memory without an address") }
-        return start.assumingMemoryBound(to: UInt8.self) + row * columns
+        codes.bound(to: UInt8.self) + row * columns
     }
 
     /// The moments of some rows.

@@ -19,6 +19,7 @@ final class FusedUpdate {
     private let student: Student
     private let gradients: Gradients
     private let clipNorm: Float?
+    private let trainedCount: Int
     private let matrices: [Parameter: TrainedMatrix]
 
     /// - Parameter gradients: those of the step, which hand whole ones to this.
@@ -27,6 +28,7 @@ final class FusedUpdate {
         self.student = student
         self.gradients = gradients
         clipNorm = recipe.optimizer.clipNorm
+        trainedCount = student.parameters.reduce(0) { $0 + $1.count }
         matrices = Dictionary(
             uniqueKeysWithValues: student.matrices.filter { !$0.role.isVocabulary }.map { ($0.parameter, $0) }
         )
@@ -52,18 +54,20 @@ final class FusedUpdate {
         gradients.takeWhole = nil
         if let error { throw error }
         for matrix in student.matrices where matrices[matrix.parameter] == nil {
-            let squares = gradients.sumOfSquares([matrix.parameter])
-            try student.update(matrix, gradients, by: clipped(matrix.parameter, squares))
+            try student.update(matrix, gradients, by: clipped(matrix.parameter))
         }
         for vector in student.vectors {
-            let squares = gradients.sumOfSquares([vector.parameter])
-            student.update(vector, gradients, by: clipped(vector.parameter, squares))
+            student.update(vector, gradients, by: clipped(vector.parameter))
         }
     }
 
-    private func clipped(_ parameter: Parameter, _ squares: Double) -> StudentSteps {
+    /// The steps of a parameter.
+    ///
+    /// - Parameter squares: the sum of the squares of its gradient, where it is known.
+    private func clipped(_ parameter: Parameter, _ squares: Double? = nil) -> StudentSteps {
         guard let clipNorm else { return steps }
-        let share = Double(parameter.count) / Double(student.parameters.reduce(0) { $0 + $1.count })
+        let share = Double(parameter.count) / Double(trainedCount)
+        let squares = squares ?? gradients.sumOfSquares([parameter])
         return steps.clipped(norm: squares.squareRoot(), to: clipNorm * Float(share.squareRoot()))
     }
 }

@@ -17,7 +17,7 @@ extension TrainedMatrix {
         isQuantized: Bool, compute: Compute
     ) throws(CheckpointError) {
         let (start, count) = (range.lowerBound * columns, range.count * columns)
-        try change(range, step: steps.matrices.step, level: compute.level) { rows in
+        try change(range, step: steps.matrices.step, compute: compute) { rows in
             if let scales, isQuantized {
                 return scales.update(
                     range, rows, columns: columns, gradient: gradient + start, by: steps, compute: compute)

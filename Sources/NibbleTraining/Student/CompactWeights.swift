@@ -44,13 +44,8 @@ final class CompactWeights: @unchecked Sendable {
     /// Stored values between the middles of two cells.
     private static let unit: Float = 254
 
-    private var positions: UnsafeMutablePointer<Int8> { bound(Int8.self) }
-    private var halves: UnsafeMutablePointer<UInt16> { bound(UInt16.self) }
-
-    private func bound<Element>(_ type: Element.Type) -> UnsafeMutablePointer<Element> {
-        guard let start = memory.bytes.baseAddress else { preconditionFailure("memory without an address") }
-        return start.assumingMemoryBound(to: type)
-    }
+    private var positions: UnsafeMutablePointer<Int8> { memory.bound(to: Int8.self) }
+    private var halves: UnsafeMutablePointer<UInt16> { memory.bound(to: UInt16.self) }
 
     /// Turns the values that some rows' blocks hold into weights.
     ///

@@ -87,7 +87,7 @@ public final class Student: Sendable {
     public func prepare() throws(CheckpointError) {
         for matrix in matrices {
             try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-                try matrix.encodeWeights(rows, level: compute.level)
+                try matrix.encodeWeights(rows, compute: compute)
             }
         }
     }

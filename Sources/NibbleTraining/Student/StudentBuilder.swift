@@ -65,7 +65,7 @@ struct StudentBuilder {
             trainsWeights: scope.trainsWeights(of: role), state: state)
         let beginning = try beginning(matrix.quantizer, rows: rows, tensor, entry)
         try compute.forEachRows(of: matrix.rows) { rows throws(CheckpointError) in
-            try matrix.begin(rows, level: compute.level) { values throws(CheckpointError) in
+            try matrix.begin(rows, compute: compute) { values throws(CheckpointError) in
                 try beginning.load(rows, into: values)
             }
         }

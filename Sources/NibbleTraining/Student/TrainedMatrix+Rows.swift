@@ -12,7 +12,7 @@ extension TrainedMatrix {
         case .compact(let compact):
             var values = [Float](repeating: 0, count: range.count * columns)
             return values.withUnsafeMutableBufferPointer { values in
-                load(range, compact.weights, into: values)
+                load(range, compact.weights, into: values, level: .best)
                 return body(UnsafeBufferPointer(values))
             }
         }
@@ -22,7 +22,7 @@ extension TrainedMatrix {
     ///
     /// - Parameter load: fills in the weights of some rows.
     func begin(
-        _ range: Range<Int>, level: KernelLevel,
+        _ range: Range<Int>, compute: Compute,
         _ load: (UnsafeMutableBufferPointer<Float>) throws(CheckpointError) -> Void
     ) throws(CheckpointError) {
         switch state {
@@ -31,12 +31,13 @@ extension TrainedMatrix {
             try load(values)
             scales?.choose(range, for: values.span)
         case .compact(let compact):
-            let scratch = Scratch(range.count * columns)
+            let scratch = scratch(range, compute)
             defer { withExtendedLifetime(scratch) {} }
-            try load(scratch.values)
-            scales?.choose(range, for: scratch.values.span)
-            if let start = scratch.values.baseAddress { compact.weights.settle(range, step: nil, start) }
-            try encode(range, scratch.values, level: level)
+            let values = floats(range, scratch)
+            try load(values)
+            scales?.choose(range, for: values.span)
+            compact.weights.settle(range, step: nil, scratch.bound(to: Float.self))
+            try encode(range, values, level: compute.level)
         }
     }
 
@@ -44,9 +45,9 @@ extension TrainedMatrix {
     ///
     /// - Parameter step: the number of the optimizer's step, which draws are counted by.
     func change(
-        _ range: Range<Int>, step: Int, level: KernelLevel, _ body: (MatrixRows) -> Void
+        _ range: Range<Int>, step: Int, compute: Compute, _ body: (MatrixRows) -> Void
     ) throws(CheckpointError) {
-        let count = range.count * columns
+        let level = compute.level
         switch state {
         case .float(let floats):
             let values = floats.weights.floats(range, of: columns)
@@ -58,44 +59,48 @@ extension TrainedMatrix {
                         ? (floats.firstMoments.floats + first, floats.secondMoments.floats + first) : nil))
             try encode(range, values, level: level)
         case .compact(let compact):
-            let (values, first, second) = (Scratch(count), Scratch(count), Scratch(count))
-            defer { withExtendedLifetime((values, first, second)) {} }
-            guard let weights = values.values.baseAddress, let m = first.values.baseAddress,
-                let v = second.values.baseAddress
-            else { return }
-            load(range, compact.weights, into: values.values)
+            let (own, first, second) = (
+                scratch(range, compute), scratch(range, compute), scratch(range, compute)
+            )
+            defer { withExtendedLifetime((own, first, second)) {} }
+            let values = floats(range, own)
+            let (m, v) = (first.bound(to: Float.self), second.bound(to: Float.self))
+            load(range, compact.weights, into: values, level: level)
             compact.firstMoments?.load(range, into: m)
             compact.secondMoments?.load(range, into: v)
-            body(MatrixRows(weights: values.values, moments: trainsWeights ? (m, v) : nil))
-            compact.weights.settle(range, step: step, weights)
-            try encode(range, values.values, level: level)
+            body(MatrixRows(weights: values, moments: trainsWeights ? (m, v) : nil))
+            compact.weights.settle(range, step: step, own.bound(to: Float.self))
+            try encode(range, values, level: level)
             compact.firstMoments?.store(range, m, level: level)
             compact.secondMoments?.store(range, v, level: level)
             guard let scales, compact.weights.kind == .positions else { return }
             // Moments have been kept: their place serves for what the blocks hold now.
-            decodeBlocks(range, into: first.values, level: level)
-            compact.weights.keep(range, step: step, weights, centers: m, scales: scales.stored(range))
+            decodeBlocks(range, into: floats(range, first), level: level)
+            compact.weights.keep(
+                range, step: step, own.bound(to: Float.self), centers: m, scales: scales.stored(range))
         }
     }
 
     /// Encodes some rows of weights that are kept beside their blocks.
-    func encodeWeights(_ range: Range<Int>, level: KernelLevel) throws(CheckpointError) {
+    func encodeWeights(_ range: Range<Int>, compute: Compute) throws(CheckpointError) {
         switch state {
-        case .float(let floats): try encode(range, floats.weights.floats(range, of: columns), level: level)
+        case .float(let floats):
+            try encode(range, floats.weights.floats(range, of: columns), level: compute.level)
         case .compact(let compact):
             guard compact.weights.kind == .bfloat16 else { return }
-            let scratch = Scratch(range.count * columns)
+            let scratch = scratch(range, compute)
             defer { withExtendedLifetime(scratch) {} }
-            load(range, compact.weights, into: scratch.values)
-            try encode(range, scratch.values, level: level)
+            load(range, compact.weights, into: floats(range, scratch), level: compute.level)
+            try encode(range, floats(range, scratch), level: compute.level)
         }
     }
 
     private func load(
-        _ range: Range<Int>, _ compact: CompactWeights, into values: UnsafeMutableBufferPointer<Float>
+        _ range: Range<Int>, _ compact: CompactWeights, into values: UnsafeMutableBufferPointer<Float>,
+        level: KernelLevel
     ) {
         guard let start = values.baseAddress else { return }
-        if compact.kind != .bfloat16 { decodeBlocks(range, into: values, level: .best) }
+        if compact.kind != .bfloat16 { decodeBlocks(range, into: values, level: level) }
         compact.load(range, scales: scales?.stored(range) ?? [], into: start)
     }
 
@@ -106,13 +111,14 @@ extension TrainedMatrix {
         quantizer.codec.decode(
             RawSpan(_unsafeBytes: blocks(range)), columns: columns, into: &span, level: level)
     }
-}
 
-/// Floats for as long as a function runs.
-private final class Scratch {
-    let values: UnsafeMutableBufferPointer<Float>
+    // MARK: - Scratch
 
-    init(_ count: Int) { values = .allocate(capacity: count) }
+    private func scratch(_ range: Range<Int>, _ compute: Compute) -> Buffer {
+        compute.pool.take(bytes: 4 * range.count * columns)
+    }
 
-    deinit { values.deallocate() }
+    private func floats(_ range: Range<Int>, _ buffer: Buffer) -> UnsafeMutableBufferPointer<Float> {
+        UnsafeMutableBufferPointer(start: buffer.bound(to: Float.self), count: range.count * columns)
+    }
 }
