@@ -115,6 +115,34 @@ struct LatticeEncodingTests {
         #expect(result.bytes == plain && result.counts.off == 512)
     }
 
+    @Test(
+        "Asymmetric int4, a zero point for many blocks, comes back in Q4_1 as it is stored",
+        arguments: [32, 128, 256], storages)
+    func zeroPoints(group: Int, storage: GGMLType) throws {
+        var random = SeededGenerator(seed: 11)
+        var values: [Float] = []
+        for _ in 0..<(65_536 / group) {
+            let scale = Half.float(bf16: Half.bf16(0.002 + 0.01 * random.uniform()))
+            let zero = Int(random.next() % 16)
+            // Codes lie around the middle, so that few blocks have both ends.
+            values += (0..<group).map { _ in
+                let code = Int((7.5 + 2.5 * random.normal(1, scale: 1)[0]).rounded())
+                return scale * Float(min(max(code, 0), 15) - zero)
+            }
+        }
+        let source = stored(values, as: storage)
+        let result = try encode(source, .ggml(.q4_1), storedAs: storage)
+        #expect(result.counts.off == 0, "\(result.counts)")
+        // A multiple of a BF16 scale may be no half.
+        #expect(result.counts.rounded <= 2 && result.counts.portable >= 2046, "\(result.counts)")
+        let wrong = zip(stored(result.values, as: storage), source).count { $0 != $1 }
+        #expect(wrong <= 32 * (2048 - result.counts.portable), "\(wrong)")
+        // Plain rounding finds other codes.
+        let plain = try Implementation.kernel(.best).encode(
+            try GGMLType.q4_1.testCodec, source, columns: Self.columns)
+        #expect(plain != result.bytes)
+    }
+
     @Test("with scales that no half is has their codes")
     func beyond() throws {
         var random = SeededGenerator(seed: 5)

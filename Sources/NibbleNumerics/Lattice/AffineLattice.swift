@@ -21,7 +21,11 @@ package struct AffineLattice: Sendable, Hashable {
     /// - Parameters:
     ///   - block: finite values.
     ///   - type: how they are stored, F32, F16 or BF16.
-    package func scale(of block: Span<Float>, storedAs type: GGMLType) -> BlockLattice.Scale? {
+    ///   - prefersPortable: whether of the scales that fit one of 8 significant bits is taken, a multiple of which is the
+    ///     minimum: what asymmetric integers with a zero point have.
+    package func scale(
+        of block: Span<Float>, storedAs type: GGMLType, prefersPortable: Bool = true
+    ) -> BlockLattice.Scale? {
         var (lowest, highest): (Float, Float) = (.infinity, -.infinity)
         var bits: UInt32 = 0
         for index in block.indices {
@@ -38,7 +42,8 @@ package struct AffineLattice: Sendable, Hashable {
             let step = range / Float(steps)
             guard error < step / 4 else { continue }
             if fits(block, lowest, step, error) {
-                return scale(of: block, lowest, step, steps: steps, rounding)
+                let search = AffineSearch(block, lowest, step, shifts: 0...(limit - steps), rounding)
+                return search.scale(prefersPortable: prefersPortable)
             }
         }
         return nil
@@ -52,39 +57,76 @@ package struct AffineLattice: Sendable, Hashable {
         }
         return true
     }
+}
 
-    /// Halves with which the codes of a block decode to its values, as they are stored; else the nearest ones.
-    private func scale(
-        of block: Span<Float>, _ lowest: Float, _ step: Float, steps: Int, _ rounding: StorageRounding
-    ) -> BlockLattice.Scale {
-        let codes = block.indices.map { ((block[$0] - lowest) / step).rounded() }
-        // Least squares of value = step code + first.
+/// Looks for the halves with which the codes of a block decode to its values, as they are stored.
+private struct AffineSearch {
+    private let values: [Float]
+    private let codes: [Float]
+    private let shifts: ClosedRange<Int>
+    private let rounding: StorageRounding
+    /// Least squares of value = slope code + first.
+    private let (slope, first): (Float, Float)
+
+    /// - Parameters:
+    ///   - step: about what a code's step is worth.
+    ///   - shifts: what may be added to the codes of a block whose lowest is 0.
+    init(
+        _ block: Span<Float>, _ lowest: Float, _ step: Float, shifts: ClosedRange<Int>,
+        _ rounding: StorageRounding
+    ) {
+        (self.shifts, self.rounding) = (shifts, rounding)
+        values = block.indices.map { block[$0] }
+        codes = values.map { (($0 - lowest) / step).rounded() }
         let count = Float(codes.count)
-        let (mean, average) = (
-            codes.reduce(0, +) / count, block.indices.reduce(0) { $0 + block[$1] } / count
-        )
+        let (mean, average) = (codes.reduce(0, +) / count, values.reduce(0, +) / count)
         var (products, squares): (Float, Float) = (0, 0)
-        for (index, code) in codes.enumerated() {
-            products += (code - mean) * (block[index] - average)
+        for (code, value) in zip(codes, values) {
+            products += (code - mean) * (value - average)
             squares += (code - mean) * (code - mean)
         }
-        let (slope, first) = (products / squares, average - products / squares * mean)
+        slope = products / squares
+        first = average - products / squares * mean
+    }
+
+    func scale(prefersPortable: Bool) -> BlockLattice.Scale {
+        let portable = portable
+        if prefersPortable, let portable { return portable }
         let halves = BlockLattice.ScaleStorage.half
         var nearest: BlockLattice.Scale?
-        for shift in 0...(limit - steps) {
+        for shift in shifts {
             for scale in halves.around(slope, reach: 3) {
-                let wanted = Float(shift) * scale - first
-                for minimum in halves.around(wanted, reach: 3) {
-                    let isExact = codes.indices.allSatisfy { index in
-                        rounding.stores(scale * (codes[index] + Float(shift)) - minimum, as: block[index])
-                    }
+                for minimum in halves.around(Float(shift) * scale - first, reach: 3) {
+                    let isExact = fits(scale, minimum, shift)
                     let found = BlockLattice.Scale(
-                        value: scale, minimum: minimum, isExact: isExact, isPortable: false)
+                        value: scale, minimum: minimum, isExact: isExact, isPortable: portable != nil)
                     if isExact { return found }
                     nearest = nearest ?? found
                 }
             }
         }
-        return nearest ?? .init(value: slope, minimum: -first, isExact: false, isPortable: false)
+        return portable ?? nearest ?? .init(value: slope, minimum: -first, isExact: false, isPortable: false)
+    }
+
+    /// A scale of 8 significant bits, and a multiple of it as minimum, that fit; nil where there are none.
+    private var portable: BlockLattice.Scale? {
+        func isHalf(_ value: Float) -> Bool { Half.float(f16: Half.f16(value)) == value }
+        // With its neighbors of 8 bits: values in BF16 leave more than one open.
+        let nearest = ScaledBlocks.portable(slope)
+        let step = nearest.binade * 0x1p-7
+        for scale in [nearest, nearest - step, nearest + step] where scale > 0 && isHalf(scale) {
+            for shift in shifts {
+                let minimum = ((Float(shift) * scale - first) / scale).rounded() * scale
+                guard isHalf(minimum), fits(scale, minimum, shift) else { continue }
+                return .init(value: scale, minimum: minimum, isExact: true, isPortable: true)
+            }
+        }
+        return nil
+    }
+
+    private func fits(_ scale: Float, _ minimum: Float, _ shift: Int) -> Bool {
+        zip(codes, values).allSatisfy { code, value in
+            rounding.stores(scale * (code + Float(shift)) - minimum, as: value)
+        }
     }
 }

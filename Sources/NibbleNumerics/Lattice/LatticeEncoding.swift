@@ -48,7 +48,8 @@ package struct LatticeEncoding: Sendable, Hashable {
         switch lattice {
         case .multiples(let lattice):
             lattice.scale(of: block, storedAs: storedType, prefersPortable: hasPortableScales)
-        case .affine(let lattice): lattice.scale(of: block, storedAs: storedType)
+        case .affine(let lattice):
+            lattice.scale(of: block, storedAs: storedType, prefersPortable: hasPortableScales)
         }
     }
 
