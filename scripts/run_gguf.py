@@ -9,15 +9,20 @@ Needs xllamacpp, which scripts/setup.sh --python installs:
 
     "$NIBBLE_CACHE/venv/bin/python" scripts/run_gguf.py model.gguf
 
+With --mmproj, the file of a vision tower, the prompt is a message with a picture, which this script draws.
+
 Prints the continuation on stdout and the speed on stderr. Exits with 0 when
 llama.cpp loaded the file and generated text, otherwise with 1 and the reason.
 """
 
 import argparse
+import base64
 import os
 import pathlib
+import struct
 import sys
 import time
+import zlib
 
 
 def parse_arguments():
@@ -29,6 +34,7 @@ def parse_arguments():
     parser.add_argument("--tokens", type=int, default=24, help="how many to generate (default 24)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--expect", metavar="TEXT", help="fail unless the continuation contains TEXT")
+    parser.add_argument("--mmproj", type=pathlib.Path, help="the GGUF file of the vision tower")
     parser.add_argument("--verbose", action="store_true", help="show llama.cpp's log")
     return parser.parse_args()
 
@@ -37,13 +43,16 @@ def fail(reason):
     sys.exit(f"run_gguf.py: {reason}")
 
 
-def load(file, threads, verbose):
+def load(file, mmproj, threads, verbose):
     try:
         import xllamacpp
     except ImportError as error:
         fail(f"xllamacpp cannot be imported ({error}): run scripts/setup.sh --python")
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(file)
+    if mmproj is not None:
+        parameters.mmproj.path = str(mmproj)
+        parameters.mmproj_use_gpu = False
     parameters.n_ctx = 512
     parameters.n_parallel = 1
     parameters.n_gpu_layers = 0
@@ -62,10 +71,30 @@ def load(file, threads, verbose):
         fail(f"llama.cpp does not load {file}: {error}")
 
 
-def generate(server, prompt, tokens):
-    request = {"prompt": prompt, "max_tokens": tokens, "temperature": 0.0, "seed": 1}
+def picture(side=64):
+    """A PNG of two gradients, as a data URL."""
+
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    pixels = b"".join(
+        b"\0" + b"".join(bytes((4 * x % 256, 4 * y % 256, 128)) for x in range(side)) for y in range(side))
+    header = struct.pack(">IIBBBBB", side, side, 8, 2, 0, 0, 0)  # 8 bits each of red, green and blue
+    png = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(pixels)) + chunk(b"IEND", b"")
+    return "data:image/png;base64," + base64.b64encode(png).decode()
+
+
+def generate(server, prompt, tokens, shows_picture):
+    request = {"max_tokens": tokens, "temperature": 0.0, "seed": 1}
+    if shows_picture:
+        content = [{"type": "image_url", "image_url": {"url": picture()}}, {"type": "text", "text": prompt}]
+        request["messages"] = [{"role": "user", "content": content}]
+        complete = server.handle_chat_completions
+    else:
+        request["prompt"] = prompt
+        complete = server.handle_completions
     try:
-        answer = server.handle_completions(request)
+        answer = complete(request)
     except RuntimeError as error:
         fail(f"generation failed: {error}")
     if not isinstance(answer, dict) or "choices" not in answer:
@@ -75,22 +104,24 @@ def generate(server, prompt, tokens):
 
 def main():
     arguments = parse_arguments()
-    if not arguments.file.is_file():
-        fail(f"{arguments.file} is not a file")
+    for file in (arguments.file, arguments.mmproj):
+        if file is not None and not file.is_file():
+            fail(f"{file} is not a file")
 
     start = time.monotonic()
-    server = load(arguments.file, arguments.threads, arguments.verbose)
+    server = load(arguments.file, arguments.mmproj, arguments.threads, arguments.verbose)
     loaded = time.monotonic()
-    answer = generate(server, arguments.prompt, arguments.tokens)
+    answer = generate(server, arguments.prompt, arguments.tokens, arguments.mmproj is not None)
     finished = time.monotonic()
 
-    text = answer["choices"][0]["text"]
+    choice = answer["choices"][0]
+    text = choice["message"]["content"] if "message" in choice else choice["text"]
     generated = answer["usage"]["completion_tokens"]
     if not text.strip():
         fail(f"llama.cpp generated no text ({generated} tokens)")
     print(text)
     print(
-        f"loaded in {loaded - start:.1f} s, {generated} tokens in {finished - loaded:.1f} s"
+        f"loaded in {loaded - start:.1f} s, {answer['usage']['prompt_tokens']} tokens read, {generated} tokens in {finished - loaded:.1f} s"
         f" on {arguments.threads} threads",
         file=sys.stderr,
     )

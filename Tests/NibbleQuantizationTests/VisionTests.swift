@@ -37,6 +37,30 @@ struct VisionTests {
         #expect(try norm.floats() == own.floats().map { $0 + 1 })
     }
 
+    @Test(
+        "are loaded by llama.cpp, which reads a picture with them",
+        .enabled(if: ReferencePython.path != nil, "\(ReferencePython.hint("xllamacpp"))"),
+        arguments: VisionConversion.types)
+    func llama(type: GGMLType) throws {
+        let source = Fixtures.path("hub/gemma3-multimodal-new")
+        try VisionConversion(VisionTower(path: source), type: type).write(
+            to: folder.file("mmproj.gguf"), threads: 2)
+        try Converter(
+            ConversionRequest(
+                input: source, output: folder.file("text.gguf"), plan: QuantizationPlan(.q8_0), threads: 2)
+        ).run()
+        let script = Fixtures.folder + "/../../scripts/run_gguf.py"
+        func run(_ arguments: [String]) throws -> Int32 {
+            let python = try #require(ReferencePython.path)
+            return try RealModels.run(
+                python, [script, folder.file("text.gguf"), "--prompt", "the"] + arguments
+            ).status
+        }
+        #expect(try run(["--mmproj", folder.file("mmproj.gguf")]) == 0)
+        // Another file in its place is refused.
+        #expect(try run(["--mmproj", folder.file("text.gguf")]) == 1)
+    }
+
     @Test("that are missing, or of another kind, are told")
     func refused() throws {
         let none = #expect(throws: CheckpointError.self) {
