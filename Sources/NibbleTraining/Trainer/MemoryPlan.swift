@@ -140,7 +140,8 @@ public struct MemoryPlan: Sendable, Equatable {
 
     /// The plan of a run.
     ///
-    /// - Throws: `TrainingError` (`outOfMemory`) where memory would not suffice, with what to change.
+    /// - Throws: `TrainingError` (`outOfMemory`) where memory would not suffice, with what each change to the recipe would
+    ///   save.
     static func fitting(
         _ subject: Subject, _ request: TrainingRequest, sequenceCount: Int
     ) throws(TrainingError) -> MemoryPlan {
@@ -148,17 +149,19 @@ public struct MemoryPlan: Sendable, Equatable {
         let limit = (request.memoryLimit ?? ProcessMemory.physicalBytes) / 10 * 9
         let memory = MemoryPlan(subject, sequenceCount: sequenceCount, limit: limit)
         guard memory.resident <= limit else {
+            let remedies = remedies(subject.recipe, resident: memory.resident, limit: limit) { recipe in
+                MemoryPlan(
+                    Subject(recipe, subject.plan, subject.shape, subject.compute),
+                    // Of shorter sequences there are more.
+                    sequenceCount: sequenceCount * subject.recipe.train.sequenceLength
+                        / recipe.train.sequenceLength,
+                    limit: limit)
+            }
             throw TrainingError(
                 .outOfMemory, request.teacher,
                 "training needs \(ByteText.text(memory.resident)), \(ByteText.text(limit)) may be used (nine tenths of "
                     + "\(request.memoryLimit == nil ? "this machine's memory" : "the memory given"))",
-                advice: memory.calibration > memory.steps
-                    ? "set calibration.token_weights to equal or calibration.method to nearest"
-                    : memory.recomputes
-                        ? subject.recipe.optimizer.state == .f32
-                            ? "set optimizer.state to int8, shorten train.sequence_length, or train fewer parameters"
-                            : "lower train.sequences_per_step, shorten train.sequence_length, or train fewer parameters"
-                        : "set train.recompute to blocks, or shorten train.sequence_length")
+                advice: remedies.advice)
         }
         return memory
     }

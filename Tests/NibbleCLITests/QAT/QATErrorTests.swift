@@ -123,7 +123,7 @@ struct QATErrorTests {
         let result = try CommandLineTool.run(command(["--memory", "2M", "--set", "train.precision=f32"]))
         #expect(result.status == 1)
         let pattern =
-            #/nibble: .*\/hub\/gemma3-text: training needs \d.* MB, 1\.\d MB may be used \(nine tenths of the memory given\); set optimizer.state to int8, shorten train.sequence_length, or train fewer parameters\n/#
+            #/nibble: .*\/hub\/gemma3-text: training needs \d.* MB, 1\.\d MB may be used \(nine tenths of the memory given\); it fits with one of optimizer.state=int8 \(1\.\d MB\), train.sequence_length=32 \(1\.\d MB\)\n/#
         #expect(result.errors.wholeMatch(of: pattern) != nil, "\(result.errors)")
         #expect(try runs.folder.names == ["text.txt"])
     }
