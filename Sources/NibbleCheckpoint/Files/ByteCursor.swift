@@ -48,4 +48,20 @@ struct ByteCursor {
         try skip(count, for: subject())
         return file.bytes[start..<start + count]
     }
+
+    /// Steps over strings, each behind its length in 64 bits, as long as they fit: hundreds of thousands in a vocabulary.
+    ///
+    /// - Returns: how many of `count` fit.
+    mutating func skipStrings(_ count: Int, limit: Int) -> Int {
+        let bytes = file.bytes
+        var (place, done) = (position, 0)
+        while done < count, end - place >= 8 {
+            let length = UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self))
+            guard length <= limit, length <= UInt64(end - place - 8) else { break }
+            place += 8 + Int(length)
+            done += 1
+        }
+        position = place
+        return done
+    }
 }

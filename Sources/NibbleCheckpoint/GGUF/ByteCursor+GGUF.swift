@@ -43,7 +43,8 @@ extension ByteCursor {
             if let size = elementType.byteCount {
                 try skip(size * count, for: "key '\(key)'")
             } else {
-                for index in 0..<count {
+                // The first that does not fit is the error's.
+                for index in skipStrings(count, limit: GGUFLimits.length)..<count {
                     try skip(try stringLength(for: "key '\(key)'[\(index)]"), for: "key '\(key)'[\(index)]")
                 }
             }

@@ -11,8 +11,8 @@ public struct TensorLattice: Sendable {
     /// Values that are tested where blocks are small, spread over the matrix in runs.
     private static let runs = 16
     private static let runLength = 4096
-    /// Bytes that the system may map beside those that are asked for.
-    private static let pagesAround = 1 << 16
+    /// Blocks that are looked at first, at each of two places; so many off the lattice, and none on it, say that it is none.
+    private static let fewBlocks = 4
 
     /// Looks at a sample.
     ///
@@ -22,11 +22,35 @@ public struct TensorLattice: Sendable {
         let fine: [WeightFormat] =
             tensor.columns.isMultiple(of: 32)
             ? [.ggml(.q4_0), .ggml(.q5_0), .ggml(.q4_1), .ggml(.q5_1)] : [row]
-        guard let own = Self.first(of: fine, in: tensor) else { return nil }
+        guard Self.mayLie(tensor, on: fine), let own = Self.first(of: fine, in: tensor) else { return nil }
         // Rows of 32 are blocks of 32.
         let isCoarse = own.format == .ggml(.q4_0) && tensor.columns > 32
         let coarse = isCoarse ? Self.first(of: [row, .int4(group: 128), .int4(group: 64)], in: tensor) : nil
         (format, sample) = coarse ?? own
+    }
+
+    /// Whether a few blocks of the begin and the middle leave it open that a matrix lies on one of the lattices. Of ordinary
+    /// weights no block does: all formats are tested on values that are read once.
+    private static func mayLie(_ tensor: TensorEntry, on formats: [WeightFormat]) -> Bool {
+        guard tensor.shape.count == 2, tensor.elementCount > 0 else { return false }
+        let size = formats[0].blockSize(columns: tensor.columns)
+        var values: [Float] = []
+        for start in [0, tensor.elementCount / size / 2 * size] {
+            let run = start..<min(start + fewBlocks * size, tensor.elementCount)
+            guard let own = tensor.values(of: run) else { return false }
+            values += own
+            tensor.release(around: run)
+        }
+        return formats.contains { format in
+            LatticeEncoding(format, storedAs: tensor.latticeType).map {
+                !isOff($0.counts(values.span, columns: tensor.columns))
+            } ?? false
+        }
+    }
+
+    /// Whether blocks say that it is no lattice.
+    private static func isOff(_ counts: LatticeCounts) -> Bool {
+        counts.exact + counts.rounded == 0 && counts.tested >= fewBlocks
     }
 
     private static func first(
@@ -63,22 +87,24 @@ public struct TensorLattice: Sendable {
         for start in stride(from: 0, to: count, by: step) {
             let run = start..<min(start + length, count)
             guard let values = tensor.values(of: run) else { return nil }
-            // Pages of all samples of a large model are many, and the system maps those around them as well.
-            if let bytes = tensor.byteRange(run) {
-                tensor.file.release(
-                    max(
-                        bytes.lowerBound - pagesAround, 0)..<min(
-                            bytes.upperBound + pagesAround, tensor.file.count))
-            }
+            tensor.release(around: run)
             counts += encoding.counts(values.span, columns: columns)
             // Blocks are tested where they are, whatever rows they belong to.
-            if counts.exact + counts.rounded == 0, counts.tested >= 8 { break }
+            if isOff(counts) { break }
         }
         return counts
     }
 }
 
 extension TensorEntry {
+    /// Gives back the pages of some elements, and those around them that the system maps as well: all samples of a large model
+    /// are many.
+    fileprivate func release(around elements: Range<Int>) {
+        guard let bytes = byteRange(elements) else { return }
+        let around = 1 << 16
+        file.release(max(bytes.lowerBound - around, 0)..<min(bytes.upperBound + around, file.count))
+    }
+
     /// How precise its values are: packed matrices have products and sums in F32.
     fileprivate var latticeType: GGMLType { packing == nil ? type : .f32 }
 }
