@@ -32,7 +32,7 @@ struct GenerationTests {
                 let expected = try model.logits(
                     of: Array(tokens[..<(start + step)]), position: start + step - 1)
                 let largest = expected.reduce(0) { max($0, abs($1)) }
-                let found = state.logits[sequence]
+                let found = try state.logits[sequence]
                 let difference = zip(found, expected).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }
                 #expect(
                     difference <= bound(precision) * largest, "\(sequence) \(step) \(difference / largest)")
@@ -40,6 +40,28 @@ struct GenerationTests {
             try state.append(starts.map { tokens[$0 + step] })
         }
         #expect(state.lengths == starts.map { $0 + 7 })
+    }
+
+    @Test("Drawn in panels, a sequence is the same whatever grows beside it", arguments: precisions)
+    func companions(precision: Precision) throws {
+        let model = try model("hub-logits/gemma3-window", precision)
+        func draw(_ sequences: Range<Int>) throws -> [[Int32]] {
+            let state = try GenerationState(
+                model, prompts: sequences.map { [Int32($0 % 5) + 2, 7] }, capacity: 24, isInPanels: true)
+            var generators = sequences.map { SeededGenerator(seed: UInt64($0)) }
+            var drawn = sequences.map { _ in [Int32]() }
+            for _ in 0..<20 {
+                let shares = generators.indices.map { Double.random(in: 0..<1, using: &generators[$0]) }
+                let tokens = try state.draw(shares, excluding: [3])
+                for (index, token) in tokens.enumerated() { drawn[index].append(token) }
+                try state.append(tokens)
+            }
+            return drawn
+        }
+        let all = try draw(0..<40)
+        // The small model is sure of some of its texts.
+        #expect(Set(all).count > 20)
+        for part in [0..<1, 1..<4, 4..<21, 21..<40] { #expect(try draw(part) == Array(all[part])) }
     }
 
     @Test("Temperature 0 takes the largest logit, the first of several")

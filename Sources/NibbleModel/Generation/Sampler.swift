@@ -130,7 +130,7 @@ public struct Sampler: Sendable {
     // MARK: - Random numbers
 
     /// Uniform in [0, 1) with 53 bits.
-    private mutating func uniform() -> Double {
+    mutating func uniform() -> Double {
         state &+= SplitMix64.gamma
         return Double(SplitMix64.mix(state) >> 11) * 0x1p-53
     }

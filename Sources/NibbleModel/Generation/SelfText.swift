@@ -9,8 +9,8 @@ public import NibbleTokenizer
 /// a text does not end before its length. Where the vocabulary adds no BOS, the first token is drawn evenly from the
 /// normal ones. Sequences are kept in a file, which a run that was stopped or killed goes on with to the same bytes.
 ///
-/// A sequence depends on the teacher, the seed and its number, and on how many are drawn together, which the model and
-/// the length of sequences decide; not on the number of threads.
+/// A sequence depends on the teacher, the seed and its number; not on how many are drawn together, nor on the number of
+/// threads.
 public struct SelfText: Sendable {
     /// `TeacherDigest` of the teacher.
     public var teacherDigest: String

@@ -14,9 +14,9 @@ struct SelfTextWriter {
     private let starts: [Int32]
 
     /// Bytes that keys and values may take.
-    private static let cacheBytes = 256 << 20
+    private static let cacheBytes = 2 << 30
     /// Sequences side by side at most; more gain little.
-    private static let maximumGroup = 32
+    private static let maximumGroup = 64
 
     init(_ text: SelfText, teacher: LanguageModel, tokenizer: Tokenizer, beginning: Int32?) {
         self.text = text
@@ -31,7 +31,7 @@ struct SelfTextWriter {
             .map { Int32($0) }.filter { !ends.contains($0) }
     }
 
-    /// Sequences that are drawn together, whatever the number of threads.
+    /// Sequences that are drawn together.
     private var group: Int {
         let shape = teacher.configuration
         let bytes =
@@ -43,6 +43,9 @@ struct SelfTextWriter {
     func write(
         to path: String, header: BlockFileHeader, progress: (Int) -> Void, isCancelled: () -> Bool
     ) throws {
+        guard excluded.count < teacher.vocabularySize else {
+            throw TextError(teacher.path, "its vocabulary has only control tokens", advice: "give a text")
+        }
         guard beginning != nil || !starts.isEmpty else {
             throw TextError(
                 teacher.path, "its vocabulary has neither BOS nor normal tokens to begin with",
@@ -80,10 +83,12 @@ struct SelfTextWriter {
         var drawn = sequences.map { beginning == nil ? [start($0)] : [] }
         do {
             let state = try GenerationState(
-                teacher, prompts: drawn.map { beginning.map { [$0] } ?? $0 }, capacity: text.sequenceLength)
+                teacher, prompts: drawn.map { beginning.map { [$0] } ?? $0 }, capacity: text.sequenceLength,
+                isInPanels: true)
             while drawn[0].count < length {
                 try step(drawn[0].count)
-                let next = next(state.logits, &samplers)
+                let shares = samplers.indices.map { samplers[$0].uniform() }
+                let next = try state.draw(shares, excluding: excluded)
                 for (index, token) in next.enumerated() { drawn[index].append(token) }
                 if drawn[0].count < length { try state.append(next) }
             }
@@ -91,23 +96,6 @@ struct SelfTextWriter {
             throw error.checkpointError
         }
         return drawn
-    }
-
-    /// The next token of every sequence.
-    private func next(_ logits: [[Float]], _ samplers: inout [Sampler]) -> [Int32] {
-        var tokens = [Int32](repeating: 0, count: logits.count)
-        samplers.withUnsafeMutableBufferPointer { samplers in
-            tokens.withUnsafeMutableBufferPointer { tokens in
-                // Each iteration has a sampler and a token of its own.
-                nonisolated(unsafe) let (samplers, tokens) = (samplers, tokens)
-                teacher.compute.workers.forEach(logits.count) { index in
-                    var row = logits[index]
-                    for token in excluded { row[token] = -.infinity }
-                    tokens[index] = samplers[index].next(row)
-                }
-            }
-        }
-        return tokens
     }
 
     /// The first token of a sequence without BOS.

@@ -126,7 +126,8 @@ public struct TextGenerator: Sendable {
                 result.reason = .stopped
                 break
             }
-            let token = sampler.next(state.logits[0])
+            let logits = try computed { () throws(ModelError) in try state.logits }
+            let token = sampler.next(logits[0])
             if tokenizer.endsOfGeneration.contains(token) {
                 result.reason = .end
                 break

@@ -7,7 +7,7 @@ public final class VocabularyHead: LogitSource {
     private let weight: Matrix
     private let operand: Operand
     private let softcap: Float?
-    private let compute: Compute
+    let compute: Compute
     private let kernel: ProductKernel
 
     /// - Parameters:

@@ -9,8 +9,8 @@ import Testing
 
 @Suite("Text that the teacher writes", .serialized)
 struct SelfTextTests {
-    /// 32 sequences are drawn together.
-    static let text = SelfText(teacherDigest: "t1", sequenceCount: 40, sequenceLength: 32, seed: 3)
+    /// 64 sequences are drawn together.
+    static let text = SelfText(teacherDigest: "t1", sequenceCount: 72, sequenceLength: 32, seed: 3)
 
     /// Gemma 3 adds BOS, Qwen 3 does not.
     static let models = ["gemma3-text", "qwen3"]
@@ -32,17 +32,17 @@ struct SelfTextTests {
         let tokenizer = try Tokenizer(path: Fixtures.path("hub/" + model))
         let length = tokenizer.addsBeginning ? 31 : 32
         let tokens = try Self.tokens(folder.file("text"), model: model)
-        #expect(tokens.count == 40 * length)
+        #expect(tokens.count == 72 * length)
         let kinds = tokenizer.vocabulary.kinds
         #expect(tokens.allSatisfy { Int($0) < kinds.count && kinds[Int($0)] != .control })
         #expect(tokens.allSatisfy { !tokenizer.endsOfGeneration.contains($0) })
-        let sequences = (0..<40).map { Array(tokens[$0 * length..<($0 + 1) * length]) }
+        let sequences = (0..<72).map { Array(tokens[$0 * length..<($0 + 1) * length]) }
         // The small model is sure of some of its sequences.
-        #expect(Set(sequences).count > 30)
+        #expect(Set(sequences).count > 54)
         let text = try TokenSequences(
             paths: [], tokenizer: tokenizer, sequenceLength: 32, generated: tokens)
-        #expect(text.sequenceCount == 40)
-        #expect(text.sequence(39).suffix(length) == sequences[39][...])
+        #expect(text.sequenceCount == 72)
+        #expect(text.sequence(71).suffix(length) == sequences[71][...])
         #expect(text.beginning == (length == 31 ? tokenizer.beginning : nil))
     }
 
@@ -99,13 +99,13 @@ struct SelfTextTests {
                     return asked > 40
                 })
         }
-        #expect(error?.code == .cancelled && error?.problem.contains("after 32 of 40") == true)
+        #expect(error?.code == .cancelled && error?.problem.contains("after 64 of 72") == true)
         var first: Int?
         _ = try Self.tokens(folder.file("stopped")) { if first == nil { first = $0 } }
-        #expect(first == 32 * 31)
+        #expect(first == 64 * 31)
         #expect(try contents(folder.file("stopped")) == contents(folder.file("whole")))
         await #expect(processExitsWith: .signal(SIGKILL)) { [path = folder.file("killed") as String] in
-            _ = try SelfTextTests.tokens(path) { if $0 > 33 * 31 { kill(getpid(), SIGKILL) } }
+            _ = try SelfTextTests.tokens(path) { if $0 > 65 * 31 { kill(getpid(), SIGKILL) } }
         }
         #expect(try folder.names.contains("killed.part"))
         _ = try Self.tokens(folder.file("killed"))
