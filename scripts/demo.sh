@@ -105,7 +105,7 @@ continuation=$("$python" "$ROOT/scripts/run_gguf.py" "$output" --prompt "$prompt
 printf '%s\n' "$prompt$continuation"
 
 log "== Training toward the probabilities of the unquantized model, $steps steps"
-"$nibble" qat "$bf16" --text "$training" --output "$folder/run" --export "$trained" --steps "$steps" \
+"$nibble" qat "$bf16" --text "$training" --output "$folder/run" --export "$trained" --steps "$steps" --set evaluation.chunks=8 \
     --recipe "$ROOT/Recipes/$model.yaml" --set calibration.sequences=64 --force
 
 log "== What the 4 bits cost, before and after"

@@ -62,18 +62,6 @@ struct EvaluationTextTests {
         #expect(places.count == 4)
     }
 
-    @Test(
-        "A name before = is one where no file is called so",
-        arguments: [
-            ("code=a/b.txt", "code", "a/b.txt"), ("a/b=c.txt", nil, "a/b=c.txt"), ("=x", nil, "=x"),
-            ("plain.txt", nil, "plain.txt"), ("kind=", "kind", ""), ("chat=-", "chat", "-"),
-        ] as [(String, String?, String)])
-    func names(argument: String, name: String?, path: String) {
-        let parts = EvaluationText.parts(argument)
-        #expect(parts.name == name)
-        #expect(parts.path == path)
-    }
-
     @Test("What is no text is named")
     func errors() throws {
         let folder = try TemporaryFolder()

@@ -23,6 +23,9 @@ struct QATTrainCommand: ParsableCommand {
                 nibble qat gemma-3-270m --text self --output run
               Calibrated (GPTQ, YAQA), as training begins, and no more: minutes:
                 nibble qat gemma-3-270m --text wiki.train.txt --output run --steps 0
+              Kinds of text, with shares:
+                nibble qat gemma-3-270m --text code=src prose=books --set "train.mixture={code: 0.3, prose: 0.7}" \\
+                  --output run
               On after an interrupt:
                 nibble qat gemma-3-270m --text texts --output run --resume
             """
@@ -35,8 +38,8 @@ struct QATTrainCommand: ParsableCommand {
     @Option(
         name: .long, parsing: .upToNextOption,
         help: ArgumentHelp(
-            "Training text: files, folders, .jsonl files or pipes, - for standard input; 'self' for text that the checkpoint "
-                + "writes itself.",
+            "Training text: files, folders, .jsonl files or pipes, - for standard input; NAME=PATH for a kind of "
+                + "train.mixture; 'self' for text that the checkpoint writes itself.",
             valueName: "path"))
     var text: [String]
 

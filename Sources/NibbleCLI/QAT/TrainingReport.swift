@@ -17,7 +17,6 @@ struct TrainingReport {
         let recipe = run.request.recipe
         let text = run.batches.text
         let memory = run.memory
-        let epochs = run.batches.epochs(steps: recipe.train.steps)
         let start =
             memory.calibration > 0
             ? "; before the last three \(Text.bytes(memory.calibration)) of calibration" : ""
@@ -26,13 +25,23 @@ struct TrainingReport {
             \(run.request.teacher) to \(recipe.quantization.type.rawValue): \(recipe.train.steps) steps of \
             \(recipe.train.sequencesPerStep) x \(recipe.train.sequenceLength) tokens\(from), seed \(recipe.train.seed)
             text: \(text.sequenceCount) sequences, \(Text.count(text.tokenCount)) tokens, \
-            \(Text.fixed(epochs, 2)) epochs
+            \(epochs(run))
             trains \(Text.count(run.student.trainedCount)) weights; \(run.student.compute.summary)
             memory: \(Text.bytes(memory.resident)) (student \(Text.bytes(memory.student)), frozen \
             \(Text.bytes(memory.frozen)), gradients \(Text.bytes(memory.gradients)), activations \
             \(Text.bytes(memory.activations)), scratch \(Text.bytes(memory.scratch))\(start)), and \
             \(Text.bytes(memory.teacher)) of the teacher's mapped file
             """
+    }
+
+    /// How often the run goes through its text, of each kind of it: `1.00 epochs`, `code 30.0 %, 0.21; prose 70.0 %, 1.20 epochs`.
+    private static func epochs(_ run: TrainingRun) -> String {
+        let (batches, steps) = (run.batches, run.request.recipe.train.steps)
+        let counts = batches.epochs(steps: steps).map { Text.fixed($0, 2) }
+        guard let shares = batches.shares else { return "\(counts[0]) epochs" }
+        return batches.text.kinds.indices.map { kind in
+            "\(batches.text.kinds[kind].name ?? "") \(Text.fixed(100 * shares.share(of: kind), 1)) %, \(counts[kind])"
+        }.joined(separator: "; ") + " epochs"
     }
 
     /// How far training is, in one line.

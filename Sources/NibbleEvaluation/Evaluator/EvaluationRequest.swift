@@ -48,7 +48,7 @@ public struct EvaluationRequest: Sendable {
 
 extension EvaluationRequest {
     /// Where the texts are.
-    var textPaths: [String] { texts.map { EvaluationText.parts($0).path } }
+    var textPaths: [String] { texts.map { NamedPath($0).path } }
 
     /// All models that are evaluated: the second base last, where it is none of the others.
     var allModels: [String] {

@@ -38,7 +38,8 @@ extension EvaluationText {
     ///
     /// - Throws: `CheckpointError` where one cannot be read, is no text, or holds none.
     init(_ argument: String) throws(CheckpointError) {
-        let (name, path) = Self.parts(argument)
+        let named = NamedPath(argument)
+        let path = named.path
         do {
             for path in try TextFiles.list([path]) {
                 let file = try MappedFile(text: path)
@@ -70,17 +71,7 @@ extension EvaluationText {
         } catch {
             throw CheckpointError(.inputOutput, path: path, "\(error)")
         }
-        self.name = name ?? (path == "-" ? "standard input" : path)
-    }
-
-    /// The name and the path in `NAME=PATH`; no name where there is a file of the whole name, or a path before the `=`.
-    static func parts(_ argument: String) -> (name: String?, path: String) {
-        guard let place = argument.firstIndex(of: "="), place > argument.startIndex,
-            !FilePath.exists(argument)
-        else { return (nil, argument) }
-        let name = String(argument[..<place])
-        guard !name.contains("/") else { return (nil, argument) }
-        return (name, String(argument[argument.index(after: place)...]))
+        name = named.name ?? (path == "-" ? "standard input" : path)
     }
 
     /// The documents of a file of JSON lines.

@@ -2,14 +2,27 @@ extension Recipe {
     /// How progress is measured on text that is not trained on.
     public struct Evaluation: Sendable, Equatable {
         /// Steps between two evaluations; 0: none.
-        public var every = 20
-        /// Held-out sequences.
-        public var chunks = 8
+        public var every = 30
+        /// Held-out sequences; nil: ``defaultChunks``, or an eighth of the training text where that is less.
+        public var chunks: Int?
         /// Evaluations without progress before the run stops; nil: it goes to its end.
         public var patience: Int?
 
+        /// Held-out sequences, where a recipe says no number. docs/qat-results.md has what fewer tell apart.
+        public static let defaultChunks = 64
+
         /// The defaults.
         public init() {}
+
+        /// Sequences to take out of a text of so many.
+        func count(takenFrom sequences: Int) -> Int {
+            chunks ?? min(Self.defaultChunks, max(1, sequences / 8))
+        }
+
+        /// Sequences to write for it beside those that are trained on, so that as many are taken out again.
+        func count(beside sequences: Int) -> Int {
+            chunks ?? min(Self.defaultChunks, max(1, sequences / 7))
+        }
     }
 
     /// When the state of a run is saved.

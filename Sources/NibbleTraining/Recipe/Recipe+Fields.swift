@@ -83,6 +83,11 @@ extension Recipe {
         RecipeField(
             "train", "dither_seed", \.train.ditherSeed, .integer(0 ... .max), former: "start.dither_seed",
             "The seed of these draws."),
+        RecipeField(
+            "train", "mixture", \.train.mixture, .shares,
+            "How much of the run, of calibration and of what is held out is of which kind of text: a weight"
+                + " for each name of --text NAME=PATH, self for text that the teacher writes; a kind that is"
+                + " smaller than its share is gone through more often. none: as much of each as there is."),
     ]
 
     private static let optimizerFields: [RecipeField] = [
@@ -211,8 +216,9 @@ extension Recipe {
             "evaluation", "every", \.evaluation.every, .integer(0...1_000_000),
             "Steps between two evaluations on held-out text; 0: none."),
         RecipeField(
-            "evaluation", "chunks", \.evaluation.chunks, .integer(1...1_000_000),
-            "Sequences of the held-out text that are evaluated, of train.sequence_length tokens each."),
+            "evaluation", "chunks", \.evaluation.chunks, .automatic(.integer(1...1_000_000)),
+            "Sequences of held-out text that are evaluated, of train.sequence_length tokens each; auto: 64,"
+                + " or an eighth of the training text where they are taken from it and that is less."),
         RecipeField(
             "evaluation", "patience", \.evaluation.patience, .optional(.integer(1...1_000_000)),
             "The run stops after so many evaluations without a smaller divergence on held-out text;"

@@ -23,12 +23,29 @@ extension Recipe {
         /// What distinguishes one draw from another.
         public var ditherSeed: UInt64 = 1
 
+        /// The shares of the kinds of text in the run; none: as much of each as there is.
+        public var mixture: [Share] = []
+
         /// The defaults.
         public init() {}
     }
 }
 
 extension Recipe.Training {
+    /// How much of a run is of a kind of text.
+    public struct Share: Sendable, Equatable {
+        /// The name that the text was given.
+        public var name: String
+        /// Its part, in relation to those of the other kinds.
+        public var weight: Float
+
+        /// A share of a kind of text.
+        public init(_ name: String, _ weight: Float) {
+            self.name = name
+            self.weight = weight
+        }
+    }
+
     /// Weights that are trained together.
     public enum Parameters: String, CaseIterable, Sendable {
         /// The matrices of attention and feed-forward layers.

@@ -135,6 +135,19 @@ extension RecipeFormat {
         }
     }
 
+    /// The values of `format`, and `auto` for nil.
+    static func automatic<Wrapped>(_ format: RecipeFormat<Wrapped>) -> RecipeFormat<Value>
+    where Value == Wrapped? {
+        RecipeFormat("auto, or " + format.expectation) { node throws(RecipeProblem) in
+            if node.plainText == "auto" { return .some(nil) }
+            return try format.parse(node).map { .some($0) }
+        } accepts: {
+            $0.map(format.accepts) ?? true
+        } text: {
+            $0.map(format.text) ?? "auto"
+        }
+    }
+
     /// A set that is not empty: a list, or names between commas.
     static func set<Element>() -> RecipeFormat<Value>
     where

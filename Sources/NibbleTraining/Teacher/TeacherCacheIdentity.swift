@@ -18,6 +18,8 @@ struct TeacherCacheIdentity: Sendable, Equatable {
     var sequenceCount: Int
     /// The order of the text's sequences of which the first are kept; nil where all are.
     var seed: UInt64?
+    /// The shares of the text's kinds in this order; none where all sequences are kept, or those of one order.
+    var mixture: [Recipe.Training.Share] = []
 
     /// Bytes on disk that a token takes: 6 an entry and 4 for the tail.
     var bytesPerToken: Int { 6 * top + 4 }
@@ -38,7 +40,7 @@ struct TeacherCacheIdentity: Sendable, Equatable {
                 .init("vocabulary", .integer(vocabularySize)),
                 .init("sequence_length", .integer(sequenceLength)),
                 .init("seed", seed.map { .string(String($0)) } ?? .null),
-            ],
+            ] + (mixture.isEmpty ? [] : [.init("mixture", .string(RecipeFormat.shares.text(mixture)))]),
             blockSize: sequenceLength * bytesPerToken, blockCount: sequenceCount)
     }
 }

@@ -11,6 +11,9 @@ public import NibbleTokenizer
 /// sequences a step. The order of epoch e is made by Fisher and Yates's shuffle of 0 ..< n: for i = n - 1 down to 1,
 /// exchange i with a number drawn evenly from 0 ... i, by Lemire's method (2019), which has no bias, from SplitMix64
 /// with state mix(mix(seed) + γ (e + 1)).
+///
+/// With shares of kinds, the places are dealt out to the kinds by ``TextShares/place(_:)``, and each kind goes through orders
+/// of its own: those of kind k are made with the seed mix(seed + γ k), those of the first with the seed itself.
 public struct TokenBatches: Sendable {
     /// The text.
     public let text: TokenSequences
@@ -18,13 +21,21 @@ public struct TokenBatches: Sendable {
     public let sequencesPerStep: Int
     /// What distinguishes one order from another.
     public let seed: UInt64
+    /// How much of a run is of each kind of the text; nil: as much as the text has of it.
+    public let shares: TextShares?
 
     /// Makes batches of a text.
     ///
-    /// - Parameter sequencesPerStep: 1 or more.
+    /// - Parameters:
+    ///   - sequencesPerStep: 1 or more.
+    ///   - shares: of each of the text's kinds.
     /// - Throws: ``TextError`` where the text has fewer sequences than a step.
-    public init(_ text: TokenSequences, sequencesPerStep: Int, seed: UInt64) throws(TextError) {
+    public init(
+        _ text: TokenSequences, sequencesPerStep: Int, seed: UInt64, shares: TextShares? = nil
+    ) throws(TextError) {
         precondition(sequencesPerStep >= 1, "\(sequencesPerStep) sequences a step")
+        precondition(
+            shares.map { $0.kindCount == text.kinds.count } ?? true, "shares of other kinds than the text's")
         guard text.sequenceCount >= sequencesPerStep else {
             throw TextError(
                 "text",
@@ -35,6 +46,7 @@ public struct TokenBatches: Sendable {
         self.text = text
         self.sequencesPerStep = sequencesPerStep
         self.seed = seed
+        self.shares = shares
     }
 
     /// The sequences of a step, `[sequencesPerStep][sequenceLength]`. Steps count from 0.
@@ -42,28 +54,40 @@ public struct TokenBatches: Sendable {
     /// - Complexity: `O(sequences of the text)`, a few nanoseconds each.
     public func batch(step: Int) -> [[Int32]] { indices(step: step).map(text.sequence) }
 
-    /// How often `steps` steps go through the text.
-    public func epochs(steps: Int) -> Double {
-        Double(steps) * Double(sequencesPerStep) / Double(text.sequenceCount)
+    /// How often `steps` steps go through the text; through each kind of it, where it is taken by shares.
+    public func epochs(steps: Int) -> [Double] {
+        let total = steps * sequencesPerStep
+        guard let shares else { return [Double(total) / Double(text.sequenceCount)] }
+        return zip(text.kinds, shares.counts(of: total)).map { Double($1) / Double($0.sequences.count) }
     }
 
     /// The numbers of a step's sequences within ``text``.
     func indices(step: Int) -> [Int] {
         precondition(step >= 0 && step < .max / sequencesPerStep, "step \(step)")
         let first = step * sequencesPerStep
-        var epoch = first / text.sequenceCount
-        var order = order(epoch: epoch)
-        return (first..<first + sequencesPerStep).map { place in
-            if place / text.sequenceCount != epoch {
-                epoch = place / text.sequenceCount
-                order = self.order(epoch: epoch)
-            }
-            return order[place % text.sequenceCount]
-        }
+        var orders = Orders(self)
+        return (first..<first + sequencesPerStep).map { orders.sequence($0) }
     }
 
-    /// The numbers of all sequences in the order of an epoch.
-    func order(epoch: Int) -> [Int] {
+    /// The sequences that some steps go through, each once, in the order in which they come.
+    func used(steps: Int) -> [Int] {
+        var orders = Orders(self)
+        var seen: Set<Int> = []
+        // After so many places each kind was gone through.
+        let limit =
+            text.kinds.indices.map { kind in
+                shares.map {
+                    Int((Double(text.kinds[kind].sequences.count) / $0.share(of: kind)).rounded(.up))
+                        + TextShares.cycle
+                }
+                    ?? text.sequenceCount
+            }.max() ?? 0
+        return (0..<min(steps * sequencesPerStep, limit)).map { orders.sequence($0) }
+            .filter { seen.insert($0).inserted }
+    }
+
+    /// The numbers of some sequences in the order of an epoch.
+    private static func order(of sequences: Range<Int>, epoch: Int, seed: UInt64) -> [Int] {
         var state = SplitMix64.mix(SplitMix64.mix(seed) &+ SplitMix64.gamma &* (UInt64(epoch) &+ 1))
         func next() -> UInt64 {
             state &+= SplitMix64.gamma
@@ -76,10 +100,39 @@ public struct TokenBatches: Sendable {
             while product.low < rejected { product = next().multipliedFullWidth(by: limit) }
             return Int(product.high)
         }
-        var order = Array(0..<text.sequenceCount)
+        var order = Array(sequences)
         for last in stride(from: order.count - 1, to: 0, by: -1) {
             order.swapAt(last, draw(below: UInt64(last) + 1))
         }
         return order
+    }
+
+    /// The order of the epoch that each kind is in.
+    private struct Orders {
+        private let batches: TokenBatches
+        /// Sequences of each kind; of the whole text where it is not taken by shares.
+        private let ranges: [Range<Int>]
+        private var orders: [(epoch: Int, sequences: [Int])?]
+
+        init(_ batches: TokenBatches) {
+            self.batches = batches
+            ranges =
+                batches.shares == nil
+                ? [0..<batches.text.sequenceCount] : batches.text.kinds.map(\.sequences)
+            orders = ranges.map { _ in nil }
+        }
+
+        /// The sequence at a place of the orders written one after the other.
+        mutating func sequence(_ place: Int) -> Int {
+            let (kind, index) = batches.shares?.place(place) ?? (0, place)
+            let (epoch, rank) = index.quotientAndRemainder(dividingBy: ranges[kind].count)
+            if let order = orders[kind], order.epoch == epoch { return order.sequences[rank] }
+            let seed =
+                kind == 0
+                ? batches.seed : SplitMix64.mix(batches.seed &+ SplitMix64.gamma &* UInt64(kind))
+            let order = TokenBatches.order(of: ranges[kind], epoch: epoch, seed: seed)
+            orders[kind] = (epoch, order)
+            return order[rank]
+        }
     }
 }

@@ -16,14 +16,15 @@ struct CachedTeacher: Sendable {
         preparing: (PreparationProgress) -> Void, isCancelled: () -> Bool
     ) throws {
         let (text, train) = (batches.text, recipe.train)
-        let used = min(text.sequenceCount, train.steps * train.sequencesPerStep)
+        var order = batches.used(steps: train.steps)
+        let used = order.count
         let isWhole = used == text.sequenceCount
-        let order = isWhole ? Array(0..<used) : Array(batches.order(epoch: 0).prefix(used))
+        if isWhole { order = Array(0..<used) }
         let identity = TeacherCacheIdentity(
             teacherDigest: run.teacherDigest, textDigest: run.textDigest,
             temperature: recipe.loss.temperature, top: recipe.teacher.topK,
             vocabularySize: teacher.vocabularySize, sequenceLength: train.sequenceLength, sequenceCount: used,
-            seed: isWhole ? nil : train.seed)
+            seed: isWhole ? nil : train.seed, mixture: isWhole ? [] : train.mixture)
         let length = train.sequenceLength
         cache = try TeacherCacheBuilder(teacher, identity: identity).open(
             path: path, sequence: { text.sequence(order[$0]) },

@@ -20,9 +20,10 @@ struct TextGeneration {
     /// the request.
     private func sequences(limit: Int) -> Int {
         let (train, evaluation) = (request.recipe.train, request.recipe.evaluation)
-        let heldOut = evaluation.every > 0 && request.heldOutTexts.isEmpty ? evaluation.chunks : 0
-        let trained = train.steps * train.sequencesPerStep
-        return min(limit, max(trained, request.recipe.calibration.sequences)) + heldOut
+        let trained = min(
+            limit, max(train.steps * train.sequencesPerStep, request.recipe.calibration.sequences))
+        let takesOut = evaluation.every > 0 && request.heldOutTexts.isEmpty
+        return trained + (takesOut ? evaluation.count(beside: trained) : 0)
     }
 
     /// The tokens, which are kept in the run folder; none where none are asked for.

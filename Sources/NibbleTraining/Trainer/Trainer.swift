@@ -29,6 +29,7 @@ public struct Trainer {
     public let teacher: LanguageModel
     let checkpoint: ModelCheckpoint
     let tokenizer: Tokenizer
+    let texts: TrainingTexts
 
     /// Opens the checkpoint, and checks what can be checked without reading text and weights.
     ///
@@ -36,7 +37,7 @@ public struct Trainer {
     public init(_ request: TrainingRequest) throws {
         self.request = request
         let recipe = try request.recipe.validated(path: request.recipePath)
-        try TextFiles.checkPresence(request.texts + request.heldOutTexts)
+        texts = try TrainingTexts(request)
         if let cache = request.teacherCache { try OutputPlace(file: cache).check(replacing: true) }
         checkpoint = try ModelCheckpoint(path: request.teacher)
         tokenizer = try Tokenizer(checkpoint)
@@ -125,22 +126,5 @@ public struct Trainer {
                 "teacher.top_k is \(recipe.teacher.topK), the vocabulary has \(size) tokens",
                 advice: "lower teacher.top_k")
         }
-    }
-
-    /// What is trained on, `generated` first, and what is held out.
-    func texts(generated: [Int32]) throws -> (training: TokenSequences, heldOut: HeldOutText?) {
-        let (length, evaluation) = (request.recipe.train.sequenceLength, request.recipe.evaluation)
-        func read(_ paths: [String], generated: [Int32] = []) throws -> TokenSequences {
-            try TokenSequences(
-                paths: paths, textField: request.textField, tokenizer: tokenizer, sequenceLength: length,
-                generated: generated)
-        }
-        let text = try read(request.texts, generated: generated)
-        guard evaluation.every > 0 else { return (text, nil) }
-        if request.heldOutTexts.isEmpty {
-            let (sequences, rest) = try text.heldOut(sequences: evaluation.chunks)
-            return (rest, HeldOutText(sequences))
-        }
-        return (text, HeldOutText(try read(request.heldOutTexts).sample(evaluation.chunks)))
     }
 }

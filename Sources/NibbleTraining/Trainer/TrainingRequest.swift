@@ -4,7 +4,7 @@ public import NibbleNumerics
 public struct TrainingRequest: Sendable {
     /// The unquantized checkpoint: a hub folder or a GGUF file.
     public var teacher: String
-    /// Files and folders of training text.
+    /// Files and folders of training text, or `NAME=PATH`: of the kind that has the name in `train.mixture`.
     public var texts: [String]
     /// Sequences that the teacher writes at most, besides ``texts``; nil where it writes none.
     public var selfSequences: Int?

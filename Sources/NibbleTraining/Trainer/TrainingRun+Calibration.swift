@@ -26,7 +26,8 @@ extension TrainingRun {
             found = try Calibrator(
                 reference: teacher, matrices: [student.quantizedMatrices], options: options, plan: plan
             ).run(
-                batches.text.sample(options.sequences), scratch: scratch, progress: preparing,
+                batches.text.sample(options.sequences, shares: batches.shares), scratch: scratch,
+                progress: preparing,
                 isCancelled: isCancelled)
         } catch {
             if error.code == .cancelled { return false }

@@ -39,9 +39,10 @@ public final class TrainingRun {
         let generated = try TextGeneration(request, teacher: teacher, teacherDigest: digest).tokens(
             tokenizer: trainer.tokenizer, preparing: progress, isCancelled: isCancelled)
         let training: TokenSequences
-        (training, heldOut) = try trainer.texts(generated: generated)
+        (training, heldOut) = try trainer.texts.read(trainer.tokenizer, generated: generated)
         batches = try TokenBatches(
-            training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed)
+            training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed,
+            shares: trainer.texts.shares)
         // Before the student takes its memory.
         memory = try MemoryPlan.fitting(
             MemoryPlan.Subject(

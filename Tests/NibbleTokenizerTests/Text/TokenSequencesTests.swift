@@ -167,6 +167,33 @@ struct TokenSequencesTests {
         #expect(error?.problem.contains("has 7 sequences of 2 tokens (14 tokens)") == true)
     }
 
+    @Test("of kinds has the sequences that each has alone, and gives of each its share")
+    func kinds() throws {
+        func cut(_ tokens: Range<Int32>) throws -> TokenSequences {
+            try TokenSequences(stream: Array(tokens), beginning: nil, sequenceLength: 2, name: "a")
+        }
+        // Nothing of the 1 token that fills no sequence of the first.
+        let (a, b) = (try cut(0..<9), try cut(100..<132))
+        let text = TokenSequences(kinds: [("a", a), ("b", b)])
+        #expect(text.kinds.map(\.name) == ["a", "b"] && text.kinds.map(\.sequences) == [0..<4, 4..<20])
+        #expect((0..<20).map { text.sequence($0)[0] } == [0, 2, 4, 6] + (0..<16).map { 100 + 2 * $0 })
+        let shares = try #require(TextShares([1, 1]))
+        #expect(text.sample(4, shares: shares).map { $0[0] } == [0, 4, 100, 116])
+        // The first has no more.
+        #expect(
+            text.sample(12, shares: shares).map { $0[0] } == [0, 2, 4, 6, 100, 104, 110, 116, 120, 126])
+        let (sequences, rest) = try text.heldOut(sequences: 4, shares: shares)
+        #expect(sequences.map { $0[0] } == [2, 6, 108, 124])
+        #expect(rest.kinds.map(\.name) == ["a", "b"] && rest.kinds.map(\.sequences) == [0..<2, 2..<16])
+        #expect((0..<2).map { rest.sequence($0)[0] } == [0, 4])
+        let error = #expect(throws: TextError.self) { try text.heldOut(sequences: 8, shares: shares) }
+        #expect(error?.subject == "text 'a'" && error?.problem.contains("holding out 4 needs 5") == true)
+        // Other kinds are another text, which a run goes through in another order.
+        let other = TokenSequences(kinds: [("a", a), ("c", b)])
+        #expect(other.digest != text.digest)
+        #expect(TokenSequences(kinds: [("a", a), ("b", b)]).digest == text.digest)
+    }
+
     @Test("has a digest of its sequences and their length")
     func digest() throws {
         func text(_ stream: [Int32], _ length: Int, beginning: Int32? = nil) throws -> TokenSequences {

@@ -52,6 +52,13 @@ struct RecipeErrorTests {
         Case("train:\n  parameters: []", 2, "train.parameters is a list, expected one or more"),
         Case("train:\n  parameters:\n  - linear\n  - norm", 4, "has 'norm', expected one or more"),
         Case("train:\n  parameters: [linear, linear]", 2, "has 'linear' twice"),
+        Case("train:\n  mixture: code", 2, "train.mixture is code, expected none, or {name: weight, ...}"),
+        Case("train:\n  mixture: {}", 2, "train.mixture is a mapping"),
+        Case("train:\n  mixture:\n    a: 1\n    b: -1", 4, "has -1 for 'b', expected a number above 0"),
+        Case("train:\n  mixture: {a b: 1}", 2, "has the name a b, expected letters"),
+        Case("train:\n  mixture: {a: 1, a: 2}", 2, "has 'a' twice"),
+        Case("train:\n  mixture: {a: 1, b: 1e-4}", 2, "at least a thousandth of all"),
+        Case("evaluation:\n  chunks: none", 2, "evaluation.chunks is none, expected auto, or an integer"),
         Case("train:\n  steps: !!binary aGk=", 2, "has the YAML tag"),
         // Ranges
         Case("train:\n  sequence_length: 48", 2, "expected a multiple of 32 from 32 to 131072"),

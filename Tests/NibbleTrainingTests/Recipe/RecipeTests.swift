@@ -72,6 +72,7 @@ struct RecipeTests {
                   recompute: auto
                   dither: auto
                   dither_seed: 1
+                  mixture: none
                 optimizer:
                   kind: adamw
                   state: f32
@@ -107,8 +108,8 @@ struct RecipeTests {
                   coordinate_descent: true
                   sequences: 256
                 evaluation:
-                  every: 20
-                  chunks: 8
+                  every: 30
+                  chunks: auto
                   patience: none
                 checkpoints:
                   every: 20
@@ -161,6 +162,8 @@ struct RecipeTests {
         recipe.optimizer.learningRate = 1.2345678e-7
         recipe.optimizer.clipNorm = 3
         recipe.evaluation.patience = 3
+        recipe.evaluation.chunks = 5
+        recipe.train.mixture = [.init("code", 0.3), .init("self", 2)]
         let read = try Recipe(yaml: recipe.yaml, path: "a.yaml")
         #expect(read == recipe)
         #expect(read.yaml == recipe.yaml)

@@ -60,7 +60,34 @@ struct TokenBatchesTests {
 
     @Test("count epochs")
     func epochCount() throws {
-        #expect(try batches(10, perStep: 4).epochs(steps: 5) == 2)
+        #expect(try batches(10, perStep: 4).epochs(steps: 5) == [2])
+    }
+
+    @Test("take of each kind its share, each kind in orders of its own")
+    func shares() throws {
+        func text(_ count: Int) throws -> TokenSequences {
+            try TokenSequences(
+                stream: Array(0..<Int32(2 * count)), beginning: nil, sequenceLength: 2, name: "a")
+        }
+        let all = TokenSequences(kinds: [("few", try text(10)), ("many", try text(50))])
+        let shares = try #require(TextShares([1, 3]))
+        let batches = try TokenBatches(all, sequencesPerStep: 4, seed: 1, shares: shares)
+        let run = (0..<20).flatMap { batches.indices(step: $0) }
+        let (few, many) = (run.filter { $0 < 10 }, run.filter { $0 >= 10 })
+        // One of four in each step; the first kind goes twice through its text, in two orders.
+        #expect(few.count == 20 && many.count == 60)
+        #expect((0..<20).allSatisfy { step in batches.indices(step: step).count { $0 < 10 } == 1 })
+        #expect(few[..<10].sorted() == Array(0..<10) && few[10...].sorted() == Array(0..<10))
+        #expect(Array(few[..<10]) != Array(few[10...]))
+        #expect(many[..<50].sorted() == Array(10..<60))
+        // The first kind's orders are those of a text of its own.
+        #expect(
+            try Array(few[..<10]) == (0..<10).flatMap { try self.batches(10, perStep: 1).indices(step: $0) })
+        #expect(batches.epochs(steps: 20) == [2, 1.2])
+        var used: [Int] = []
+        for sequence in run[..<48] where !used.contains(sequence) { used.append(sequence) }
+        #expect(batches.used(steps: 12) == used)
+        #expect(batches.used(steps: 1_000_000).sorted() == Array(0..<60))
     }
 
     @Test("say how much text a step needs")
