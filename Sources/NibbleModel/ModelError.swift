@@ -42,3 +42,11 @@ extension ModelError: CustomStringConvertible {
             advice: "the checkpoint is damaged or was trained to divergence, or its weights are too large")
     }
 }
+
+extension CheckpointError {
+    /// What a model throws, as an error of its checkpoint.
+    package static func of<Result>(_ body: () throws(ModelError) -> Result) throws(CheckpointError) -> Result
+    {
+        do throws(ModelError) { return try body() } catch { throw error.checkpointError }
+    }
+}

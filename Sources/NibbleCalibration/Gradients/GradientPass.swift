@@ -132,10 +132,3 @@ private final class ObservedGradients {
         outputs[role]?.add(gradient, compute)
     }
 }
-
-extension CheckpointError {
-    /// What a model throws, as an error of its checkpoint.
-    static func of<Result>(_ body: () throws(ModelError) -> Result) throws(CheckpointError) -> Result {
-        do throws(ModelError) { return try body() } catch { throw error.checkpointError }
-    }
-}

@@ -1,9 +1,9 @@
-internal import NibbleCheckpoint
-internal import NibbleTensor
+package import NibbleCheckpoint
+package import NibbleTensor
 
 /// Activations of a text, of each sequence `features` values a token, as often as there are levels: in a scratch file, or
 /// in memory that holds them.
-struct StreamStore {
+package struct StreamStore {
     /// Values of a token.
     let features: Int
     private let place: Place
@@ -28,7 +28,7 @@ struct StreamStore {
     }
 
     /// Activations in memory, zero at first.
-    init(features: Int, length: Int, sequences: Int, levels: Int, compute: Compute) {
+    package init(features: Int, length: Int, sequences: Int, levels: Int, compute: Compute) {
         let bytes = Self.byteCount(features: features, length: length, compute)
         place = .memory(Memory(byteCount: levels * sequences * bytes))
         (self.features, self.length, count) = (features, length, sequences)
@@ -42,13 +42,13 @@ struct StreamStore {
     private var stride: Int { Self.byteCount(features: features, length: length, compute) }
 
     /// Bytes that a sequence takes.
-    static func byteCount(features: Int, length: Int, _ compute: Compute) -> Int {
+    package static func byteCount(features: Int, length: Int, _ compute: Compute) -> Int {
         let layout = compute.layout(sequences: 1, length: length)
         return 4 * features * layout.width * layout.panels
     }
 
     /// Writes the activations of sequences from `first` on.
-    func write(_ x: Tensor, level: Int = 0, first: Int) throws(CheckpointError) {
+    package func write(_ x: Tensor, level: Int = 0, first: Int) throws(CheckpointError) {
         precondition(
             x.features == features && x.layout.length == length && first + x.layout.sequences <= count,
             "\(x.layout.sequences) sequences from \(first) on do not fit")
@@ -61,7 +61,7 @@ struct StreamStore {
     }
 
     /// The activations of some sequences.
-    func read(level: Int = 0, _ sequences: Range<Int>) throws(CheckpointError) -> Tensor {
+    package func read(level: Int = 0, _ sequences: Range<Int>) throws(CheckpointError) -> Tensor {
         let x = compute.tensor(
             features: features, layout: compute.layout(sequences: sequences.count, length: length))
         let offset = (level * count + sequences.lowerBound) * stride

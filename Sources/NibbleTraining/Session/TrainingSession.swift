@@ -7,18 +7,18 @@ final class TrainingSession {
     /// The state of the run now.
     var state = TrainingState()
     /// The step of the saved state that this goes on from; nil where it begins.
-    let resumedAt: Int?
+    private(set) var resumedAt: Int?
     /// The step of the state that was saved last; nil before the first.
     private(set) var savedStep: Int?
     /// What the user should know of saved states that are damaged.
-    let notes: [String]
+    private(set) var notes: [String] = []
     private var records: (metrics: MetricsLog, events: EventWriter, text: RunLog)?
 
-    /// Makes the folder of a run or opens it, and puts the state that was saved last into `student`.
+    /// Makes the folder of a run or opens it.
     ///
     /// - Throws: `TrainingError` (`mismatch`) where the folder is another run's, or in use; `CheckpointError` where it
     ///   cannot be read or written.
-    init(_ request: TrainingRequest, _ identity: RunIdentity, _ student: Student) throws {
+    init(_ request: TrainingRequest, _ identity: RunIdentity) throws {
         let exists = FilePath.exists(FilePath.join(request.output, RunFolder.Name.identity))
         folder =
             request.resumes && exists
@@ -26,11 +26,14 @@ final class TrainingSession {
             : try RunFolder.create(
                 path: request.output, identity: identity, recipeYAML: request.recipe.yaml)
         folder.kept = request.recipe.checkpoints.keep
-        var warnings: [String] = []
-        let saved = try folder.latest(warn: { warnings.append($0) })
-        notes = warnings
-        resumedAt = saved?.step
-        guard let saved else { return }
+    }
+
+    /// Puts the state that was saved last into `student`.
+    ///
+    /// - Throws: `TrainingError` or `CheckpointError` where it cannot be read.
+    func restore(_ student: Student) throws {
+        guard let saved = try folder.latest(warn: { notes.append($0) }) else { return }
+        resumedAt = saved.step
         state = try TrainingState(saved, into: student)
         savedStep = state.step
         // Killed between the save and the mark.

@@ -43,18 +43,21 @@ public final class TrainingRun {
         batches = try TokenBatches(
             training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed,
             shares: trainer.texts.shares)
-        // Before the student takes its memory.
         memory = try MemoryPlan.fitting(
             MemoryPlan.Subject(
                 recipe, try recipe.quantization.plan().resolve(checkpoint), checkpoint.configuration,
                 teacher.compute),
             request, sequenceCount: training.sequenceCount)
-        student = try Student(checkpoint, recipe: recipe, compute: teacher.compute)
         let identity = RunIdentity(
             teacherPath: request.teacher, teacherDigest: digest, textDigest: training.digest,
             heldOutDigest: heldOut?.digest, recipeDigest: recipe.digest, totalSteps: recipe.train.steps,
             teacherCachePath: request.teacherCache, nibbleVersion: request.version)
-        session = try TrainingSession(request, identity, student)
+        // Weights that cannot be encoded leave no run behind. A teacher is cached before the student takes its memory, as the
+        // teacher's file may need it.
+        let early =
+            recipe.teacher.kind == .cached
+            ? nil : try Student(checkpoint, recipe: recipe, compute: teacher.compute)
+        session = try TrainingSession(request, identity)
         cachedTeacher =
             recipe.teacher.kind == .cached
             ? try CachedTeacher(
@@ -63,6 +66,8 @@ public final class TrainingRun {
                 isCancelled: isCancelled) : nil
         // Of text that was written, of probabilities that were cached.
         teacher.compute.pool.releaseIdle()
+        student = try early ?? Student(checkpoint, recipe: recipe, compute: teacher.compute)
+        try session.restore(student)
         warnings = checkpoint.notes + trainer.tokenizer.vocabulary.notes
         notes = request.recipe.notes
         noteTeacher()
