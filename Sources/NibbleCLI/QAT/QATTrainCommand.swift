@@ -24,7 +24,7 @@ struct QATTrainCommand: ParsableCommand {
               Calibrated (GPTQ, YAQA), as training begins, and no more: minutes:
                 nibble qat gemma-3-270m --text wiki.train.txt --output run --steps 0
               Kinds of text, with shares:
-                nibble qat gemma-3-270m --text code=src prose=books --set "train.mixture={code: 0.3, prose: 0.7}" \\
+                nibble qat gemma-3-270m --text code=code.jsonl prose=books --set "train.mixture={code: 0.3, prose: 0.7}" \\
                   --output run
               On after an interrupt:
                 nibble qat gemma-3-270m --text texts --output run --resume

@@ -82,9 +82,10 @@ extension CalibratedConversion {
         sourceDigest: String, _ progress: (PreparationProgress) -> Void, _ isCancelled: () -> Bool
     ) throws -> [Int32] {
         guard request.writesText else { return [] }
-        let text = SelfText(
+        var text = SelfText(
             teacherDigest: sourceDigest, sequenceCount: request.options.sequences + request.heldOutCount,
             sequenceLength: request.sequenceLength, seed: request.seed)
+        text.boundMemory(by: request.memoryLimit)
         let total = text.tokenCount(tokenizer)
         do {
             return try text.tokens(

@@ -1,5 +1,6 @@
 internal import NibbleCheckpoint
 internal import NibbleNumerics
+internal import NibbleTensor
 public import NibbleTokenizer
 
 /// Text that an unquantized model writes itself, for training and calibration without any other: sequences drawn from its own probabilities at
@@ -20,6 +21,16 @@ public struct SelfText: Sendable {
     public var sequenceLength: Int
     /// What distinguishes one text from another.
     public var seed: UInt64
+
+    /// Bytes that keys and values of the sequences may take that are written side by side; the text does not depend on it.
+    public var cacheBytes = 2 << 30
+
+    /// Leaves an eighth of some memory to keys and values, where that is less than ``cacheBytes``.
+    ///
+    /// - Parameter limit: bytes; nil: what the machine has.
+    public mutating func boundMemory(by limit: Int?) {
+        cacheBytes = min(cacheBytes, (limit ?? ProcessMemory.physicalBytes) / 8)
+    }
 
     /// Describes a text.
     public init(teacherDigest: String, sequenceCount: Int, sequenceLength: Int, seed: UInt64) {

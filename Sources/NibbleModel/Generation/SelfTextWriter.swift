@@ -13,8 +13,6 @@ struct SelfTextWriter {
     /// Tokens that a sequence without BOS may begin with.
     private let starts: [Int32]
 
-    /// Bytes that keys and values may take.
-    private static let cacheBytes = 2 << 30
     /// Sequences side by side at most; more gain little.
     private static let maximumGroup = 64
 
@@ -36,7 +34,7 @@ struct SelfTextWriter {
         let shape = teacher.configuration
         let bytes =
             8 * shape.layerCount * shape.keyValueHeadCount * shape.headDimension * text.sequenceLength
-        return min(Self.maximumGroup, max(1, Self.cacheBytes / bytes))
+        return min(Self.maximumGroup, max(1, text.cacheBytes / bytes))
     }
 
     /// Writes the file at `path`, or the rest of one that was begun.
@@ -55,6 +53,8 @@ struct SelfTextWriter {
         var writer = try BlockFileWriter(path: path, header: header, group: group)
         while writer.count < text.sequenceCount {
             let sequences = writer.count..<min(writer.count + group, text.sequenceCount)
+            // Keys and values of another number of sequences find no use for those of the last.
+            if sequences.count < group { teacher.compute.pool.releaseIdle() }
             let drawn = try draw(sequences, length: length) { position in
                 progress(writer.count * length + position * sequences.count)
                 guard !isCancelled() else {
@@ -69,6 +69,7 @@ struct SelfTextWriter {
                     sequence.flatMap { token in withUnsafeBytes(of: token.littleEndian) { Array($0) } })
             }
         }
+        teacher.compute.pool.releaseIdle()
         progress(text.sequenceCount * length)
         try writer.commit()
     }
@@ -78,7 +79,8 @@ struct SelfTextWriter {
         _ sequences: Range<Int>, length: Int, step: (_ position: Int) throws -> Void
     ) throws -> [[Int32]] {
         var samplers = sequences.map {
-            Sampler(SamplingOptions(temperature: 1, topK: 0, topP: 1, seed: text.seed), stream: $0)
+            // For its random numbers alone.
+            Sampler(SamplingOptions(seed: text.seed), stream: $0)
         }
         var drawn = sequences.map { beginning == nil ? [start($0)] : [] }
         do {

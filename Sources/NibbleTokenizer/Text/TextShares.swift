@@ -16,7 +16,7 @@ public struct TextShares: Sendable, Equatable {
     /// Shares in proportion to some weights.
     ///
     /// - Parameter weights: one for each kind; above 0 and finite.
-    /// - Returns: nil where a kind has less than half a ``cycle``th of the sum.
+    /// - Returns: nil where rounding leaves a kind no sequence of a ``cycle``; a thousandth of the sum always has one.
     public init?(_ weights: [Double]) {
         precondition(!weights.isEmpty && weights.allSatisfy { $0 > 0 && $0.isFinite }, "weights \(weights)")
         let counts = Self.apportioned(Self.cycle, by: weights)

@@ -217,8 +217,9 @@ extension Recipe {
             "Steps between two evaluations on held-out text; 0: none."),
         RecipeField(
             "evaluation", "chunks", \.evaluation.chunks, .automatic(.integer(1...1_000_000)),
-            "Sequences of held-out text that are evaluated, of train.sequence_length tokens each; auto: 64,"
-                + " or an eighth of the training text where they are taken from it and that is less."),
+            "Sequences of held-out text that are evaluated, of train.sequence_length tokens each; auto: 64;"
+                + " where they are taken from the training text, an eighth of it, and of each of its kinds, at most."
+        ),
         RecipeField(
             "evaluation", "patience", \.evaluation.patience, .optional(.integer(1...1_000_000)),
             "The run stops after so many evaluations without a smaller divergence on held-out text;"

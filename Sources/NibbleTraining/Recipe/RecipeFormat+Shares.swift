@@ -9,7 +9,7 @@ extension RecipeFormat where Value == [Recipe.Training.Share] {
         let weight = RecipeFormat<Float>.number(above: 0)
         let expectation = "none, or {name: weight, ...}, each weight above 0 and at least a thousandth of all"
         return RecipeFormat(expectation) { node throws(RecipeProblem) in
-            if ["none", "null", "~"].contains(node.plainText) { return [] }
+            if node.isNone { return [] }
             guard case .mapping(let pairs) = node.content, !pairs.isEmpty else { return nil }
             guard pairs.count <= maximumCount else {
                 throw RecipeProblem("has \(pairs.count) names, expected at most \(maximumCount)")
@@ -19,7 +19,8 @@ extension RecipeFormat where Value == [Recipe.Training.Share] {
                 guard let name = key.text, isName(name) else {
                     throw RecipeProblem(
                         line: key.line,
-                        "has the name \(key.shown), expected letters, digits, '-', '_' and '.'")
+                        "has the name \(key.shown), expected up to 64 letters, digits, '-', '_' and '.', a letter first,"
+                            + " and no word of YAML's")
                 }
                 guard let number = try weight.parse(value), weight.accepts(number) else {
                     throw RecipeProblem(
@@ -32,20 +33,27 @@ extension RecipeFormat where Value == [Recipe.Training.Share] {
             shares.isEmpty
                 || shares.count <= maximumCount && Set(shares.map(\.name)).count == shares.count
                     && shares.allSatisfy { isName($0.name) && weight.accepts($0.weight) }
-                    && TextShares(shares.map { Double($0.weight) }) != nil
+                    && shares.allSatisfy { 1000 * Double($0.weight) >= sum(shares) }
         } text: { shares in
             guard !shares.isEmpty else { return "none" }
             return "{" + shares.map { "\($0.name): \(weight.text($0.weight))" }.joined(separator: ", ") + "}"
         }
     }
 
-    /// Names that stand in YAML as they are. They begin with a letter, so that none is a number, and none is a word of YAML's.
+    private static func sum(_ shares: Value) -> Double { shares.reduce(0) { $0 + Double($1.weight) } }
+
+    /// What other readers of YAML take for a value that is no text.
+    private static var words: [String] {
+        ["null", "none", "true", "false", "yes", "no", "on", "off", "y", "n", "nan", "inf"]
+    }
+
+    /// Names that stand in YAML as they are.
     private static func isName(_ text: String) -> Bool {
         guard let first = text.utf8.first, (1...64).contains(text.utf8.count) else { return false }
         func isLetter(_ byte: UInt8) -> Bool {
             (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
         }
-        return isLetter(first)
+        return isLetter(first) && !words.contains(text.lowercased())
             && text.utf8.allSatisfy {
                 isLetter($0) || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
                     || "-_.".utf8.contains($0)

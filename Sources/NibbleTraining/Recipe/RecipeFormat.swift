@@ -124,27 +124,22 @@ private func choice(_ names: [String]) -> String {
 extension RecipeFormat {
     /// The values of `format`, and `none` for nil.
     static func optional<Wrapped>(_ format: RecipeFormat<Wrapped>) -> RecipeFormat<Value>
-    where Value == Wrapped? {
-        RecipeFormat("none, or " + format.expectation) { node throws(RecipeProblem) in
-            if ["none", "null", "~"].contains(node.plainText) { return .some(nil) }
-            return try format.parse(node).map { .some($0) }
-        } accepts: {
-            $0.map(format.accepts) ?? true
-        } text: {
-            $0.map(format.text) ?? "none"
-        }
-    }
+    where Value == Wrapped? { optional(format, word: "none") { $0.isNone } }
 
     /// The values of `format`, and `auto` for nil.
     static func automatic<Wrapped>(_ format: RecipeFormat<Wrapped>) -> RecipeFormat<Value>
-    where Value == Wrapped? {
-        RecipeFormat("auto, or " + format.expectation) { node throws(RecipeProblem) in
-            if node.plainText == "auto" { return .some(nil) }
+    where Value == Wrapped? { optional(format, word: "auto") { $0.plainText == "auto" } }
+
+    private static func optional<Wrapped>(
+        _ format: RecipeFormat<Wrapped>, word: String, isNil: @escaping @Sendable (RecipeNode) -> Bool
+    ) -> RecipeFormat<Value> where Value == Wrapped? {
+        RecipeFormat("\(word), or \(format.expectation)") { node throws(RecipeProblem) in
+            if isNil(node) { return .some(nil) }
             return try format.parse(node).map { .some($0) }
         } accepts: {
             $0.map(format.accepts) ?? true
         } text: {
-            $0.map(format.text) ?? "auto"
+            $0.map(format.text) ?? word
         }
     }
 

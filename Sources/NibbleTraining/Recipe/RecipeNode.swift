@@ -18,6 +18,9 @@ struct RecipeNode: Sendable {
     /// The text of a scalar without quotes: a number, a word.
     var plainText: String? { if case .scalar(let text, true) = content { text } else { nil } }
 
+    /// Whether it says that there is no value.
+    var isNone: Bool { ["none", "null", "~"].contains(plainText) }
+
     /// The elements of a list.
     var elements: [RecipeNode]? { if case .list(let elements) = content { elements } else { nil } }
 

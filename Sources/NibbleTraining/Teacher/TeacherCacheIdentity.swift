@@ -18,7 +18,7 @@ struct TeacherCacheIdentity: Sendable, Equatable {
     var sequenceCount: Int
     /// The order of the text's sequences of which the first are kept; nil where all are.
     var seed: UInt64?
-    /// The shares of the text's kinds in this order; none where all sequences are kept, or those of one order.
+    /// The shares of the text's kinds in this order; empty where all sequences are kept, or the run has no mixture.
     var mixture: [Recipe.Training.Share] = []
 
     /// Bytes on disk that a token takes: 6 an entry and 4 for the tail.

@@ -43,6 +43,9 @@ public struct TokenBatches: Sendable {
                     + " a step needs \(sequencesPerStep) (\(sequencesPerStep * text.sequenceLength) tokens)",
                 advice: "add text, or lower train.sequences_per_step or train.sequence_length")
         }
+        if shares != nil, let empty = text.kinds.first(where: \.sequences.isEmpty) {
+            throw TextError("text '\(empty.name ?? "")'", "has no sequence left", advice: "add text")
+        }
         self.text = text
         self.sequencesPerStep = sequencesPerStep
         self.seed = seed
@@ -56,9 +59,9 @@ public struct TokenBatches: Sendable {
 
     /// How often `steps` steps go through the text; through each kind of it, where it is taken by shares.
     public func epochs(steps: Int) -> [Double] {
-        let total = steps * sequencesPerStep
-        guard let shares else { return [Double(total) / Double(text.sequenceCount)] }
-        return zip(text.kinds, shares.counts(of: total)).map { Double($1) / Double($0.sequences.count) }
+        let total = Double(steps) * Double(sequencesPerStep)
+        guard let shares else { return [total / Double(text.sequenceCount)] }
+        return text.kinds.enumerated().map { total * shares.share(of: $0) / Double($1.sequences.count) }
     }
 
     /// The numbers of a step's sequences within ``text``.
@@ -73,17 +76,14 @@ public struct TokenBatches: Sendable {
     func used(steps: Int) -> [Int] {
         var orders = Orders(self)
         var seen: Set<Int> = []
-        // After so many places each kind was gone through.
-        let limit =
-            text.kinds.indices.map { kind in
-                shares.map {
-                    Int((Double(text.kinds[kind].sequences.count) / $0.share(of: kind)).rounded(.up))
-                        + TextShares.cycle
-                }
-                    ?? text.sequenceCount
-            }.max() ?? 0
-        return (0..<min(steps * sequencesPerStep, limit)).map { orders.sequence($0) }
-            .filter { seen.insert($0).inserted }
+        var used: [Int] = []
+        var place = 0
+        while place < steps * sequencesPerStep, used.count < text.sequenceCount {
+            let sequence = orders.sequence(place)
+            if seen.insert(sequence).inserted { used.append(sequence) }
+            place += 1
+        }
+        return used
     }
 
     /// The numbers of some sequences in the order of an epoch.

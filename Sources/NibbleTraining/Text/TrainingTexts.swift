@@ -10,6 +10,8 @@ struct TrainingTexts: Sendable {
     private let request: TrainingRequest
     /// How much of the run is of each kind; nil without a mixture.
     let shares: TextShares?
+    /// Names of texts that are of no account, as there is no mixture.
+    let unusedNames: [String]
 
     /// What a kind is called that the teacher writes.
     private static let own = "self"
@@ -21,14 +23,16 @@ struct TrainingTexts: Sendable {
     init(_ request: TrainingRequest) throws {
         self.request = request
         let texts = request.texts.map(NamedPath.init)
-        heldOut = request.heldOutTexts.map { NamedPath($0).path }
+        heldOut = request.heldOutTexts
         try TextFiles.checkPresence(texts.map(\.path) + heldOut)
         let mixture = request.recipe.train.mixture
         guard !mixture.isEmpty else {
             kinds = [(nil, texts.map(\.path))]
             shares = nil
+            unusedNames = texts.compactMap(\.name)
             return
         }
+        unusedNames = []
         let names = mixture.map(\.name)
         for text in texts { try Self.check(text, among: names, writesOwn: request.selfSequences != nil) }
         var kinds: [(name: String?, paths: [String])] = []
@@ -37,8 +41,7 @@ struct TrainingTexts: Sendable {
             guard !paths.isEmpty || name == Self.own && request.selfSequences != nil else {
                 throw TextError(
                     "train.mixture", "has a share of '\(name)', and no text is called so",
-                    advice: NearestName.advice(name, among: texts.compactMap(\.name))
-                        ?? (name == Self.own ? "add --text self" : "name it, as --text \(name)=PATH"))
+                    advice: name == Self.own ? "add --text self" : "name it, as --text \(name)=PATH")
             }
             kinds.append((name, paths))
         }
@@ -56,7 +59,8 @@ struct TrainingTexts: Sendable {
             throw TextError(
                 text.path,
                 "has no name, and train.mixture has shares by name: \(names.joined(separator: ", "))",
-                advice: "name it, as --text \(names[0])=\(text.path)")
+                advice: "name it, as --text "
+                    + "\(names.first { !writesOwn || $0 != own } ?? "NAME")=\(text.path)")
         }
         guard names.contains(name) else {
             throw TextError(
@@ -87,8 +91,16 @@ struct TrainingTexts: Sendable {
             )
         }
         let (taken, rest) = try all.heldOut(
-            sequences: evaluation.count(takenFrom: all.sequenceCount), shares: shares)
+            sequences: evaluation.count(takenFrom: all, shares: shares), shares: shares)
         return (rest, HeldOutText(taken))
+    }
+
+    /// Of some sequences of the run those that the teacher writes.
+    func own(of sequences: Int) -> Int {
+        guard let shares, let kind = kinds.firstIndex(where: { $0.name == Self.own }) else {
+            return sequences
+        }
+        return max(1, shares.counts(of: sequences)[kind])
     }
 
     private func training(_ tokenizer: Tokenizer, generated: [Int32]) throws -> TokenSequences {

@@ -7,23 +7,26 @@ internal import NibbleTokenizer
 /// The text that a run has its teacher write.
 struct TextGeneration {
     private let request: TrainingRequest
+    private let texts: TrainingTexts
     private let teacher: LanguageModel
     private let teacherDigest: String
 
-    init(_ request: TrainingRequest, teacher: LanguageModel, teacherDigest: String) {
+    init(_ request: TrainingRequest, _ texts: TrainingTexts, teacher: LanguageModel, teacherDigest: String) {
         self.request = request
+        self.texts = texts
         self.teacher = teacher
         self.teacherDigest = teacherDigest
     }
 
-    /// As many sequences as the run goes through, or begins with where these are more, and holds out, up to the limit of
-    /// the request.
+    /// As many sequences as the run goes through, or is calibrated on where these are more, up to the limit of the request, and
+    /// those that it holds out at most.
     private func sequences(limit: Int) -> Int {
         let (train, evaluation) = (request.recipe.train, request.recipe.evaluation)
-        let trained = min(
-            limit, max(train.steps * train.sequencesPerStep, request.recipe.calibration.sequences))
-        let takesOut = evaluation.every > 0 && request.heldOutTexts.isEmpty
-        return trained + (takesOut ? evaluation.count(beside: trained) : 0)
+        let used = max(train.steps * train.sequencesPerStep, request.recipe.calibration.sequences)
+        let trained = min(limit, texts.own(of: used))
+        guard evaluation.every > 0, request.heldOutTexts.isEmpty else { return trained }
+        guard texts.shares != nil else { return trained + evaluation.count(beside: trained) }
+        return trained + texts.own(of: evaluation.chunks ?? Recipe.Evaluation.defaultChunks)
     }
 
     /// The tokens, which are kept in the run folder; none where none are asked for.
@@ -41,9 +44,10 @@ struct TextGeneration {
         let lock = try FolderLock(path: FilePath.join(path, RunFolder.Name.lock))
         defer { withExtendedLifetime(lock) {} }
         let train = request.recipe.train
-        let text = SelfText(
+        var text = SelfText(
             teacherDigest: teacherDigest, sequenceCount: sequences(limit: limit),
             sequenceLength: train.sequenceLength, seed: train.seed)
+        text.boundMemory(by: request.memoryLimit)
         let total = text.tokenCount(tokenizer)
         do {
             return try text.tokens(

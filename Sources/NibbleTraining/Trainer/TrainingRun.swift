@@ -36,8 +36,9 @@ public final class TrainingRun {
         (request, teacher) = (trainer.request, trainer.teacher)
         let (recipe, checkpoint) = (request.recipe, trainer.checkpoint)
         let digest = "\(TeacherDigest(checkpoint, threads: request.threads))"
-        let generated = try TextGeneration(request, teacher: teacher, teacherDigest: digest).tokens(
-            tokenizer: trainer.tokenizer, preparing: progress, isCancelled: isCancelled)
+        let generated = try TextGeneration(
+            request, trainer.texts, teacher: teacher, teacherDigest: digest
+        ).tokens(tokenizer: trainer.tokenizer, preparing: progress, isCancelled: isCancelled)
         let training: TokenSequences
         (training, heldOut) = try trainer.texts.read(trainer.tokenizer, generated: generated)
         batches = try TokenBatches(
@@ -70,6 +71,11 @@ public final class TrainingRun {
         try session.restore(student)
         warnings = checkpoint.notes + trainer.tokenizer.vocabulary.notes
         notes = request.recipe.notes
+        if !trainer.texts.unusedNames.isEmpty {
+            let names = trainer.texts.unusedNames.map { "'\($0)'" }.joined(separator: ", ")
+            notes.append(
+                "train.mixture has no shares, so that the names of texts are of no account: \(names)")
+        }
         noteTeacher()
         noteRates()
         noteLength()

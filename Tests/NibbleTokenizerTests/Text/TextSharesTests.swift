@@ -38,9 +38,10 @@ struct TextSharesTests {
         #expect(TextShares([1, 1, 3])?.counts(of: 7) == [2, 1, 4])
     }
 
-    @Test("A kind of less than half a cycle's sequence is none")
+    @Test("A thousandth of all always has a sequence of a cycle; a kind that rounding leaves none has no shares")
     func small() {
         #expect(TextShares([1, 2100]) == nil)
-        #expect(TextShares([1, 2000]) != nil)
+        #expect(TextShares([1, 999]) != nil)
+        #expect(TextShares([Double](repeating: 1, count: 64) + [1000 - 64]) != nil)
     }
 }

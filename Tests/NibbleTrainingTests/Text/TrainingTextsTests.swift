@@ -1,3 +1,4 @@
+import NibbleCalibration
 import NibbleCheckpoint
 import NibbleTestSupport
 import NibbleTokenizer
@@ -37,7 +38,6 @@ struct TrainingTextsTests {
             let alone = try TokenSequences(paths: [Self.code], tokenizer: tokenizer, sequenceLength: 32)
             // Of four that are held out three are code.
             #expect(kinds[0].sequences.count == alone.sequenceCount - 3)
-            #expect(run.heldOut?.sequences.count == 4)
             let used = (0..<4).flatMap { run.batches.indices(step: $0) }
             #expect(used.count { kinds[0].sequences.contains($0) } == 6)
             _ = try run.train()
@@ -58,17 +58,18 @@ struct TrainingTextsTests {
         let folder = try TemporaryFolder()
         var request = try Self.request(
             folder, ["prose=" + Self.english], mixture: [.init("self", 1), .init("prose", 1)])
-        request.selfSequences = 16
+        request.selfSequences = 100
+        request.recipe.calibration.sequences = 16
         request.recipe.evaluation.chunks = 4
         let run = try Trainer(request).prepare()
         let own = run.batches.text.kinds[0].sequences
         #expect(run.batches.text.kinds[0].name == "self")
-        // 16 to train on and 4 to hold out are written; of what is held out half is of each kind.
-        #expect(own.count == 18)
+        // Half of the 16 that calibration takes, and half of the 4 that are held out, were written.
+        #expect(own.count == 8)
         #expect((0..<4).flatMap { run.batches.indices(step: $0) }.count { own.contains($0) } == 4)
     }
 
-    @Test("Without a mixture names are of no account")
+    @Test("Without a mixture names are of no account, which is noted")
     func names() throws {
         let folder = try TemporaryFolder()
         let named = try Trainer(
@@ -80,6 +81,8 @@ struct TrainingTextsTests {
         )
         #expect(left.training.digest == right.training.digest)
         #expect(left.heldOut?.digest == right.heldOut?.digest)
+        let note = "train.mixture has no shares, so that the names of texts are of no account: 'a', 'b'"
+        #expect(try named.prepare().notes.contains(note))
     }
 
     @Test("What a mixture lacks, and what has no share in it, is named before anything is computed")
@@ -105,6 +108,10 @@ struct TrainingTextsTests {
             try error(["code=" + code], mixture)
                 == "train.mixture: has a share of 'prose', and no text is called so; name it, as --text prose=PATH"
         )
+        // Not under a name that is taken.
+        #expect(
+            try error([english], own: true, [.init("self", 1), .init("prose", 1)])
+                .hasSuffix("name it, as --text prose=\(english)"))
         #expect(
             try error(["code=" + code, "prose=" + english], own: true, mixture)
                 .hasPrefix("train.mixture: has no share of 'self', text that the teacher writes"))
@@ -120,7 +127,7 @@ struct TrainingTextsTests {
     @Test(
         "64 sequences are held out, or an eighth of the text; so that as many are written beside those trained on"
     )
-    func heldOut() {
+    func heldOut() throws {
         var evaluation = Recipe.Evaluation()
         #expect(
             [1, 15, 16, 400, 511, 512, 9_999].map { evaluation.count(takenFrom: $0) } == [
@@ -130,6 +137,21 @@ struct TrainingTextsTests {
             let written = evaluation.count(beside: trained)
             #expect(evaluation.count(takenFrom: trained + written) == written)
         }
+        let shares = try #require(TextShares([1, 1]))
+        func text(_ few: Int) throws -> TokenSequences {
+            func kind(_ count: Int) throws -> TokenSequences {
+                try TokenSequences(
+                    stream: [Int32](repeating: 1, count: 2 * count), beginning: nil, sequenceLength: 2,
+                    name: "a")
+            }
+            return TokenSequences(kinds: [("few", try kind(few)), ("many", try kind(10_000))])
+        }
+        // An eighth of the smaller kind.
+        for (few, expected) in [(2, 1), (20, 5), (40, 10), (256, 64), (300, 64)] {
+            #expect(try evaluation.count(takenFrom: text(few), shares: shares) == expected)
+        }
+        #expect(try evaluation.count(takenFrom: text(20), shares: nil) == 64)
+        #expect(try text(20).heldOut(sequences: 5, shares: shares).rest.kinds[0].sequences.count == 17)
         evaluation.chunks = 8
         #expect(evaluation.count(takenFrom: 10) == 8 && evaluation.count(beside: 10) == 8)
     }
