@@ -20,6 +20,17 @@ final class ScratchFile: Sendable {
         self.descriptor = descriptor
     }
 
+    /// A file that loses its name at once: it is gone with this, or with the process.
+    ///
+    /// - Parameter path: of a name that nothing has.
+    init(unnamedAt path: String) throws(CheckpointError) {
+        let descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0o600)
+        guard descriptor >= 0 else { throw .system("cannot open for writing", path: path) }
+        unlink(path)
+        self.path = path
+        self.descriptor = descriptor
+    }
+
     deinit { close(descriptor) }
 
     /// Writes bytes, on all threads.

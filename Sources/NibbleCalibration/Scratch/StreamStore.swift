@@ -27,6 +27,17 @@ package struct StreamStore {
         self.compute = compute
     }
 
+    /// Activations in a file without a name, which is gone with this.
+    ///
+    /// - Parameter path: a name that nothing has, in the folder whose disk is to hold it.
+    package init(
+        unnamedAt path: String, features: Int, length: Int, sequences: Int, compute: Compute
+    ) throws(CheckpointError) {
+        place = .file(try ScratchFile(unnamedAt: path))
+        (self.features, self.length, count) = (features, length, sequences)
+        self.compute = compute
+    }
+
     /// Activations in memory, zero at first.
     package init(features: Int, length: Int, sequences: Int, levels: Int, compute: Compute) {
         let bytes = Self.byteCount(features: features, length: length, compute)

@@ -120,6 +120,8 @@ final class RunFolder {
         static let calibration = "calibration"
         static let teacherCache = "teacher.cache"
         static let selfText = "self-text.tokens"
+        /// It has its name for a moment; what a process leaves that is killed then is removed like any leftover.
+        static let heldOutStreams = ".held-out.partial-streams"
     }
 
     /// Whether there is a run at `path`.

@@ -22,7 +22,7 @@ public final class TrainingRun {
     public internal(set) var notes: [String]
     /// What is left out of the teacher's checkpoint, and which of two parts that contradict each other counts.
     public let warnings: [CheckpointNote]
-    let heldOut: HeldOutText?
+    private let heldOut: HeldOutScoring?
     /// The teacher's probabilities, where the recipe has them cached.
     let cachedTeacher: CachedTeacher?
     let session: TrainingSession
@@ -39,8 +39,7 @@ public final class TrainingRun {
         let generated = try TextGeneration(
             request, trainer.texts, teacher: teacher, teacherDigest: digest
         ).tokens(tokenizer: trainer.tokenizer, preparing: progress, isCancelled: isCancelled)
-        let training: TokenSequences
-        (training, heldOut) = try trainer.texts.read(trainer.tokenizer, generated: generated)
+        let (training, heldOutText) = try trainer.texts.read(trainer.tokenizer, generated: generated)
         batches = try TokenBatches(
             training, sequencesPerStep: recipe.train.sequencesPerStep, seed: recipe.train.seed,
             shares: trainer.texts.shares)
@@ -51,7 +50,7 @@ public final class TrainingRun {
             request, sequenceCount: training.sequenceCount)
         let identity = RunIdentity(
             teacherPath: request.teacher, teacherDigest: digest, textDigest: training.digest,
-            heldOutDigest: heldOut?.digest, recipeDigest: recipe.digest, totalSteps: recipe.train.steps,
+            heldOutDigest: heldOutText?.digest, recipeDigest: recipe.digest, totalSteps: recipe.train.steps,
             teacherCachePath: request.teacherCache, nibbleVersion: request.version)
         // Weights that cannot be encoded leave no run behind. A teacher is cached before the student takes its memory, as the
         // teacher's file may need it.
@@ -59,6 +58,8 @@ public final class TrainingRun {
             recipe.teacher.kind == .cached
             ? nil : try Student(checkpoint, recipe: recipe, compute: teacher.compute)
         session = try TrainingSession(request, identity)
+        let (teacher, folder) = (trainer.teacher, session.folder.path)
+        heldOut = try heldOutText.map { try HeldOutScoring($0, teacher: teacher, folder: folder) }
         cachedTeacher =
             recipe.teacher.kind == .cached
             ? try CachedTeacher(
@@ -257,7 +258,7 @@ public final class TrainingRun {
         let step = session.state.step
         let score: HeldOutScore
         do throws(CheckpointError) {
-            score = try heldOut.score(student.quantized, teacher: teacher, step: step)
+            score = try heldOut.score(student.quantized, step: step)
         } catch {
             throw step == 0 ? error : diverged(error, step: step)
         }
