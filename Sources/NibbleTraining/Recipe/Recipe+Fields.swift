@@ -15,12 +15,13 @@ extension Recipe {
     private static let quantizationFields: [RecipeField] = [
         RecipeField(
             "quantization", "type", \.quantization.type, .word,
-            "The type that is trained for. int4 and sfp8 are written as a hub folder, int4 with one"
-                + " scale for a row, int4_32, int4_64 and int4_128 with one for so many weights; all others"
-                + " are types of a GGUF file."),
+            "The format that the run trains for. int4 has one scale for each row; int4_32, int4_64 and int4_128"
+                + " have one for 32, 64 or 128 weights. These and sfp8 are written as a hub folder, all"
+                + " others as a GGUF file."),
         RecipeField(
             "quantization", "pure", \.quantization.pure, .flag,
-            "Every tensor gets the default type, the rules of llama-quantize's mixture left out."),
+            "true: every matrix gets quantization.type, but for those that embedding_type, output_type and"
+                + " tensor_types name. false: some get other types by the rules of llama-quantize's mixture."),
         RecipeField(
             "quantization", "embedding_type", \.quantization.embeddingType, .optional(.elementType),
             "The type of the token embedding; none: as the mixture has it."),
@@ -37,16 +38,16 @@ extension Recipe {
                 + " all trained matrices are Q4_0, Q5_0 or Q8_0."),
         RecipeField(
             "quantization", "gradient", \.quantization.gradient, .word,
-            "The straight-through estimator. identity: the gradient of a rounded weight is that of the"
-                + " weight; masked: 0 where the weight was clipped. Learned scales have a rule of their own"
-                + " for clipped weights."),
+            "The straight-through estimator where scales are recomputed. identity: the gradient of a rounded"
+                + " weight is that of the weight; masked: 0 where the weight is beyond the range of the codes."
+        ),
         RecipeField(
             "quantization", "activations", \.quantization.activations, .word,
             "int8: the inputs of quantized matrices are rounded to int8 in blocks of 32 in training,"
                 + " as llama.cpp does when it computes with such files."),
         RecipeField(
             "quantization", "start_step", \.quantization.startStep, .integer(0...1_000_000),
-            "Steps before fake quantization begins."),
+            "The number of first steps that train weights without rounding them."),
     ]
 
     private static let trainingFields: [RecipeField] = [
@@ -54,8 +55,8 @@ extension Recipe {
             "train", "parameters", \.train.parameters, .set(),
             "What is trained: linear: matrices of attention and feed-forward layers; norms: norms and"
                 + " biases; embedding: the token embedding and the vocabulary head; scales: scales of"
-                + " blocks, which are trained along wherever quantization.scales is learned, and alone where"
-                + " nothing else is named."),
+                + " blocks. Learned scales of what is named are always trained; name scales alone to train"
+                + " nothing else."),
         RecipeField(
             "train", "steps", \.train.steps, .integer(0...1_000_000),
             "Updates of the weights; 0: weights are calibrated and written, and not trained."),
@@ -67,44 +68,44 @@ extension Recipe {
             "Sequences whose gradients make one update."),
         RecipeField(
             "train", "seed", \.train.seed, .integer(0 ... .max),
-            "The seed of the order of sequences, and of text that the teacher writes."),
+            "The seed of two things: the order of sequences, and the text that the teacher writes."),
         RecipeField(
             "train", "precision", \.train.precision, .word,
-            "In which numbers products are computed; auto: the fastest that the machine has."),
+            "The number format of matrix products; auto: the fastest of this machine."),
         RecipeField(
             "train", "recompute", \.train.recompute, .word,
             "Gradient checkpointing: what is computed again in the backward pass rather than kept; auto: blocks"
                 + " where memory would not suffice."),
         RecipeField(
             "train", "dither", \.train.dither, .word, former: "start.dither",
-            "Whether the student begins with weights that are drawn at random within their cells of"
-                + " the teacher's own quantization; auto: where the teacher's weights lie on a lattice. The"
-                + " teacher keeps its weights."),
+            "Whether the student begins with weights that are drawn at random within the cells of the type that"
+                + " the teacher was quantized to before. auto: where the teacher's weights lie on a"
+                + " lattice. The teacher keeps its weights."),
         RecipeField(
             "train", "dither_seed", \.train.ditherSeed, .integer(0 ... .max), former: "start.dither_seed",
             "The seed of these draws."),
         RecipeField(
             "train", "mixture", \.train.mixture, .shares,
-            "How much of the run, of calibration and of what is held out is of which kind of text: a weight"
-                + " for each name of --text NAME=PATH, self for text that the teacher writes; a kind that is"
-                + " smaller than its share is gone through more often. none: as much of each as there is."),
+            "The share of each kind of text in training, calibration and held-out text, as numbers in proportion."
+                + " Names come from --text NAME=PATH; self is text that the teacher writes (--text self). The"
+                + " run repeats a kind that is too short for its share. none: all text counts by its size."),
     ]
 
     private static let optimizerFields: [RecipeField] = [
         RecipeField("optimizer", "kind", \.optimizer.kind, .word, "The method."),
         RecipeField(
             "optimizer", "state", \.optimizer.state, .word,
-            "In what weights and their moments are kept between steps. f32: 32 bits. int8: moments in"
-                + " 8 bits, in blocks with a scale; a weight whose code is held as its code and its way to"
-                + " the next one, in 8 bits, other weights in BF16; both rounded stochastically."),
+            "How weights and moments are stored between steps. f32: in 32 bits. int8: moments take 8 bits. A"
+                + " weight whose scale is learned is stored as its code and, in 8 bits, how far it has moved"
+                + " toward the next code; other weights are stored in BF16. Both are rounded stochastically."),
         RecipeField(
             "optimizer", "learning_rate", \.optimizer.learningRate, .number(above: 0, to: 1),
             "The peak learning rate of matrices whose scales are recomputed; others have"
                 + " code_learning_rate."),
         RecipeField(
             "optimizer", "code_learning_rate", \.optimizer.codeLearningRate, .number(above: 0, to: 1),
-            "The peak learning rate of matrices whose scales are learned, in units of the distance of"
-                + " two codes: a weight changes its code when it has moved by half of that."),
+            "The peak learning rate of matrices whose scales are learned, in units of the distance between"
+                + " neighboring codes: a weight changes its code when it has moved by half of that."),
         RecipeField(
             "optimizer", "scale_learning_rate", \.optimizer.scaleLearningRate, .number(above: 0, below: 1),
             "The peak learning rate of learned scales, as a share of the scale."),
@@ -113,8 +114,8 @@ extension Recipe {
             "The peak learning rate of norms and biases."),
         RecipeField(
             "optimizer", "relative_rates", \.optimizer.relativeRates, .flag,
-            "The rate of a matrix is learning_rate times the mean magnitude of its weights, divided by"
-                + " the mean magnitude of all trained weights."),
+            "true: the rate of a matrix whose scales are recomputed is learning_rate times the mean magnitude of"
+                + " its weights, divided by that of all trained weights. false: learning_rate for all."),
         RecipeField(
             "optimizer", "beta1", \.optimizer.beta1, .number(from: 0, below: 1),
             "Decay of the mean of gradients."),
@@ -126,11 +127,12 @@ extension Recipe {
             "What is added to the root of the mean of squared gradients."),
         RecipeField(
             "optimizer", "weight_decay", \.optimizer.weightDecay, .number(from: 0, to: 1),
-            "Share of a weight that is taken off it in a step, times the learning rate."),
+            "Share of a weight that is taken off it in a step, times learning_rate; of matrices whose scales are"
+                + " recomputed."),
         RecipeField(
             "optimizer", "clip_norm", \.optimizer.clipNorm, .optional(.number(above: 0)),
-            "Gradient clipping: the bound of the global gradient norm. With optimizer.state int8 a"
-                + " matrix of n of all N weights is clipped alone, to the bound times the root of n / N."),
+            "Gradient clipping: the bound of the global gradient norm. With optimizer.state int8 each matrix is"
+                + " clipped alone: one with n of all N trained weights to the bound times the root of n / N."),
     ]
 
     private static let scheduleFields: [RecipeField] = [
@@ -147,7 +149,8 @@ extension Recipe {
     private static let lossFields: [RecipeField] = [
         RecipeField(
             "loss", "temperature", \.loss.temperature, .number(above: 0, to: 100),
-            "What the logits of both models are divided by in the divergences."),
+            "What the logits of both models are divided by in the divergences, which are multiplied by its"
+                + " square (Hinton et al. 2015)."),
         RecipeField(
             "loss", "cross_entropy", \.loss.crossEntropy, .number(from: 0, to: 1),
             "Weight of the cross-entropy of the text itself, the divergence having the rest."),
@@ -156,8 +159,9 @@ extension Recipe {
             "Weight of KL(student ‖ teacher) within the divergence, KL(teacher ‖ student) having the rest."),
         RecipeField(
             "loss", "hidden", \.loss.hidden, .number(from: 0),
-            "Weight of the squared distance of student and teacher after each block of the model, as a"
-                + " share of the teacher's mean square."),
+            "Weight of a term that is added to the loss: the squared distance of the student's hidden states from"
+                + " the teacher's after each block of the model, relative to the teacher's mean square, summed"
+                + " over blocks."),
         RecipeField(
             "loss", "token_clip", \.loss.tokenClip, .optional(.number(above: 0)),
             "A token whose divergence exceeds this bound, in nats, has its gradient multiplied by the"
@@ -167,7 +171,8 @@ extension Recipe {
     private static let teacherFields: [RecipeField] = [
         RecipeField(
             "teacher", "kind", \.teacher.kind, .word,
-            "Whether the teacher computes all probabilities in each step, or the largest were computed before."
+            "live: the teacher runs in each step. cached: the run stores the largest probabilities of each token"
+                + " before its first step, and reads them in each."
         ),
         RecipeField(
             "teacher", "top_k", \.teacher.topK, .integer(1...65536), former: "teacher.top",
@@ -179,19 +184,19 @@ extension Recipe {
         RecipeField(
             "calibration", "method", \.calibration.method, .word(former: ["teacher": .nearest]),
             former: "start.weights",
-            "How weights are rounded before the first step: nearest: each to the nearest code; gptq: so that the outputs on"
-                + " the training text change least (GPTQ, YAQA, coordinate descent); auto: gptq where scales are learned"
-                + " from the first step on."
+            "How weights are rounded before the first step. nearest: each to the nearest code. gptq: so that the outputs on"
+                + " the training text change least (GPTQ, with what the fields below add to it). auto: gptq where scales"
+                + " are learned and start_step is 0, else nearest."
         ),
         RecipeField(
             "calibration", "scales", \.calibration.scales, .word, former: "start.scales",
-            "Where learned scales begin. importance: at those with the least squared error of the"
-                + " weights, each column weighed by the mean square of its input; codec: at those of plain"
-                + " rounding."),
+            "Where learned scales begin, before gptq improves them. importance: at those with the least squared"
+                + " error of the weights, each column weighted by the mean square of its input; codec: at those"
+                + " of plain rounding."),
         RecipeField(
             "calibration", "token_weights", \.calibration.tokenWeights, .word, former: "start.tokens",
-            "How tokens weigh in the Hessians of gptq. gradient: by the norm of the gradient of the"
-                + " loss by the outputs of the matrix (GuidedQuant); equal: all alike, and YAQA is left out."),
+            "How tokens count in the Hessians of gptq. gradient: by the norm of the gradient of the next-token"
+                + " loss at the outputs of the matrix (GuidedQuant); equal: all alike, and YAQA is left out."),
         RecipeField(
             "calibration", "gptaq", \.calibration.gptaq, .number(from: 0, to: 1),
             former: "start.compensation",
@@ -199,8 +204,8 @@ extension Recipe {
                 + " earlier matrices made in its inputs; 0: none."),
         RecipeField(
             "calibration", "yaqa", \.calibration.yaqa, .flag,
-            "With gptq and token weights of the gradient: whether the error of an output is also made"
-                + " up for by outputs that are not rounded yet (YAQA)."),
+            "true: rows that are not rounded yet also compensate for the error of rounded rows (YAQA); with gptq"
+                + " and token_weights gradient."),
         RecipeField(
             "calibration", "coordinate_descent", \.calibration.coordinateDescent, .flag,
             "Whether codes and scales are improved in turn after gptq, each while the others stay"
@@ -208,17 +213,19 @@ extension Recipe {
         RecipeField(
             "calibration", "sequences", \.calibration.sequences, .integer(1...1_000_000),
             former: "start.importance_sequences",
-            "Sequences of the training text that calibration passes through the model."),
+            "Sequences of the training text that calibration passes through the model, of"
+                + " train.sequence_length tokens each."),
     ]
 
     private static let evaluationFields: [RecipeField] = [
         RecipeField(
             "evaluation", "every", \.evaluation.every, .integer(0...1_000_000),
-            "Steps between two evaluations on held-out text; 0: none."),
+            "Steps between two evaluations on held-out text, which also come before the first step and after the"
+                + " last; 0: none."),
         RecipeField(
             "evaluation", "chunks", \.evaluation.chunks, .automatic(.integer(1...1_000_000)),
-            "Sequences of held-out text that are evaluated, of train.sequence_length tokens each; auto: 64;"
-                + " where they are taken from the training text, an eighth of it, and of each of its kinds, at most."
+            "Sequences of held-out text that are evaluated, of train.sequence_length tokens each; auto: 64,"
+                + " but at most an eighth of the training text, and of each of its kinds, where they are taken from it."
         ),
         RecipeField(
             "evaluation", "patience", \.evaluation.patience, .optional(.integer(1...1_000_000)),
@@ -232,6 +239,7 @@ extension Recipe {
             "Steps between two saved states."),
         RecipeField(
             "checkpoints", "keep", \.checkpoints.keep, .integer(1...1_000_000),
-            "Saved states that are kept: the latest ones, and the best one besides."),
+            "How many of the latest saved states are kept; the one with the least divergence on held-out text is"
+                + " kept besides."),
     ]
 }

@@ -39,7 +39,7 @@ extension Recipe {
                     "| `\(field.name)` | `\(field.text(defaults))` | \(field.expectation) | \(field.summary) |\n"
             }
         }
-        text += "\n## Between fields\n\n"
+        text += "\n## Between fields\n\nA recipe that breaks one of these rules is an error.\n\n"
         for rule in rules { text += "- \(rule.statement)\n" }
         return text
     }
