@@ -38,7 +38,7 @@ struct TextSharesTests {
         #expect(TextShares([1, 1, 3])?.counts(of: 7) == [2, 1, 4])
     }
 
-    @Test("A thousandth of all always has a sequence of a cycle; a kind that rounding leaves none has no shares")
+    @Test("A thousandth of all always has a sequence of a cycle")
     func small() {
         #expect(TextShares([1, 2100]) == nil)
         #expect(TextShares([1, 999]) != nil)
